@@ -1,0 +1,56 @@
+"""What the Oxide API takes as a name and as an ID: the server's rules, as pure functions.
+
+The rules are those of the server's own parser, which is stricter than the pattern in its published OpenAPI
+document: upper case is refused everywhere in a name, and so is a UUID in *any* written form.
+"""
+
+import re
+from typing import Final
+from uuid import UUID
+
+NAME_MAX_BYTES: Final = 63
+
+# `uuid.UUID(text)` ignores every hyphen, so it would take the legal name
+# `deadbeef-deadbeef-deadbeef-deadbeef` for an ID; only these four written forms are IDs.
+_HYPHENATED = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_ID = re.compile(
+    rf"[0-9a-f]{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.ASCII | re.IGNORECASE
+)
+_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_NOT_NAME_CHARACTER = re.compile(r"[^a-z0-9-]", re.ASCII)
+
+
+def parse_id(text: str) -> UUID | None:
+    """Return the UUID that `text` spells, or None where it spells none.
+
+    Four forms are IDs to the server: hyphenated, 32 hex digits, `{braced}` and `urn:uuid:…`, in any case.
+    """
+    return UUID(text) if _ID.fullmatch(text) else None
+
+
+def name_problem(text: str) -> str | None:
+    """Return the rule that `text` breaks as a resource name, in the server's words, or None for a legal name.
+
+    Rules are checked in the server's order, so the message is the one that the server would give.
+    """
+    if _NAME.fullmatch(text) and not _ID.fullmatch(text):
+        return None
+    if len(text.encode("utf-8", "surrogatepass")) > NAME_MAX_BYTES:
+        return f"name may contain at most {NAME_MAX_BYTES} characters"
+    if not text:
+        return "name requires at least one character"
+    if not "a" <= text[0] <= "z":
+        return "name must begin with an ASCII lowercase character"
+    if bad := _NOT_NAME_CHARACTER.search(text):
+        return (
+            f"name contains invalid character: {_quoted(bad[0])} "
+            '(allowed characters are lowercase ASCII, digits, and "-")'
+        )
+    if text.endswith("-"):
+        return 'name cannot end with "-"'
+    return "name cannot be a UUID to avoid ambiguity with IDs"
+
+
+def _quoted(character: str) -> str:
+    escaped = {'"': r"\"", "\\": r"\\"}.get(character, character)
+    return f'"{escaped if escaped.isprintable() else ascii(character)[1:-1]}"'
