@@ -1,0 +1,201 @@
+"""From a request to its answer, judged in the real service's order.
+
+That order is: API version, route, parameters and body, credentials, and then the operation. So a malformed request
+without credentials is a 400, not a 401.
+"""
+
+import gzip
+import json
+import logging
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from pydantic_core import to_json
+
+from oxide.testing import _service as service
+from oxide.testing._api_version import ApiVersion, check_api_version
+from oxide.testing._clock import wire_time
+from oxide.testing._errors import ApiError
+from oxide.testing._image_create import NewImage, check_content_type, parse_image_create
+from oxide.testing._parameters import (
+    image_parameter,
+    page_parameters,
+    parse_query,
+    project_parameter,
+    required_project_parameter,
+)
+from oxide.testing._roles import Actor
+from oxide.testing._routing import Route, find_route
+from oxide.testing._store import Store
+
+MAX_BODY_BYTES: Final = 1_048_576
+TOKEN_PREFIX: Final = "oxide-token-"  # noqa: S105 - what every token begins with
+_GZIP_FROM_BYTES: Final = 512
+_LOGGER = logging.getLogger(__name__)
+
+# An operation that has been read: who calls and the time give its status and what its body says.
+_Action = Callable[[Actor | None, str], tuple[int, object]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it arrived; `body` is cut just past the size that the service takes."""
+
+    method: str
+    path: str
+    query: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+    @property
+    def target(self) -> str:
+        """Return path and query, as they were written."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@dataclass(frozen=True)
+class Response:
+    """One answer; `headers` lack those that only frame the body. `user` is whom it was given to."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    chunked: bool = False
+    user: str | None = None
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return path and query of a request target, as they were written."""
+    if not target.startswith("/"):
+        absolute = urlsplit(target)
+        if absolute.scheme:
+            return absolute.path or "/", absolute.query
+    path, _, query = target.partition("?")
+    return path, query
+
+
+class Application:
+    """The service behind the sockets."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime], newest_version: ApiVersion):
+        self._store = store
+        self._clock = clock
+        self._newest_version = newest_version
+
+    def answer(self, request: Request) -> Response:
+        """Do what a request asks and return the answer."""
+        request_id = str(uuid4())
+        actor: Actor | None = None
+        try:
+            check_api_version(request.header(b"api-version"), self._newest_version)
+            action = self._read(find_route(request.method, request.path), request)
+            with self._store.transaction():
+                actor = _authenticate(self._store, request.header(b"authorization"))
+                status, document = action(actor, wire_time(self._clock()))
+        except ApiError as error:
+            return _error_response(error, request_id, actor)
+        except sqlite3.IntegrityError:
+            # A text longer than its column, which the service does not look at before its database does.
+            return _error_response(ApiError.internal(), request_id, actor)
+        except Exception:
+            _LOGGER.exception("the simulator itself failed")
+            return _error_response(ApiError.internal(), request_id, actor)
+        headers = [("x-request-id", request_id)]
+        body, compressed = b"", False
+        if status != 204:
+            body = to_json(document)
+            headers += [("content-type", "application/json"), ("vary", "accept-encoding")]
+            compressed = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(request.header(b"accept-encoding"))
+            if compressed:
+                body = gzip.compress(body, compresslevel=1)
+                headers.append(("content-encoding", "gzip"))
+        # The service compresses as it sends, so it cannot tell the length beforehand.
+        return Response(
+            status, tuple(headers), body, chunked=compressed, user=None if actor is None else actor.name
+        )
+
+    def _read(self, route: Route, request: Request) -> _Action:
+        """Return what the request asks for, or raise the 400 that says why it cannot be read."""
+        store = self._store
+        query = parse_query(request.query)
+        match route.operation:
+            case "image_list":
+                page = page_parameters(query)
+
+                def list_page(actor: Actor | None, _: str) -> tuple[int, object]:
+                    items, next_page = service.image_list(store, actor, page)
+                    return 200, {"next_page": next_page, "items": items}
+
+                return list_page
+            case "image_create":
+                project = project_parameter(query)
+                new = _read_body(request)
+                return lambda actor, now: (201, service.image_create(store, actor, project, new, now))
+            case "image_view":
+                image, project = image_parameter(route.image), project_parameter(query)
+                return lambda actor, _: (200, service.image_view(store, actor, image, project))
+            case "image_delete":
+                image, project = image_parameter(route.image), project_parameter(query)
+
+                def delete(actor: Actor | None, now: str) -> tuple[int, object]:
+                    service.image_delete(store, actor, image, project, now)
+                    return 204, None
+
+                return delete
+            case "image_promote":
+                image, project = image_parameter(route.image), project_parameter(query)
+                return lambda actor, now: (202, service.image_promote(store, actor, image, project, now))
+            case "image_demote":
+                image, destination = image_parameter(route.image), required_project_parameter(query)
+                return lambda actor, now: (202, service.image_demote(store, actor, image, destination, now))
+            case "openapi":
+                return lambda _, __: (200, {})
+
+
+def _read_body(request: Request) -> NewImage:
+    if len(request.body) > MAX_BODY_BYTES:
+        raise ApiError.malformed(message=f"request body exceeded maximum size of {MAX_BODY_BYTES} bytes")
+    content_type = request.header(b"content-type")
+    check_content_type(None if content_type is None else content_type.decode("latin-1"))
+    return parse_image_create(request.body)
+
+
+def _authenticate(store: Store, authorization: bytes | None) -> Actor | None:
+    """Return the caller, None without credentials of the service's kind, or raise the 401 for unknown ones."""
+    scheme, _, credential = (authorization or b"").decode("latin-1").partition(" ")
+    token = credential.strip()
+    if scheme.lower() != "bearer" or not token.startswith(TOKEN_PREFIX):
+        return None
+    actor = store.actor(token)
+    if actor is None:
+        raise ApiError.unauthenticated()
+    return actor
+
+
+def _accepts_gzip(accept_encoding: bytes | None) -> bool:
+    for choice in (accept_encoding or b"").decode("latin-1").lower().split(","):
+        coding, _, quality = choice.partition(";")
+        if coding.strip() in {"gzip", "*"} and quality.replace(" ", "").rstrip("0.") != "q=":
+            return True
+    return False
+
+
+def _error_response(error: ApiError, request_id: str, actor: Actor | None) -> Response:
+    document = {"request_id": request_id, "error_code": error.code, "message": error.message}
+    if error.code is None:
+        del document["error_code"]
+    return Response(
+        error.status,
+        (("content-type", "application/json"), ("x-request-id", request_id), *error.headers),
+        json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
+        user=None if actor is None else actor.name,
+    )

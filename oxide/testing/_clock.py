@@ -1,0 +1,25 @@
+"""Times as the service keeps and writes them."""
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """Return the system's time."""
+    return datetime.now(UTC)
+
+
+def wire_time(moment: datetime) -> str:
+    """Return `moment`, which must know its zone, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second [P].
+
+    The number of digits follows from trailing zeros.
+    """
+    if moment.tzinfo is None:
+        message = "the clock must tell times that know their zone"
+        raise ValueError(message)
+    moment = moment.astimezone(UTC)
+    text = f"{moment:%Y-%m-%dT%H:%M:%S}"
+    if moment.microsecond == 0:
+        return f"{text}Z"
+    if moment.microsecond % 1000 == 0:
+        return f"{text}.{moment.microsecond // 1000:03}Z"
+    return f"{text}.{moment.microsecond:06}Z"

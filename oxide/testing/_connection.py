@@ -1,0 +1,117 @@
+"""One HTTP/1.1 connection, the server's side: read a request, send its answer, and so on."""
+
+import math
+import socket
+import struct
+import threading
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+
+import h11
+
+from oxide.testing._application import MAX_BODY_BYTES, Request, Response, split_target
+from oxide.testing.faults import Drip, Fault, Interim, Truncate
+
+_READ_BYTES: Final = 65_536
+# As large a head as the real service's HTTP library takes.
+_MAX_HEAD_BYTES: Final = 400 * 1024
+_NO_BODY_STATUSES: Final = {204, 304}
+
+
+class ConnectionEnd(Exception):  # noqa: N818 - the normal end of a connection
+    """There will be no further request, or there must be no further answer."""
+
+
+class Connection:
+    """A connection to one client, used by one thread; `ConnectionEnd` and `OSError` end it."""
+
+    def __init__(self, peer: socket.socket, stopping: threading.Event):
+        self._peer = peer
+        self._stopping = stopping
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
+        self._answers_head = False
+
+    def receive(self) -> Request:
+        """Return the next request once all of it is here."""
+        try:
+            if self._http.our_state is h11.DONE:
+                self._http.start_next_cycle()
+            return self._read_request()
+        except h11.LocalProtocolError as error:
+            raise ConnectionEnd from error
+        except h11.RemoteProtocolError as error:
+            self.send(Response(error.error_status_hint))
+            raise ConnectionEnd from error
+
+    def send(self, response: Response, fault: Fault | None = None) -> None:
+        """Send an answer, in the manner of `fault` where that is about sending."""
+        if isinstance(fault, Interim):
+            interim = h11.InformationalResponse(status_code=fault.status, headers=list(fault.headers.items()))
+            self._peer.sendall(b"".join(self._encode(interim) for _ in range(fault.count)))
+        head, body = self._encode_response(response)
+        if isinstance(fault, Truncate):
+            self._peer.sendall(head + body[: fault.size])
+            raise ConnectionEnd
+        if isinstance(fault, Drip):
+            at_once, dripped = (head, body) if fault.body_only else (b"", head + body)
+            self._peer.sendall(at_once)
+            for start in range(0, len(dripped), fault.size):
+                self.wait(fault.interval)
+                self._peer.sendall(dripped[start : start + fault.size])
+        else:
+            self._peer.sendall(head + body)
+
+    def wait(self, seconds: float) -> None:
+        """Wait, but not longer than the simulator runs."""
+        if self._stopping.wait(None if seconds == math.inf else seconds):
+            raise ConnectionEnd
+
+    def reset(self) -> None:
+        """Make the coming close a reset rather than an orderly end."""
+        self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _read_request(self) -> Request:
+        head: h11.Request | None = None
+        body = bytearray()
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                if self._http.they_are_waiting_for_100_continue:
+                    self._peer.sendall(self._encode(h11.InformationalResponse(status_code=100, headers=[])))
+                self._http.receive_data(self._peer.recv(_READ_BYTES))
+            elif isinstance(event, h11.Request):
+                head = event
+                self._answers_head = event.method == b"HEAD"
+            elif isinstance(event, h11.Data):
+                # The rest is read and thrown away, so that the client gets to reading the answer.
+                body += event.data[: MAX_BODY_BYTES + 1 - len(body)]
+            elif isinstance(event, h11.EndOfMessage) and head is not None:
+                path, query = split_target(head.target.decode("ascii"))
+                headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
+                return Request(head.method.decode("ascii"), path, query, headers, bytes(body))
+            else:
+                raise ConnectionEnd
+
+    def _encode_response(self, response: Response) -> tuple[bytes, bytes]:
+        headers = [*response.headers, ("date", formatdate(usegmt=True))]
+        if response.chunked:
+            headers.append(("transfer-encoding", "chunked"))
+        elif response.status not in _NO_BODY_STATUSES:
+            headers.append(("content-length", str(len(response.body))))
+        head = h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
+        encoded = self._encode(head)
+        body = b""
+        if response.body and not self._answers_head and response.status not in _NO_BODY_STATUSES:
+            body = self._encode(h11.Data(data=response.body))
+        return encoded, body + self._encode(h11.EndOfMessage())
+
+    def _encode(self, event: h11.Event) -> bytes:
+        return self._http.send(event) or b""
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""

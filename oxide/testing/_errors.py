@@ -1,0 +1,73 @@
+"""The errors that the service answers with: status, `error_code` and message of each kind."""
+
+from typing import Self
+from uuid import UUID
+
+
+class ApiError(Exception):
+    """An answer other than success; `code` is None where the real service sends no `error_code`."""
+
+    def __init__(
+        self, status: int, code: str | None, message: str, headers: tuple[tuple[str, str], ...] = ()
+    ):
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+    @classmethod
+    def malformed(cls, *, message: str) -> Self:
+        """Return the 400 without a code that everything before the operation itself answers with."""
+        return cls(400, None, message)
+
+    @classmethod
+    def malformed_query(cls, *, problem: str) -> Self:
+        """Return the 400 for a query string that cannot be read."""
+        return cls.malformed(message=f"unable to parse query string: {problem}")
+
+    @classmethod
+    def malformed_body(cls, *, problem: str) -> Self:
+        """Return the 400 for a JSON body that cannot be read."""
+        return cls.malformed(message=f"unable to parse JSON body: {problem}")
+
+    @classmethod
+    def no_such_route(cls) -> Self:
+        """Return the 404 for a path that the service does not have."""
+        return cls(404, None, "Not Found")
+
+    @classmethod
+    def method_not_allowed(cls, allowed: list[str]) -> Self:
+        """Return the 405 for a path that lacks this method, with one `Allow` header per method it has."""
+        return cls(405, None, "Method Not Allowed", tuple(("allow", method) for method in sorted(allowed)))
+
+    @classmethod
+    def invalid_request(cls, *, message: str) -> Self:
+        """Return the 400 for a request that is readable and makes no sense."""
+        return cls(400, "InvalidRequest", message)
+
+    @classmethod
+    def already_exists(cls, kind: str, name: str) -> Self:
+        """Return the 400 for a name that is taken."""
+        return cls(400, "ObjectAlreadyExists", f'already exists: {kind} "{name}"')
+
+    @classmethod
+    def not_found(cls, *, kind: str, selector: str | UUID) -> Self:
+        """Return the 404 for a resource looked up by name or by ID."""
+        looked_up = "id" if isinstance(selector, UUID) else "name"
+        return cls(404, "ObjectNotFound", f'not found: {kind} with {looked_up} "{selector}"')
+
+    @classmethod
+    def unauthenticated(cls) -> Self:
+        """Return the 401 for missing, unknown and expired credentials alike."""
+        return cls(401, "Unauthorized", "credentials missing or invalid")
+
+    @classmethod
+    def forbidden(cls) -> Self:
+        """Return the 403 for a resource that the caller may read but not use so."""
+        return cls(403, "Forbidden", "Forbidden")
+
+    @classmethod
+    def internal(cls) -> Self:
+        """Return the 500 that hides its reason."""
+        return cls(500, "Internal", "Internal Server Error")

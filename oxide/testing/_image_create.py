@@ -1,0 +1,128 @@
+"""The body of a create request: which JSON the service takes, and what it says of the rest."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn
+from uuid import UUID
+
+from pydantic_core import from_json
+
+from oxide._identifiers import name_problem, parse_id
+from oxide.testing import _messages
+from oxide.testing._errors import ApiError
+
+_OTHER_KNOWN_TYPES: Final = {
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data",
+}
+_TRAILING_CHARACTERS = re.compile(r"trailing characters at line (\d+) column (\d+)")
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """What a create request asks for."""
+
+    name: str
+    description: str
+    os: str
+    version: str
+    snapshot_id: UUID
+
+
+def check_content_type(header: str | None) -> None:
+    """Raise the service's 400 for a media type other than JSON; a missing one counts as JSON."""
+    if header is None:
+        return
+    media_type = header.partition(";")[0].strip().lower()
+    if media_type == "application/json" or re.fullmatch(r"application/.*\+json", media_type):
+        return
+    if media_type in _OTHER_KNOWN_TYPES:
+        raise ApiError.malformed(message=f'expected content type "application/json", got "{media_type}"')
+    raise ApiError.malformed(message=f"unsupported content-type: {media_type}")
+
+
+def parse_image_create(body: bytes) -> NewImage:
+    """Return what the body asks for, or raise the service's 400."""
+    return _Document(body).image_create()
+
+
+class _Object(tuple[tuple[str, object], ...]):
+    """A JSON object as the pairs that were written, since a key that comes twice is an error."""
+
+    __slots__ = ()
+
+
+class _Document:
+    """A JSON text and what the service says of it, with the place where the text ends."""
+
+    def __init__(self, body: bytes):
+        self._text = _without_trailing_characters(body)
+        self._value = json.loads(self._text, object_pairs_hook=_Object)
+
+    def image_create(self) -> NewImage:
+        body = self._value
+        if not isinstance(body, _Object):
+            self._fail(_messages.invalid_type(body, "struct ImageCreate"))
+        os = self._string(body, "os", path="os: ")
+        version = self._string(body, "version", path="version: ")
+        snapshot_id = self._snapshot_id(self._only(body, "source"))
+        # The service reads the fields that all resources have last, and tells no path for them.
+        name = self._string(body, "name")
+        if problem := name_problem(name):
+            self._fail(problem)
+        return NewImage(name, self._string(body, "description"), os, version, snapshot_id)
+
+    def _snapshot_id(self, source: object) -> UUID:
+        if not isinstance(source, _Object):
+            expected = "internally tagged enum ImageSource"
+            self._fail(f"source: {_messages.invalid_type(source, expected)}")
+        kind = self._only(source, "type", path="source: ")
+        if not isinstance(kind, str):
+            self._fail(f"source.type: {_messages.invalid_type(kind, 'variant identifier')}")
+        if kind != "snapshot":
+            self._fail(f"source.type: {_messages.unknown_variant(kind, ['snapshot'])}")
+        snapshot = self._only(source, "id", path="source: ")
+        if not isinstance(snapshot, str):
+            self._fail(f"source: {_messages.invalid_type(snapshot, 'a UUID string')}")
+        snapshot_id = parse_id(snapshot)
+        if snapshot_id is None:
+            self._fail(f"source: {_messages.not_a_uuid(snapshot)}")
+        return snapshot_id
+
+    def _string(self, pairs: _Object, key: str, path: str = "") -> str:
+        value = self._only(pairs, key)
+        if not isinstance(value, str):
+            self._fail(path + _messages.invalid_type(value, "a string"))
+        return value
+
+    def _only(self, pairs: _Object, key: str, path: str = "") -> object:
+        values = [value for found, value in pairs if found == key]
+        if not values:
+            self._fail(path + _messages.missing_field(key))
+        if len(values) > 1:
+            self._fail(path + _messages.duplicate_field(key))
+        return values[0]
+
+    def _fail(self, problem: str) -> NoReturn:
+        # [P] Some problems are told at their own value rather than at the end; only an array's is known to be told
+        # before anything of it is read.
+        before = b"" if isinstance(self._value, list) else self._text
+        line, column = before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1)
+        raise ApiError.malformed_body(problem=f"{problem} at line {line} column {column}")
+
+
+def _without_trailing_characters(body: bytes) -> bytes:
+    """Return the JSON text that `body` begins with; the service does not look at what follows it."""
+    try:
+        from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        # pydantic's parser words its errors as the service's parser does, places included.
+        trailing = _TRAILING_CHARACTERS.fullmatch(str(error))
+        if trailing is None:
+            raise ApiError.malformed_body(problem=str(error)) from None
+        line, column = int(trailing[1]), int(trailing[2])
+        start_of_line = sum(len(text) + 1 for text in body.split(b"\n")[: line - 1])
+        body = body[: start_of_line + column - 1]
+    return body.rstrip(b" \t\r\n")

@@ -1,0 +1,102 @@
+"""The record of the requests that arrived, for tests to assert on."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from oxide.testing._application import Request, Response
+from oxide.testing._parameters import parse_query
+
+KEPT_REQUESTS: Final = 10_000
+KEPT_ANSWER_BYTES: Final = 65_536
+_MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """One request that the simulator received.
+
+    `target` is the raw request target, `path` its path as it was written, and `query` its decoded parameters (the
+    last one where a name comes twice). Header names are in lower case, equal ones joined by a comma, and credentials
+    masked; `user` is whose they were. `body` is cut just past the size that the service takes.
+
+    `status` is that of the answer, or None while there is none and where the connection was dropped instead;
+    `answer` is the answer's body as it was sent, at most its first 64 KiB.
+    """
+
+    method: str
+    target: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    operation: str | None
+    user: str | None = None
+    status: int | None = None
+    answer: bytes = b""
+
+
+class Journal:
+    """The last requests, in the order of their arrival; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._requests: dict[int, ReceivedRequest] = {}
+        self._arrived = 0
+        self._finished = 0
+
+    def arrived(self, request: Request, operation: str | None) -> int:
+        """Record a request and return its number."""
+        received = ReceivedRequest(
+            method=request.method,
+            target=request.target,
+            path=request.path,
+            query=dict(parse_query(request.query)),
+            headers=_masked(request.headers),
+            body=request.body,
+            operation=operation,
+        )
+        with self._changed:
+            self._arrived += 1
+            self._requests[self._arrived] = received
+            self._requests.pop(self._arrived - KEPT_REQUESTS, None)
+            return self._arrived
+
+    def answered(self, number: int, response: Response) -> None:
+        """Record what is about to be answered to that request."""
+        with self._changed:
+            if number in self._requests:
+                self._requests[number] = replace(
+                    self._requests[number],
+                    user=response.user,
+                    status=response.status,
+                    answer=response.body[:KEPT_ANSWER_BYTES],
+                )
+
+    def finished(self) -> None:
+        """Record that one more request is over, answered or not."""
+        with self._changed:
+            self._finished += 1
+            self._changed.notify_all()
+
+    def wait_finished(self, count: int, timeout: float) -> bool:
+        """Wait until `count` requests are over, for at most `timeout` seconds, and tell whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._finished >= count, timeout)
+
+    def snapshot(self) -> list[ReceivedRequest]:
+        """Return the requests recorded so far."""
+        with self._changed:
+            return list(self._requests.values())
+
+
+def _masked(headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
+    masked: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
+        if name in _MASKED_HEADERS:
+            scheme, space, _ = value.partition(" ")
+            value = f"{scheme} ***" if space and name != "cookie" else "***"
+        masked[name] = f"{masked[name]}, {value}" if name in masked else value
+    return masked

@@ -1,0 +1,127 @@
+"""What the facts about the real service leave uncertain, and what was chosen: here and nowhere else.
+
+Three grades of doubt, in the words of the marks below:
+
+- `[C]` follows from reading the service's code; no test of its authors asserts it.
+- `[P]` was observed with a small program of the same shape, built with other crate versions: the gist is sure,
+  the wording approximate.
+- `[M]` is the wording of a third-party crate, from memory.
+
+A client must not depend on any of them; a test that does is testing the simulator.
+"""
+
+import json
+from typing import Final
+
+# [C] A published image's name conflict is told as a project image's, because both ways of creating one use the
+# same resource type; promoting uses the right one.
+CREATE_CONFLICT_KIND: Final = "project-image"
+DEMOTE_CONFLICT_KIND: Final = "project-image"
+PROMOTE_CONFLICT_KIND: Final = "silo-image"
+
+# [C] Over-long description, os and version reach the database, whose refusal becomes a 500.
+DESCRIPTION_MAX: Final = 512
+OS_MAX: Final = 64
+VERSION_MAX: Final = 64
+
+# [C] Promoting a bare name never looks it up, since only a project image can be promoted.
+PROMOTE_NEEDS_PROJECT_IMAGE: Final = "Cannot promote a silo image"
+DEMOTE_NEEDS_SILO_IMAGE: Final = "Cannot demote a project image"
+
+# [P] The service's parser of names and IDs tries both and reports neither.
+NEITHER_NAME_NOR_ID: Final = "data did not match any variant of untagged enum NameOrId"
+
+# [P] Parsers of query strings.
+LIMIT_EMPTY: Final = "cannot parse integer from empty string"
+LIMIT_NOT_DIGITS: Final = "invalid digit found in string"
+LIMIT_TOO_LARGE: Final = "number too large to fit in target type"
+LIMIT_ZERO: Final = "invalid value: integer `0`, expected a nonzero u32"
+
+
+def unknown_variant(found: str, expected: list[str]) -> str:
+    """Return what is said of a word outside a list of words [P]."""
+    listed = ", ".join(f"`{word}`" for word in expected)
+    return f"unknown variant `{found}`, expected {'one of ' if len(expected) > 1 else ''}{listed}"
+
+
+def duplicate_field(name: str) -> str:
+    """Return what is said of a key that came twice [P]."""
+    return f"duplicate field `{name}`"
+
+
+def missing_field(name: str) -> str:
+    """Return what is said of a key that did not come [P]."""
+    return f"missing field `{name}`"
+
+
+# [M] base64 0.22.
+def base64_symbol(byte: int, offset: int) -> str:
+    """Return what is said of a byte outside the alphabet."""
+    return f"Invalid symbol {byte}, offset {offset}."
+
+
+def base64_last_symbol(byte: int, offset: int) -> str:
+    """Return what is said of a last symbol with bits left over."""
+    return f"Invalid last symbol {byte}, offset {offset}."
+
+
+def base64_length(length: int) -> str:
+    """Return what is said of a length that no encoding has."""
+    return f"Invalid input length: {length}"
+
+
+BASE64_PADDING: Final = "Invalid padding"
+
+# [P] The JSON parser and the types it fills.
+JSON_EOF_VALUE: Final = "EOF while parsing a value"
+JSON_EOF_OBJECT: Final = "EOF while parsing an object"
+JSON_EOF_STRING: Final = "EOF while parsing a string"
+JSON_EXPECTED_IDENT: Final = "expected ident"
+JSON_EXPECTED_VALUE: Final = "expected value"
+JSON_EXPECTED_COLON: Final = "expected `:`"
+JSON_EXPECTED_COMMA: Final = "expected `,` or `}`"
+JSON_KEY_NOT_STRING: Final = "key must be a string"
+JSON_TRAILING_COMMA: Final = "trailing comma"
+JSON_RECURSION: Final = "recursion limit exceeded"
+JSON_NUMBER: Final = "number out of range"
+JSON_UNICODE: Final = "invalid unicode code point"
+A_STRING: Final = "a string"
+A_UUID_STRING: Final = "a UUID string"
+AN_IDENTIFIER: Final = "variant identifier"
+
+
+def invalid_type(value: object, expected: str) -> str:
+    """Return what is said of a JSON value of the wrong type."""
+    match value:
+        case None:
+            found = "null"
+        case bool():
+            found = f"boolean `{json.dumps(value)}`"
+        case int():
+            found = f"integer `{value}`"
+        case float():
+            found = f"floating point `{value}`"
+        case str():
+            found = f"string {json.dumps(value, ensure_ascii=False)}"
+        case list():
+            found = "sequence"
+        case _:
+            found = "map"
+    return f"invalid type: {found}, expected {expected}"
+
+
+def not_a_uuid(text: str) -> str:
+    """Return what is said of a string that is no UUID; the detail depends on the crate's version [P]."""
+    for offset, character in enumerate(text):
+        if character not in "0123456789abcdefABCDEF-":
+            return f"UUID parsing failed: invalid character: found `{character}` at {offset + 1}"
+    if groups := text.count("-"):
+        if groups != 4:
+            return f"UUID parsing failed: invalid group count: expected 5, found {groups + 1}"
+        for group, (part, length) in enumerate(zip(text.split("-"), (8, 4, 4, 4, 12), strict=True), 1):
+            if len(part) != length:
+                return (
+                    f"UUID parsing failed: invalid group length in group {group}: "
+                    f"expected {length}, found {len(part)}"
+                )
+    return f"UUID parsing failed: invalid length: expected length 32 for simple format, found {len(text)}"

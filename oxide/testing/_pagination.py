@@ -1,0 +1,103 @@
+"""Page tokens: URL-safe base64 of compact JSON that says how the scan sorts, its scope and the last item seen."""
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from oxide._identifiers import name_problem, parse_id
+from oxide.testing import _messages
+from oxide.testing._errors import ApiError
+
+DEFAULT_LIMIT: Final = 100
+MAX_LIMIT: Final = 10_000
+MAX_TOKEN_LENGTH: Final = 512
+
+NAME_ASCENDING: Final = "name_ascending"
+NAME_DESCENDING: Final = "name_descending"
+ID_ASCENDING: Final = "id_ascending"
+SORT_MODES: Final = [NAME_ASCENDING, NAME_DESCENDING, ID_ASCENDING]
+
+_OUTSIDE_ALPHABET = re.compile(rb"[^A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Where a listing goes on: its order, its scope (None is the silo) and the last item already seen."""
+
+    sort_by: str = NAME_ASCENDING
+    project: str | UUID | None = None
+    last_seen: str | UUID | None = None
+
+    @property
+    def by_id(self) -> bool:
+        """Tell whether the order is that of IDs, and the marker an ID."""
+        return self.sort_by == ID_ASCENDING
+
+    def check_marker(self) -> None:
+        """Raise the service's 400 where the marker is not of the kind that the order compares."""
+        if self.last_seen is not None and isinstance(self.last_seen, UUID) != self.by_id:
+            raise ApiError.malformed(message="invalid page token")
+
+
+def encode_page_token(scan: Scan) -> str:
+    """Return the token that resumes after `scan.last_seen`; the scope is echoed as the client gave it."""
+    page_start = {
+        "sort_by": scan.sort_by,
+        "project": None if scan.project is None else str(scan.project),
+        "last_seen": str(scan.last_seen),
+    }
+    token = json.dumps({"v": "v1", "page_start": page_start}, separators=(",", ":"))
+    return base64.urlsafe_b64encode(token.encode()).decode()
+
+
+def decode_page_token(token: str) -> Scan:
+    """Return the scan that `token` resumes, or raise the service's 400."""
+    if len(token.encode()) > MAX_TOKEN_LENGTH:
+        raise _unreadable(problem="too large")
+    try:
+        document = json.loads(_decode_base64(token.encode()))
+        if document["v"] != "v1":
+            raise _unreadable(problem="corrupted token")
+        page_start = document["page_start"]
+        sort_by = page_start.get("sort_by", NAME_ASCENDING)
+        project = page_start.get("project")
+        scan = Scan(
+            sort_by=SORT_MODES[SORT_MODES.index(sort_by)],
+            project=None if project is None else name_or_id(project),
+            last_seen=name_or_id(page_start["last_seen"]),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        raise _unreadable(problem="corrupted token") from None
+    return scan
+
+
+def name_or_id(text: str) -> str | UUID:
+    """Return the ID or else the name that `text` spells; raise a ValueError where it spells neither."""
+    identifier = parse_id(text)
+    if identifier is not None:
+        return identifier
+    if name_problem(text) is not None:
+        raise ValueError(_messages.NEITHER_NAME_NOR_ID)
+    return text
+
+
+def _decode_base64(encoded: bytes) -> bytes:
+    symbols = encoded.rstrip(b"=")
+    if found := _OUTSIDE_ALPHABET.search(symbols):
+        raise _unreadable(problem=_messages.base64_symbol(found[0][0], found.start()))
+    if len(symbols) % 4 == 1:
+        raise _unreadable(problem=_messages.base64_length(len(encoded)))
+    if len(encoded) - len(symbols) != -len(symbols) % 4:
+        raise _unreadable(problem=_messages.BASE64_PADDING)
+    decoded = binascii.a2b_base64(encoded.translate(bytes.maketrans(b"-_", b"+/")))
+    if base64.urlsafe_b64encode(decoded) != encoded:
+        raise _unreadable(problem=_messages.base64_last_symbol(symbols[-1], len(symbols) - 1))
+    return decoded
+
+
+def _unreadable(*, problem: str) -> ApiError:
+    return ApiError.malformed_query(problem=f"failed to parse pagination token: {problem}")

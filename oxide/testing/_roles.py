@@ -1,0 +1,35 @@
+"""Who calls, and what their roles allow: one silo, its projects, four roles on each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, Literal
+
+Role = Literal["viewer", "limited_collaborator", "collaborator", "admin"]
+
+
+class Rank(IntEnum):
+    """The roles in order: each includes those before it."""
+
+    NONE = 0
+    VIEWER = 1
+    LIMITED_COLLABORATOR = 2
+    COLLABORATOR = 3
+    ADMIN = 4
+
+
+RANKS: Final[Mapping[str, Rank]] = {rank.name.lower(): rank for rank in Rank if rank is not Rank.NONE}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """An authenticated user and the roles that were given to them directly."""
+
+    name: str
+    silo: Rank
+    projects: Mapping[str, Rank]
+
+    def project(self, project_id: str) -> Rank:
+        """Return the rank on a project, which a role on the silo can give as well."""
+        from_silo = Rank.ADMIN if self.silo >= Rank.COLLABORATOR else self.silo
+        return max(from_silo, self.projects.get(project_id, Rank.NONE))

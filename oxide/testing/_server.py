@@ -1,0 +1,88 @@
+"""Sockets and threads: one thread that accepts connections, and one for each of them."""
+
+import selectors
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from oxide.testing._connection import Connection, ConnectionEnd
+
+_BACKLOG: Final = 128
+
+
+class Server:
+    """A listening server, from its construction until `stop`."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, serve: Callable[[Connection], None]):
+        self._serve = serve
+        self._tls = tls
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._peers: dict[socket.socket, threading.Thread] = {}
+        self._listener = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
+        )
+        self._listener.settimeout(0)
+        self._wake, self._woken = socket.socketpair()
+        self._acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
+        self._acceptor.start()
+
+    @property
+    def port(self) -> int:
+        """Return the port listened on."""
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    def stop(self) -> None:
+        """End every connection, whatever it is doing, and return once no thread and no socket is left."""
+        self._stopping.set()
+        self._wake.send(b"\0")
+        self._acceptor.join()
+        for stopped in (self._listener, self._wake, self._woken):
+            stopped.close()
+        with self._lock:
+            peers = dict(self._peers)
+        for peer in peers:
+            # The thread that uses the socket is the one to close it; this ends its waiting.
+            with suppress(OSError):
+                socket.socket.shutdown(peer, socket.SHUT_RDWR)
+        for thread in peers.values():
+            thread.join()
+
+    def _accept(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._listener, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
+            while not self._stopping.is_set():
+                selector.select()
+                with suppress(OSError):
+                    self._start(self._listener.accept()[0])
+
+    def _start(self, peer: socket.socket) -> None:
+        try:
+            peer.settimeout(None)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls is not None:
+                peer = self._tls.wrap_socket(peer, server_side=True, do_handshake_on_connect=False)
+        except OSError:
+            peer.close()
+            raise
+        thread = threading.Thread(target=self._run, args=(peer,), name="oxide-simulator", daemon=True)
+        with self._lock:
+            self._peers[peer] = thread
+        thread.start()
+
+    def _run(self, peer: socket.socket) -> None:
+        try:
+            if isinstance(peer, ssl.SSLSocket):
+                peer.do_handshake()
+            self._serve(Connection(peer, self._stopping))
+        except (ConnectionEnd, OSError):
+            pass
+        finally:
+            with self._lock:
+                del self._peers[peer]
+            peer.close()

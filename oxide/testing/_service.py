@@ -1,0 +1,173 @@
+"""What the six operations do once a request has been read: authorize, look up, act.
+
+Every function raises the service's own error, and runs within one transaction of the store. `actor` is None for a
+caller without credentials.
+"""
+
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+from oxide.testing import _messages
+from oxide.testing._errors import ApiError
+from oxide.testing._image_create import NewImage
+from oxide.testing._pagination import encode_page_token
+from oxide.testing._parameters import Page
+from oxide.testing._roles import Actor, Rank
+from oxide.testing._store import ImageRow, NameTaken, Store
+
+
+def image_list(store: Store, actor: Actor | None, page: Page) -> tuple[list[ImageRow], str | None]:
+    """Return one page of a scope, and the token of the next page unless this one is empty."""
+    scan = page.scan
+    scan.check_marker()
+    actor = _authenticated(actor)
+    if scan.project is None:
+        project_id = None
+        _allow(actor.silo >= Rank.VIEWER)
+    else:
+        project_id = _project(store, actor, scan.project)
+    items = store.images(scan, project_id, page.limit)
+    if not items:
+        return [], None
+    marker: str | UUID = UUID(items[-1]["id"]) if scan.by_id else items[-1]["name"]
+    return items, encode_page_token(replace(scan, last_seen=marker))
+
+
+def image_create(
+    store: Store, actor: Actor | None, project: str | UUID | None, new: NewImage, now: str
+) -> ImageRow:
+    """Create an image in a project or, without one, in the silo."""
+    actor = _authenticated(actor)
+    if project is None:
+        project_id = None
+        _allow(actor.silo >= Rank.LIMITED_COLLABORATOR)
+    else:
+        project_id = _project(store, actor, project)
+        _allow(actor.project(project_id) >= Rank.LIMITED_COLLABORATOR)
+    snapshot = store.snapshot(new.snapshot_id)
+    if snapshot is None or actor.project(snapshot["project_id"]) < Rank.VIEWER:
+        raise ApiError.not_found(kind="snapshot", selector=new.snapshot_id)
+    if project_id is not None and snapshot["project_id"] != project_id:
+        raise ApiError.invalid_request(message="snapshot does not belong to this project")
+    image: ImageRow = {
+        "id": str(uuid4()),
+        "name": new.name,
+        "description": new.description,
+        "time_created": now,
+        "time_modified": now,
+        "project_id": project_id,
+        "os": new.os,
+        "version": new.version,
+        "digest": None,
+        "block_size": snapshot["block_size"],
+        "size": snapshot["size"],
+    }
+    try:
+        store.add_images([image])
+    except NameTaken:
+        raise ApiError.already_exists(_messages.CREATE_CONFLICT_KIND, new.name) from None
+    return image
+
+
+def image_view(store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None) -> ImageRow:
+    """Return an image."""
+    return _image(store, actor, image, project)[1]
+
+
+def image_delete(
+    store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None, now: str
+) -> None:
+    """Delete an image, which is final."""
+    actor, row = _image(store, _authenticated(actor), image, project)
+    _allow_change(actor, row)
+    store.delete_image(row["id"], now)
+
+
+def image_promote(
+    store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None, now: str
+) -> ImageRow:
+    """Make a project's image the silo's."""
+    actor = _authenticated(actor)
+    if not isinstance(image, UUID) and project is None:
+        raise ApiError.invalid_request(message=_messages.PROMOTE_NEEDS_PROJECT_IMAGE)
+    actor, row = _image(store, actor, image, project)
+    if row["project_id"] is None:
+        raise ApiError.invalid_request(message=_messages.PROMOTE_NEEDS_PROJECT_IMAGE)
+    _allow(actor.silo >= Rank.LIMITED_COLLABORATOR)
+    _allow_change(actor, row)
+    return _move(store, row, None, now, _messages.PROMOTE_CONFLICT_KIND)
+
+
+def image_demote(
+    store: Store, actor: Actor | None, image: str | UUID, project: str | UUID, now: str
+) -> ImageRow:
+    """Make a silo's image one of `project`, wherever it came from."""
+    actor, row = _image(store, _authenticated(actor), image, None)
+    if row["project_id"] is not None:
+        raise ApiError.invalid_request(message=_messages.DEMOTE_NEEDS_SILO_IMAGE)
+    _allow_change(actor, row)
+    project_id = _project(store, actor, project)
+    _allow(actor.project(project_id) >= Rank.LIMITED_COLLABORATOR)
+    return _move(store, row, project_id, now, _messages.DEMOTE_CONFLICT_KIND)
+
+
+def _move(store: Store, image: ImageRow, project_id: str | None, now: str, conflict_kind: str) -> ImageRow:
+    try:
+        store.move_image(image["id"], project_id, now)
+    except NameTaken:
+        raise ApiError.already_exists(conflict_kind, image["name"]) from None
+    return {**image, "project_id": project_id, "time_modified": now}
+
+
+def _image(
+    store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None
+) -> tuple[Actor, ImageRow]:
+    """Return the image and who may read it; a project tells where a name is looked up, and no name is no ID."""
+    if isinstance(image, UUID):
+        if project is not None:
+            raise ApiError.invalid_request(
+                message="when providing image as an ID, project should not be specified"
+            )
+        actor = _authenticated(actor)
+        row = store.image_by_id(image)
+        # By ID even a project's image is read as one of the silo, which a role on the project alone cannot do.
+        return actor, _readable(row, actor.silo, "image", image)
+    actor = _authenticated(actor)
+    if project is None:
+        return actor, _readable(store.image_by_name(image, None), actor.silo, "silo-image", image)
+    project_id = store.project_id(project)
+    if project_id is None:
+        raise ApiError.not_found(kind="project", selector=project)
+    row = store.image_by_name(image, project_id)
+    # [C] The project itself need not be readable, so its unreadable image is what is not found.
+    return actor, _readable(row, actor.project(project_id), "project-image", image)
+
+
+def _readable(row: ImageRow | None, rank: Rank, kind: str, selector: str | UUID) -> ImageRow:
+    if row is None or rank < Rank.VIEWER:
+        raise ApiError.not_found(kind=kind, selector=selector)
+    return row
+
+
+def _project(store: Store, actor: Actor, selector: str | UUID) -> str:
+    project_id = store.project_id(selector)
+    if project_id is None or actor.project(project_id) < Rank.VIEWER:
+        raise ApiError.not_found(kind="project", selector=selector)
+    return project_id
+
+
+def _authenticated(actor: Actor | None) -> Actor:
+    if actor is None:
+        raise ApiError.unauthenticated()
+    return actor
+
+
+def _allow(permitted: bool) -> None:  # noqa: FBT001 - reads as a sentence where it is called
+    if not permitted:
+        raise ApiError.forbidden()
+
+
+def _allow_change(actor: Actor, image: ImageRow) -> None:
+    project_id = image["project_id"]
+    rank = actor.silo if project_id is None else actor.project(project_id)
+    _allow(rank >= Rank.LIMITED_COLLABORATOR)

@@ -1,0 +1,297 @@
+"""The simulator as tests and programs use it."""
+
+import secrets
+import sqlite3
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack
+from uuid import UUID, uuid4
+
+from oxide._identifiers import name_problem
+from oxide.testing._api_version import ApiVersion
+from oxide.testing._application import TOKEN_PREFIX, Application
+from oxide.testing._clock import utc_now, wire_time
+from oxide.testing._exchange import Exchange, FaultQueue
+from oxide.testing._journal import Journal, ReceivedRequest
+from oxide.testing._pagination import name_or_id
+from oxide.testing._roles import Role
+from oxide.testing._routing import Operation
+from oxide.testing._server import Server
+from oxide.testing._store import ImageRow, NameTaken, SnapshotRow, Store
+from oxide.testing.faults import Fault
+
+if TYPE_CHECKING:
+    from oxide import Configuration
+
+NEWEST_API_VERSION: Final = "2026081901.0.0"
+_ADMIN: Final = "admin"
+
+
+T = TypeVar("T")
+
+
+class ImageValues(TypedDict, total=False):
+    """What can be told of an image that is created without a snapshot.
+
+    By default it is 1 GiB of `alpine` `edge` in blocks of 512 bytes, with an empty description and no digest.
+    """
+
+    description: str
+    os: str
+    version: str
+    block_size: int
+    size: int
+    digest: str
+
+
+class Simulator:
+    """An Oxide images service of one silo, over real HTTP on this machine.
+
+    It listens from `start()` to `stop()`, or for the length of a `with` block, and then leaves neither thread nor
+    socket behind. What it holds is gone then too, unless `database` names a file.
+
+    `host` and `port` are where it listens; port 0 takes a free one. `tls` is an `ssl.SSLContext`, or True to have a
+    certificate made for `host` (`configuration()` trusts it). `clock` tells the time for new and changed images
+    as an aware datetime, and may be assigned at any time. `token` is the token of the silo administrator that every
+    simulator has; by default the database's or else a new one. Requests for an API version above `max_api_version`
+    are refused.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        database: str | PathLike[str] | None = None,
+        *,
+        tls: ssl.SSLContext | bool | None = None,
+        max_api_version: str = NEWEST_API_VERSION,
+        clock: Callable[[], datetime] = utc_now,
+        token: str | None = None,
+    ):
+        if token is not None and not token.startswith(TOKEN_PREFIX):
+            message = f"a token begins with {TOKEN_PREFIX!r}"
+            raise ValueError(message)
+        self.clock = clock
+        self._host = host
+        self._port = port
+        self._database = database
+        self._tls = tls
+        self._ca_certificate: str | None = None
+        self._max_api_version = ApiVersion.parse(max_api_version)
+        self._given_token = token
+        self._token = ""
+        self._store: Store | None = None
+        self._server: Server | None = None
+        self._faults = FaultQueue()
+        self._journal = Journal()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start to listen; a simulator that was stopped can be started again, and begins anew."""
+        if self._server is not None:
+            message = "the simulator is running already"
+            raise RuntimeError(message)
+        tls = self._tls_context()
+        store = Store(self._database)
+        try:
+            with store.transaction():
+                self._token = self._given_token or store.token(_ADMIN) or _new_token()
+                store.set_user(_ADMIN, self._token, "admin")
+            self._faults, self._journal = FaultQueue(), Journal()
+            application = Application(store, lambda: self.clock(), self._max_api_version)
+            exchange = Exchange(application, self._faults, self._journal)
+            self._server = Server(self._host, self._port, tls, exchange.serve)
+        except BaseException:
+            store.close()
+            raise
+        self._store = store
+
+    def stop(self) -> None:
+        """Stop to listen, end every connection and close the database; without effect unless running."""
+        server, self._server = self._server, None
+        store, self._store = self._store, None
+        if server is not None and store is not None:
+            server.stop()
+            store.close()
+
+    @property
+    def url(self) -> str:
+        """The URL that it listens on, without a trailing slash."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"{'https' if self._tls else 'http'}://{host}:{self._running(self._server).port}"
+
+    @property
+    def token(self) -> str:
+        """The token of the silo's administrator, who may do everything."""
+        self._running(self._server)
+        return self._token
+
+    @property
+    def ca_certificate(self) -> str | None:
+        """The certificate to trust, as PEM, where one was made; else None."""
+        return self._ca_certificate
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The requests received since the start, oldest first; the last 10,000 of them."""
+        return self._journal.snapshot()
+
+    def wait_for_requests(self, count: int, timeout: float = 10.0) -> None:
+        """Wait until `count` requests since the start have been dealt with, for those whose answer nobody awaits.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
+        if not self._journal.wait_finished(count, timeout):
+            message = f"fewer than {count} requests came to an end within {timeout} s"
+            raise TimeoutError(message)
+
+    def configuration(self, **settings: Any) -> "Configuration":
+        """Return a client configuration for this simulator and its administrator, with `settings` on top."""
+        from oxide import Configuration
+
+        if self._ca_certificate is not None:
+            settings = {"ca_cert_data": self._ca_certificate, **settings}
+        return Configuration(**{"host": self.url, "access_token": self.token, **settings})
+
+    def fail_next(self, fault: Fault, times: int = 1, operation: Operation | None = None) -> None:
+        """Make the next `times` requests suffer `fault`; with `operation`, only requests of that operation count.
+
+        Faults wait in line: each request suffers the oldest that fits it. See `oxide.testing.faults`.
+        """
+        if times < 1:
+            message = f"times must be at least 1, not {times}"
+            raise ValueError(message)
+        self._running(self._server)
+        self._faults.add(fault, times, operation)
+
+    def clear_faults(self) -> None:
+        """Forget the faults that have not happened yet."""
+        self._faults.clear()
+
+    def create_project(self, name: str) -> UUID:
+        """Create a project and return its ID; a name that is illegal or taken is a `ValueError`."""
+        project_id = uuid4()
+        with self._seeding(name) as store:
+            store.add_project(str(project_id), name)
+        return project_id
+
+    def create_snapshot(
+        self, name: str, project: str | UUID, size: int = 2**30, block_size: int = 512
+    ) -> UUID:
+        """Create a snapshot in a project (its name or ID) and return its ID; sizes are in bytes."""
+        snapshot_id = uuid4()
+        with self._seeding(name) as store:
+            project_id = _project_id(store, project)
+            snapshot: SnapshotRow = {"project_id": project_id, "size": size, "block_size": block_size}
+            store.add_snapshot(str(snapshot_id), name, snapshot)
+        return snapshot_id
+
+    def create_user(
+        self, name: str, silo_role: Role | None = None, project_roles: Mapping[str | UUID, Role] | None = None
+    ) -> str:
+        """Create a user with these roles on the silo and on projects (by name or ID), and return their token."""
+        token = _new_token()
+        with self._seeding() as store:
+            store.add_user(name, token, silo_role)
+            for project, role in (project_roles or {}).items():
+                store.add_project_role(name, _project_id(store, project), role)
+        return token
+
+    def create_image(
+        self, name: str, project: str | UUID | None = None, **values: Unpack[ImageValues]
+    ) -> UUID:
+        """Create an image without a snapshot, in a project (its name or ID) or else in the silo; return its ID."""
+        return self.create_images([name], project, **values)[0]
+
+    def create_images(
+        self, names: Iterable[str], project: str | UUID | None = None, **values: Unpack[ImageValues]
+    ) -> list[UUID]:
+        """Create images as `create_image` does, all or none, at a speed for tens of thousands."""
+        names = list(names)
+        now = wire_time(self.clock())
+        digest = values.get("digest")
+        images: list[ImageRow] = [
+            {
+                "id": str(uuid4()),
+                "name": name,
+                "description": values.get("description", ""),
+                "time_created": now,
+                "time_modified": now,
+                "project_id": None,
+                "os": values.get("os", "alpine"),
+                "version": values.get("version", "edge"),
+                "digest": None if digest is None else {"type": "sha256", "value": digest},
+                "block_size": values.get("block_size", 512),
+                "size": values.get("size", 2**30),
+            }
+            for name in names
+        ]
+        with self._seeding(*names) as store:
+            if project is not None:
+                project_id = _project_id(store, project)
+                for image in images:
+                    image["project_id"] = project_id
+            store.add_images(images)
+        return [UUID(image["id"]) for image in images]
+
+    @contextmanager
+    def _seeding(self, *names: str) -> Iterator[Store]:
+        for name in names:
+            if problem := name_problem(name):
+                raise ValueError(problem)
+        store = self._running(self._store)
+        try:
+            with store.transaction():
+                yield store
+        except NameTaken:
+            message = "an image of that name exists there already"
+            raise ValueError(message) from None
+        except sqlite3.IntegrityError as error:
+            message = f"the database refuses it: {error}"
+            raise ValueError(message) from error
+
+    def _tls_context(self) -> ssl.SSLContext | None:
+        if not self._tls:
+            return None
+        if isinstance(self._tls, ssl.SSLContext):
+            return self._tls
+        import trustme
+
+        authority = trustme.CA()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        authority.issue_cert(self._host, "localhost", "127.0.0.1", "::1").configure_cert(context)
+        self._ca_certificate = authority.cert_pem.bytes().decode("ascii")
+        return context
+
+    @staticmethod
+    def _running(part: T | None) -> T:
+        if part is None:
+            message = "the simulator is not running: use `with Simulator() as simulator` or call `start()`"
+            raise RuntimeError(message)
+        return part
+
+
+def _new_token() -> str:
+    return TOKEN_PREFIX + secrets.token_hex(20)
+
+
+def _project_id(store: Store, project: str | UUID) -> str:
+    selector = name_or_id(project) if isinstance(project, str) else project
+    project_id = store.project_id(selector)
+    if project_id is None:
+        message = f"there is no project {str(project)!r}"
+        raise ValueError(message)
+    return project_id
