@@ -41,7 +41,7 @@ class Connection:
         except h11.LocalProtocolError as error:
             raise ConnectionEnd from error
         except h11.RemoteProtocolError as error:
-            self.send(Response(error.error_status_hint))
+            self.send(Response(error.error_status_hint, (("connection", "close"),)))
             raise ConnectionEnd from error
 
     def send(self, response: Response, fault: Fault | None = None) -> None:

@@ -20,8 +20,9 @@ class Server:
         self._serve = serve
         self._tls = tls
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._peers: dict[socket.socket, threading.Thread] = {}
+        # Of the accepting thread, and of `stop` once that has ended.
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._closing = threading.Lock()
         self._listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
         )
@@ -43,13 +44,12 @@ class Server:
         self._acceptor.join()
         for stopped in (self._listener, self._wake, self._woken):
             stopped.close()
-        with self._lock:
-            peers = dict(self._peers)
-        for peer in peers:
-            # The thread that uses the socket is the one to close it; this ends its waiting.
-            with suppress(OSError):
+        for peer in self._connections.values():
+            # The thread that uses the socket closes it; this ends its waiting. (An `SSLSocket` has a `shutdown` of
+            # its own, which is not for other threads.)
+            with self._closing, suppress(OSError):
                 socket.socket.shutdown(peer, socket.SHUT_RDWR)
-        for thread in peers.values():
+        for thread in self._connections:
             thread.join()
 
     def _accept(self) -> None:
@@ -71,9 +71,10 @@ class Server:
             peer.close()
             raise
         thread = threading.Thread(target=self._run, args=(peer,), name="oxide-simulator", daemon=True)
-        with self._lock:
-            self._peers[peer] = thread
         thread.start()
+        for ended in [other for other in self._connections if not other.is_alive()]:
+            del self._connections[ended]
+        self._connections[thread] = peer
 
     def _run(self, peer: socket.socket) -> None:
         try:
@@ -83,6 +84,5 @@ class Server:
         except (ConnectionEnd, OSError):
             pass
         finally:
-            with self._lock:
-                del self._peers[peer]
-            peer.close()
+            with self._closing:
+                peer.close()

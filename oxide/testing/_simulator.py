@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, get_args
 from uuid import UUID, uuid4
 
 from oxide._identifiers import name_problem
@@ -172,6 +172,9 @@ class Simulator:
         """
         if times < 1:
             message = f"times must be at least 1, not {times}"
+            raise ValueError(message)
+        if operation not in {None, *get_args(Operation)}:
+            message = f"there is no operation {operation!r}"
             raise ValueError(message)
         self._running(self._server)
         self._faults.add(fault, times, operation)

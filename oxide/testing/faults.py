@@ -4,8 +4,14 @@ Each says what happens to one request. Where it matters whether the service has 
 go wrong, `after_acting=True` says that it has; by default it has not.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+
+import h11
+
+_FRAMING_HEADERS: Final = {"content-length", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -22,9 +28,8 @@ class Answer:
     after_acting: bool = False
 
     def __post_init__(self) -> None:
-        if not 200 <= self.status <= 599:
-            message = f"status must be between 200 and 599, not {self.status}"
-            raise ValueError(message)
+        _check_between("status", self.status, 200, 599)
+        _check_headers(self.headers)
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Delay:
     after_acting: bool = False
 
     def __post_init__(self) -> None:
-        _check_not_negative("seconds", self.seconds)
+        _check_between("seconds", self.seconds, 0)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,8 @@ class Drip:
     body_only: bool = False
 
     def __post_init__(self) -> None:
-        _check_not_negative("interval", self.interval)
-        if self.size < 1:
-            message = f"size must be at least 1, not {self.size}"
-            raise ValueError(message)
+        _check_between("interval", self.interval, 0)
+        _check_between("size", self.size, 1)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Truncate:
     size: int = 0
 
     def __post_init__(self) -> None:
-        _check_not_negative("size", self.size)
+        _check_between("size", self.size, 0)
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,26 @@ class Interim:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 102 <= self.status <= 199:
-            message = f"status must be between 102 and 199, not {self.status}"
-            raise ValueError(message)
-        if self.count < 1:
-            message = f"count must be at least 1, not {self.count}"
-            raise ValueError(message)
+        _check_between("status", self.status, 102, 199)
+        _check_between("count", self.count, 1)
+        _check_headers(self.headers)
 
 
 Fault = Answer | Delay | Drip | Drop | Truncate | Interim
 
 
-def _check_not_negative(name: str, value: float) -> None:
-    if not value >= 0:
-        message = f"{name} must not be negative, but is {value}"
+def _check_between(name: str, value: float, least: float, most: float = math.inf) -> None:
+    if not least <= value <= most:
+        message = f"{name} must be between {least} and {most}, not {value}"
         raise ValueError(message)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    if not _FRAMING_HEADERS.isdisjoint(map(str.lower, headers)):
+        message = "the headers that frame the body are not for a fault to choose"
+        raise ValueError(message)
+    try:
+        h11.Response(status_code=200, headers=list(headers.items()))
+    except h11.LocalProtocolError as error:
+        message = f"these are no headers: {error}"
+        raise ValueError(message) from None
