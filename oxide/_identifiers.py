@@ -51,6 +51,15 @@ def name_problem(text: str) -> str | None:
     return "name cannot be a UUID to avoid ambiguity with IDs"
 
 
+def name_or_id(text: str) -> UUID | str:
+    """Return the UUID that `text` spells, else `text` itself as a legal name; raise `ValueError` where it is neither."""
+    if parsed := parse_id(text):
+        return parsed
+    if problem := name_problem(text):
+        raise ValueError(problem)
+    return text
+
+
 def _quoted(character: str) -> str:
     escaped = {'"': r"\"", "\\": r"\\"}.get(character, character)
     return f'"{escaped if escaped.isprintable() else ascii(character)[1:-1]}"'

@@ -1,0 +1,125 @@
+"""How arguments become path, query and body: pure functions that refuse whatever the server would."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from oxide._identifiers import name_or_id
+from oxide._operations import Operation
+from oxide.exceptions import ApiTypeError, ApiValueError
+from oxide.models.image import Image
+from oxide.models.image_create import ImageCreate
+from oxide.models.name_or_id import NameOrId
+from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
+
+_MAX_LIMIT = 2**32 - 1
+_ENCODERS: dict[str, Callable[[str, Any], str]]
+
+
+def encode_target(operation: Operation[Any], arguments: Mapping[str, Any]) -> str:
+    """Return path and query for an operation; arguments that are None are left out of the query.
+
+    Raises:
+        ApiTypeError: an argument of the wrong type.
+        ApiValueError: a value that the server would refuse.
+    """
+    path = operation.path
+    if "image" in arguments:
+        path = path.replace("{image}", encode_image("image", arguments["image"]))
+    query = "&".join(
+        f"{name}={_ENCODERS[name](name, arguments[name])}"
+        for name in operation.query
+        if arguments[name] is not None or name in operation.required
+    )
+    return f"{path}?{query}" if query else path
+
+
+def encode_body(operation: Operation[Any], value: Any) -> bytes:
+    """Return the JSON of a request body, given as its model or as an equivalent mapping.
+
+    A model is validated again, since it may have been built past validation.
+    """
+    model = operation.body
+    assert model is not None  # noqa: S101 - only called for operations that have one
+    if not isinstance(value, (model, Mapping)):
+        message = f"{operation.id}: expected {model.__name__} or a dict, got {type(value).__name__}"
+        raise ApiTypeError(message)
+    try:
+        checked = model.from_dict(value.to_dict() if isinstance(value, ImageCreate) else value)
+        return checked.to_json().encode()
+    except ValidationError as error:
+        problems = [
+            f"{location(line['loc'])}: {line['msg'].removeprefix('Value error, ')}"
+            for line in error.errors(include_url=False, include_input=False)
+        ]
+        message = f"{operation.id}: {'; '.join(problems)}"
+    raise ApiValueError(message)
+
+
+def encode_identifier(name: str, value: Any) -> str:
+    """Return a name, or an ID in canonical form; both are safe in path and query as they are."""
+    if isinstance(value, str):
+        try:
+            return str(name_or_id(value))
+        except ValueError as error:
+            problem = str(error)
+        message = f"{name}: {value[:80]!r} is neither a name nor an ID: {problem}"
+        raise ApiValueError(message)
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, NameOrId):
+        return encode_identifier(name, value.actual_instance)
+    message = f"{name}: expected NameOrId, str or UUID, got {type(value).__name__}"
+    raise ApiTypeError(message)
+
+
+def encode_image(name: str, value: Any) -> str:
+    """Return an identifier; an `Image` stands for its ID."""
+    return encode_identifier(name, value.id if isinstance(value, Image) else value)
+
+
+def _limit(name: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"{name}: expected int, got {type(value).__name__}"
+        raise ApiTypeError(message)
+    if not 1 <= value <= _MAX_LIMIT:
+        message = f"{name}: must be 1 to {_MAX_LIMIT}, got {value}"
+        raise ApiValueError(message)
+    return str(int(value))
+
+
+def _page_token(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"{name}: expected str, got {type(value).__name__}"
+        raise ApiTypeError(message)
+    try:
+        encoded = quote(value, safe="")
+    except UnicodeEncodeError:
+        encoded = ""
+    if not encoded:
+        message = f"{name}: must be a token that the server gave in next_page"
+        raise ApiValueError(message)
+    return encoded
+
+
+def _sort_mode(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        message = f"{name}: expected NameOrIdSortMode or str, got {type(value).__name__}"
+        raise ApiTypeError(message)
+    try:
+        return NameOrIdSortMode(value).value
+    except ValueError:
+        message = f"{name}: {value[:80]!r} is none of {', '.join(NameOrIdSortMode)}"
+    raise ApiValueError(message)
+
+
+_ENCODERS = {"limit": _limit, "page_token": _page_token, "project": encode_identifier, "sort_by": _sort_mode}
+
+
+def location(parts: tuple[int | str, ...]) -> str:
+    """Return where in a document something is, as in `items[3].version`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+    return text.removeprefix(".") or "the whole"

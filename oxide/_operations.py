@@ -1,0 +1,47 @@
+"""The wire contract of the six operations, on one screen."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from oxide.models.image import Image
+from oxide.models.image_create import ImageCreate
+from oxide.models.image_results_page import ImageResultsPage
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[T_co]):
+    """One operation of the API.
+
+    Attributes:
+        id: its OpenAPI operationId, which is also the name of its method.
+        method: the HTTP method.
+        path: the path, with the identifiers to fill in.
+        query: the query parameters, in the order sent.
+        required: those of them that cannot be left out.
+        body: the model of the request body, or None.
+        result: the model of any 2xx answer, or None where there is nothing to read.
+    """
+
+    id: str
+    method: str
+    path: str
+    query: tuple[str, ...]
+    required: tuple[str, ...]
+    body: type[ImageCreate] | None
+    result: type[T_co]
+
+
+_PAGE = ("limit", "page_token", "project", "sort_by")
+_PROJECT = ("project",)
+_NOTHING = type(None)
+
+IMAGE_CREATE = Operation("image_create", "POST", "/v1/images", _PROJECT, (), ImageCreate, Image)
+IMAGE_DELETE = Operation("image_delete", "DELETE", "/v1/images/{image}", _PROJECT, (), None, _NOTHING)
+IMAGE_DEMOTE = Operation("image_demote", "POST", "/v1/images/{image}/demote", _PROJECT, _PROJECT, None, Image)
+IMAGE_LIST = Operation("image_list", "GET", "/v1/images", _PAGE, (), None, ImageResultsPage)
+IMAGE_PROMOTE = Operation("image_promote", "POST", "/v1/images/{image}/promote", _PROJECT, (), None, Image)
+IMAGE_VIEW = Operation("image_view", "GET", "/v1/images/{image}", _PROJECT, (), None, Image)
+
+OPERATIONS = (IMAGE_CREATE, IMAGE_DELETE, IMAGE_DEMOTE, IMAGE_LIST, IMAGE_PROMOTE, IMAGE_VIEW)

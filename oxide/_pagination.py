@@ -1,0 +1,70 @@
+"""The pager: all images of a listing, page by page, to the server's rules."""
+
+from collections.abc import Callable, Iterator
+from typing import Self
+
+from oxide.exceptions import ApiResponseError
+from oxide.models.image import Image
+from oxide.models.image_results_page import ImageResultsPage
+
+
+class ImagePager(Iterator[Image]):
+    """The images of a listing, fetched a page at a time as they are asked for. It can be run through once.
+
+    The listing ends where the server gives no token for a next page, and nowhere else: it gives one with every page
+    that has an image on it. A page is let go before the next one is fetched. Where fetching a page fails, asking
+    again fetches that page again.
+    """
+
+    def __init__(self, fetch: Callable[[str | None], ImageResultsPage], page_token: str | None) -> None:
+        self._pages = _Pages(fetch, page_token)
+        self._items: Iterator[Image] = iter(())
+
+    @property
+    def page_token(self) -> str | None:
+        """The token that fetches the page of the latest image; None for the first page.
+
+        Store it to resume: `image_list_iter(page_token=…)` then repeats at most that page, and loses nothing.
+        """
+        return self._pages.page_token
+
+    def pages(self) -> Iterator[ImageResultsPage]:
+        """Return the pages that are left, instead of the images on them; the last one is empty."""
+        return self._pages
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Image:
+        while True:
+            for image in self._items:
+                return image
+            self._items = iter(next(self._pages).items)
+
+
+class _Pages(Iterator[ImageResultsPage]):
+    def __init__(self, fetch: Callable[[str | None], ImageResultsPage], page_token: str | None) -> None:
+        self._fetch = fetch
+        self.page_token = page_token
+        self._following: str | None = page_token
+        self._started = False
+        # A server that goes round in circles is found as in Brent's algorithm: with one token kept.
+        self._kept, self._since, self._span = page_token, 0, 1
+
+    def __next__(self) -> ImageResultsPage:
+        if self._started and self._following is None:
+            raise StopIteration
+        if self._started and self._following in {"", self._kept}:
+            message = "next_page leads back to a page that was there before"
+            raise ApiResponseError(200, message, operation="image_list")
+        self.page_token = self._following
+        page = self._fetch(self.page_token)
+        if self._started:
+            self._since += 1
+            if self._since == self._span:
+                self._kept, self._since, self._span = self.page_token, 0, 2 * self._span
+        self._started = True
+        self._following = page.next_page
+        if self._following == self.page_token is not None:
+            self._kept = self.page_token
+        return page

@@ -1,0 +1,132 @@
+"""What is sent twice, and when: the replay decision, as a pure function.
+
+A GET is sent again after a failed connection, a cut answer, and 429, 502, 503 and 504. Anything else (POST, DELETE) only
+where the request provably never left. A failed TLS check, a silent server, a malformed answer and every other status
+end the call at once.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Protocol, Self
+
+from oxide.exceptions import Outcome
+
+RETRIED_STATUSES = frozenset({429, 502, 503, 504})
+# Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that many clients do not come back in step.
+FIRST_BACKOFF = 0.5
+MAX_BACKOFF = 8.0
+# Seconds of Retry-After that are honoured in a call without a deadline.
+MAX_UNBOUNDED_WAIT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one call, as seen by `on_attempt`, the log and `ApiException.attempts`.
+
+    Attributes:
+        operation: the operation, such as `image_view`.
+        method: the HTTP method.
+        path: the path asked for, without the query.
+        number: 1 for the first try.
+        outcome: `not sent`, `unknown` or `answered`.
+        status: the HTTP status code, or None where there was no answer.
+        request_id: the server's ID of the request, or None.
+        error: what went wrong, or None.
+        elapsed: how long it took, in seconds.
+        delay: the pause before the next try, in seconds; None where there is none.
+    """
+
+    operation: str
+    method: str
+    path: str
+    number: int
+    outcome: Outcome
+    status: int | None
+    request_id: str | None
+    error: str | None
+    elapsed: float
+    delay: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What the replay decision looks at.
+
+    Attributes:
+        method: the HTTP method.
+        number: how many tries there have been.
+        outcome: whether the server may have acted.
+        transient: whether the connection failed in a way that another may not.
+        status: the HTTP status code, or None where there was no answer.
+        retry_after: the seconds that the server asks for, or None.
+        time_left: the seconds left of the call, or None for no limit.
+    """
+
+    method: str
+    number: int
+    outcome: Outcome
+    transient: bool
+    status: int | None
+    retry_after: float | None
+    time_left: float | None
+
+
+class Policy(Protocol):
+    """Decides on replays."""
+
+    def next(self, failure: Failure, jitter: float) -> "tuple[float, Policy] | None":
+        """Return the seconds to wait before the next try, and the policy for what follows it; None to give up.
+
+        `jitter` is a random number from 0 to 1.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultPolicy:
+    """The rules of this module, with `max_retries` extra tries at most."""
+
+    max_retries: int
+
+    def next(self, failure: Failure, jitter: float) -> tuple[float, Self] | None:
+        """See `Policy`."""
+        if failure.number > self.max_retries or not is_replayable(failure):
+            return None
+        delay = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** (failure.number - 1))
+        if failure.retry_after is not None:
+            delay = max(delay, failure.retry_after)
+        return (delay, self) if fits(delay, failure.time_left) else None
+
+
+def is_replayable(failure: Failure) -> bool:
+    """Whether doing the call again is safe, and may help."""
+    if failure.outcome == "not sent":
+        return failure.transient
+    return failure.method == "GET" and (failure.transient or failure.status in RETRIED_STATUSES)
+
+
+def fits(delay: float, time_left: float | None) -> bool:
+    """Whether there is time for a pause and a try behind it."""
+    return delay < (MAX_UNBOUNDED_WAIT if time_left is None else time_left)
+
+
+def parse_retry_after(text: str | None, now: float) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3), or None for garbage.
+
+    `now` is the time, in seconds since the epoch, that a date in it counts from.
+    """
+    text = (text or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:10])
+    moment = parse_http_date(text)
+    return None if moment is None else max(0.0, moment - now)
+
+
+def parse_http_date(text: str | None) -> float | None:
+    """Return the seconds since the epoch that an HTTP date stands for (RFC 9110, section 5.6.7), or None."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (TypeError, ValueError, IndexError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

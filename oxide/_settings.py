@@ -1,0 +1,237 @@
+"""What each setting of a `Configuration` may be: a check per name, and the defaults that have a reason."""
+
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NoReturn
+
+from oxide._hosts import parse_host
+from oxide._secrets import PRODUCT_TOKEN, Headers, checked_token
+from oxide.exceptions import ConfigurationError
+
+DEFAULT_HOST: Final = "http://localhost"
+# Seconds. Long enough for an image of many GiB to be created, short enough for a job to end the same night.
+TIMEOUT: Final = 300.0
+CONNECT_TIMEOUT: Final = 5.0
+READ_TIMEOUT: Final = 60.0
+# Extra tries: enough to ride out the restart of one of a rack's several API servers.
+MAX_RETRIES: Final = 2
+# Bytes. About ten times the largest page, one of 10,000 images.
+MAX_RESPONSE_BYTES: Final = 64 * 2**20
+CONNECTION_POOL_MAXSIZE: Final = 100
+# A server refuses versions newer than itself; this is the oldest published one, and its image contract is ours.
+API_VERSION: Final = "2025112000.0.0"
+
+SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
+
+_DROPPED: Final = frozenset(
+    {
+        *("api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"),
+        *("server_index", "server_variables", "server_operation_index", "server_operation_variables"),
+        *("ignore_operation_servers", "safe_chars_for_path_param", "client_side_validation"),
+        *("datetime_format", "date_format", "temp_folder_path", "logger", "logger_file", "logger_format"),
+    }
+)
+# Semantic Versioning 2.0.0, as the server parses it.
+_VERSION = re.compile(
+    r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
+)
+
+
+def check_setting(name: str, value: Any) -> Any:
+    """Return `value` as it is kept; raise `ConfigurationError`, naming setting and rule, where it cannot be used."""
+    return _CHECKS[name](name, value)
+
+
+def no_such_setting(name: str) -> str:
+    """Return what to tell about a setting that does not exist."""
+    if name in _DROPPED:
+        return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md"
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, _CHECKS, 1)
+    return f"there is no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def check_seconds(name: str, value: Any) -> float | None:
+    """Return a number of seconds, or None for no limit."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        _refuse(name, "must be a positive number of seconds, or None for no limit")
+    return float(value)
+
+
+def _refuse(name: str, rule: str) -> NoReturn:
+    message = f"{name} {rule}"
+    raise ConfigurationError(message)
+
+
+def _host(_: str, value: Any) -> str:
+    if not isinstance(value, str):
+        _refuse("host", "must be a str, as in 'https://my-silo.sys.rack.example'")
+    return parse_host(value).url
+
+
+def _access_token(_: str, value: Any) -> Any:
+    return value if value is None or callable(value) else checked_token(value)
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and value.strip()):
+        _refuse(name, "must be a str that is not empty, or None")
+    return value
+
+
+def _text_or_empty(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        _refuse(name, "must be a str or None")
+    return value
+
+
+def _path(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        _refuse(name, "must be a path or None")
+    return os.fsdecode(value)
+
+
+def _certificates(name: str, value: Any) -> str | bytes | None:
+    if value is not None and not (isinstance(value, (str, bytes)) and value):
+        _refuse(name, "must be certificates as str or bytes, or None")
+    return value
+
+
+def _flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        _refuse(name, "must be True or False")
+    return value
+
+
+def _debug(name: str, value: Any) -> bool | None:
+    return None if value is None else _flag(name, value)
+
+
+def _assert_hostname(name: str, value: Any) -> str | bool | None:
+    # True is the generated interface's way to ask for the default.
+    if value is True:
+        return None
+    return False if value is False else _text(name, value)
+
+
+def _ssl_context(name: str, value: Any) -> Any:
+    if value is not None:
+        import ssl
+
+        if not isinstance(value, ssl.SSLContext):
+            _refuse(name, "must be an ssl.SSLContext or None")
+    return value
+
+
+def _at_least(least: int) -> Callable[[str, Any], int]:
+    def check(name: str, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            _refuse(name, f"must be a whole number of at least {least}")
+        return value
+
+    return check
+
+
+def _retries(name: str, value: Any) -> Any:
+    if value is None or value is False:
+        return value
+    if isinstance(value, int):
+        return _at_least(0)(name, value)
+    from urllib3.util.retry import Retry
+
+    if not isinstance(value, Retry):
+        _refuse(name, "must be a number of extra tries, False, a urllib3.Retry or None")
+    return value
+
+
+def _resolve(name: str, value: Any) -> Mapping[str, str]:
+    try:
+        addresses = {
+            host.lower(): str(ipaddress.ip_address(text.strip("[]"))) for host, text in value.items()
+        }
+    except (AttributeError, ValueError):
+        _refuse(name, "must map host names to IP addresses, as in {'my.rack': '192.0.2.7'}")
+    return MappingProxyType(addresses)
+
+
+def _proxy_headers(name: str, value: Any) -> Headers | None:
+    if value is not None and not isinstance(value, Mapping):
+        _refuse(name, "must map header names to values")
+    return None if value is None else Headers(value)
+
+
+def _socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
+    try:
+        options = tuple(tuple(option) for option in value)
+    except TypeError:
+        options = ((),)
+    if any(len(option) not in {3, 4} for option in options):
+        _refuse(name, "must be a list of arguments for setsockopt, as in [(SOL_SOCKET, SO_RCVBUF, 65536)]")
+    return options
+
+
+def _api_version(name: str, value: Any) -> str | None:
+    if value is not None and not (isinstance(value, str) and _VERSION.fullmatch(value)):
+        _refuse(name, f"must be a semantic version, as in {API_VERSION!r}, or None")
+    return value
+
+
+def _application(name: str, value: Any) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    if not (
+        isinstance(value, (tuple, list))
+        and len(value) == 2
+        and all(isinstance(part, str) and PRODUCT_TOKEN.fullmatch(part) for part in value)
+    ):
+        _refuse(name, "must be a name and a version without spaces, as in ('my-job', '1.0')")
+    return value[0], value[1]
+
+
+def _on_attempt(name: str, value: Any) -> Any:
+    if value is not None and not callable(value):
+        _refuse(name, "must be callable")
+    return value
+
+
+_CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
+    "host": _host,
+    "access_token": _access_token,
+    "ssl_ca_cert": _path,
+    "ca_cert_data": _certificates,
+    "cert_file": _path,
+    "key_file": _path,
+    "key_password": _text,
+    "verify_ssl": _flag,
+    "assert_hostname": _assert_hostname,
+    "tls_server_name": _text,
+    "ssl_context": _ssl_context,
+    "allow_http_token": _flag,
+    "resolve": _resolve,
+    "proxy": _text_or_empty,
+    "no_proxy": _text_or_empty,
+    "proxy_headers": _proxy_headers,
+    "proxy_ssl_context": _ssl_context,
+    "timeout": check_seconds,
+    "connect_timeout": check_seconds,
+    "read_timeout": check_seconds,
+    "max_retries": _at_least(0),
+    "retries": _retries,
+    "max_response_bytes": _at_least(1),
+    "connection_pool_maxsize": _at_least(1),
+    "socket_options": _socket_options,
+    "api_version": _api_version,
+    "application": _application,
+    "on_attempt": _on_attempt,
+    "debug": _debug,
+}
+SETTINGS: Final = tuple(_CHECKS)

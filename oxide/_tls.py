@@ -1,0 +1,89 @@
+"""The `SSLContext` that a configuration asks for, made once per client so that a bad file is named at once."""
+
+import os
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oxide.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from oxide.configuration import Configuration
+
+
+def build_context(configuration: "Configuration", *, for_proxy: bool = False) -> ssl.SSLContext:
+    """Return the context; raise `ConfigurationError`, naming setting and file, where one cannot be used.
+
+    That for a proxy trusts the same CAs; what is meant for the host alone (`ssl_context`, names, the client's
+    certificate) is left out of it.
+    """
+    if configuration.ssl_context is not None and not for_proxy:
+        return configuration.ssl_context
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Python 3.13 began to refuse certificates without an authority key identifier, which private CAs often make.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif configuration.assert_hostname is False and not for_proxy:
+        context.check_hostname = False
+    if configuration.ssl_ca_cert is None and configuration.ca_cert_data is None:
+        context.load_default_certs()
+    if configuration.ssl_ca_cert is not None:
+        data = _read("ssl_ca_cert", configuration.ssl_ca_cert)
+        _load_authorities(context, f"ssl_ca_cert {configuration.ssl_ca_cert!r}", data)
+    if configuration.ca_cert_data is not None:
+        _load_authorities(context, "ca_cert_data", configuration.ca_cert_data)
+    if configuration.cert_file is not None and not for_proxy:
+        _load_client_certificate(context, configuration)
+    return context
+
+
+def _load_authorities(context: ssl.SSLContext, where: str, data: str | bytes) -> None:
+    if isinstance(data, bytes) and b"-----BEGIN" in data:
+        data = data.decode("ascii", "replace").replace("\ufffd", "?")
+    try:
+        context.load_verify_locations(cadata=data)
+    except (ssl.SSLError, ValueError, UnicodeError) as error:
+        message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
+        raise ConfigurationError(message) from None
+
+
+def _load_client_certificate(context: ssl.SSLContext, configuration: "Configuration") -> None:
+    certificate, key = configuration.cert_file, configuration.key_file
+    assert certificate is not None  # noqa: S101 - the caller's condition, for the type checkers
+    _read("cert_file", certificate)
+    if key is not None:
+        _read("key_file", key)
+    holder = f"key_file {key!r}" if key is not None else f"cert_file {certificate!r}"
+    asked = False
+
+    def password() -> str:
+        # OpenSSL would otherwise ask at the terminal.
+        nonlocal asked
+        asked = True
+        return configuration.key_password or ""
+
+    try:
+        context.load_cert_chain(certificate, key, password)
+    except (ssl.SSLError, ValueError) as error:
+        if asked and configuration.key_password is None:
+            message = f"{holder} holds an encrypted key: set key_password"
+        elif asked:
+            message = f"{holder}: key_password does not open the key ({_reason(error)})"
+        else:
+            message = f"cert_file {certificate!r} and its key cannot be used ({_reason(error)})"
+        raise ConfigurationError(message) from None
+
+
+def _read(setting: str, path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        message = f"{setting} {path!r} cannot be read: {error.strerror}"
+        raise ConfigurationError(message) from None
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "reason", None) or str(error) or type(error).__name__

@@ -1,0 +1,318 @@
+"""The images of a silo: six operations, each in three forms, and two helpers on top of them.
+
+The plain form returns the result. `…_with_http_info` returns it in an `ApiResponse`, with status, headers and body.
+`…_without_preload_content` returns the answer itself, whatever its status, its body still to be read: close it, or
+use it as a context manager. All three take the same arguments, and all three raise
+
+- `ApiTypeError` or `ApiValueError` for an argument that the server would refuse, before anything is sent;
+- `ApiException`, or one of the exceptions below it, for a call that failed (`…_without_preload_content`: only where
+  there was no answer).
+
+Every method also takes `_request_timeout`, `_request_auth` and `_headers`, for that one call: see `RequestOptions`.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeAlias, Unpack
+from uuid import UUID
+
+from oxide import _operations as op
+from oxide._call import RequestOptions
+from oxide._pagination import ImagePager
+from oxide.api_client import ApiClient
+from oxide.api_response import ApiResponse
+from oxide.configuration import Configuration
+from oxide.models.image import Image
+from oxide.models.image_create import ImageCreate
+from oxide.models.image_results_page import ImageResultsPage
+from oxide.models.name_or_id import NameOrId
+from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
+from oxide.rest import RESTResponse
+
+ProjectRef: TypeAlias = NameOrId | str | UUID
+ImageRef: TypeAlias = Image | NameOrId | str | UUID
+NewImage: TypeAlias = ImageCreate | Mapping[str, Any]
+SortMode: TypeAlias = NameOrIdSortMode | str
+
+
+class ImagesApi:
+    """The images of the silo that the token belongs to.
+
+    An image belongs to a project, or to the silo as a whole; promoting and demoting move it between the two. Images
+    and projects are named by name or by ID; text that spells a UUID is an ID. An `Image` stands for its ID.
+
+    Args:
+        api_client: sends the calls; None takes `ApiClient.get_default()`.
+    """
+
+    def __init__(self, api_client: ApiClient | None = None) -> None:
+        self.api_client = ApiClient.get_default() if api_client is None else api_client
+
+    @classmethod
+    def from_environment(
+        cls,
+        host: str | None = None,
+        token: str | None = None,
+        profile: str | None = None,
+        config_dir: str | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Return an API with a client of its own, set up by `Configuration.from_environment`.
+
+        As a context manager it closes that client: `with ImagesApi.from_environment() as images: …`.
+
+        Raises:
+            ConfigurationError: no usable host and token were found.
+        """
+        return cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.api_client.close()
+
+    def image_create(
+        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> Image:
+        """Create an image from a snapshot, and return it once it is there: `POST /v1/images`.
+
+        Its size and block size are those of the snapshot. **Without `project` it becomes an image of the whole silo**,
+        visible in every project. With `project`, the snapshot must be one of that project.
+
+        Doing it twice is not harmless: the second time raises `ObjectAlreadyExists`. So does doing it again after an
+        `ApiTimeoutError` whose `outcome` is `unknown`, if the server went on, which it does even when nobody waits.
+
+        Args:
+            image_create: what the image is to be; a dict of the same form will do.
+            project: the project to create it in; None for the silo.
+            **options: see `RequestOptions`.
+
+        Raises:
+            ObjectAlreadyExists: the project, or the silo, has an image of that name (400).
+            BadRequestException: the snapshot is one of another project (400).
+            NotFoundException: there is no such snapshot or project, or the user may not see it (404).
+            ForbiddenException: the user may not create images there (403).
+        """
+        return self.api_client.call(op.IMAGE_CREATE, options, {"project": project}, image_create).data
+
+    def image_create_with_http_info(
+        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> ApiResponse[Image]:
+        """Do as `image_create`, and return status, headers and body as well."""
+        return self.api_client.call(op.IMAGE_CREATE, options, {"project": project}, image_create)
+
+    def image_create_without_preload_content(
+        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> RESTResponse:
+        """Do as `image_create`, and return the answer with its body still to be read."""
+        return self.api_client.open(op.IMAGE_CREATE, options, {"project": project}, image_create)
+
+    def image_delete(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> None:
+        """Delete an image for good: `DELETE /v1/images/{image}`.
+
+        Instances and disks made from it go on; new ones cannot be made. Its name is free at once. Deleting it again
+        raises `NotFoundException`.
+
+        Args:
+            image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
+                without `project` one of the silo.
+            project: the project of an image given by name; with an ID the server refuses it.
+            **options: see `RequestOptions`.
+
+        Raises:
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            ForbiddenException: the user may not delete it (403).
+            BadRequestException: both an ID and a project were given (400).
+        """
+        return self.api_client.call(op.IMAGE_DELETE, options, {"image": image, "project": project}).data
+
+    def image_delete_with_http_info(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> ApiResponse[None]:
+        """Do as `image_delete`, and return status and headers."""
+        return self.api_client.call(op.IMAGE_DELETE, options, {"image": image, "project": project})
+
+    def image_delete_without_preload_content(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> RESTResponse:
+        """Do as `image_delete`, and return the answer with its body still to be read."""
+        return self.api_client.open(op.IMAGE_DELETE, options, {"image": image, "project": project})
+
+    def image_demote(self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]) -> Image:
+        """Move an image of the silo into a project, so that only that project sees it: `POST …/{image}/demote`.
+
+        The answer is the image as it is now; there is nothing to wait for.
+
+        Args:
+            image: an image of the silo; `project` takes no part in finding it, so here an ID goes with a project.
+            project: the project to move it to, which need not be the one it came from.
+            **options: see `RequestOptions`.
+
+        Raises:
+            BadRequestException: the ID is that of an image of a project (400).
+            ObjectAlreadyExists: the project has an image of that name (400).
+            NotFoundException: the silo has no such image, or there is no such project (404).
+            ForbiddenException: the user may not change the silo's images (403).
+        """
+        return self.api_client.call(op.IMAGE_DEMOTE, options, {"image": image, "project": project}).data
+
+    def image_demote_with_http_info(
+        self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
+    ) -> ApiResponse[Image]:
+        """Do as `image_demote`, and return status, headers and body as well."""
+        return self.api_client.call(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+
+    def image_demote_without_preload_content(
+        self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
+    ) -> RESTResponse:
+        """Do as `image_demote`, and return the answer with its body still to be read."""
+        return self.api_client.open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+
+    def image_list(
+        self,
+        limit: int | None = None,
+        page_token: str | None = None,
+        project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ImageResultsPage:
+        """List one page of the images of a project, or of the silo: `GET /v1/images`.
+
+        The two never mix: a project's listing has none of the silo's images. They come sorted by name unless `sort_by`
+        says otherwise; Oxide's own description promises the newest first, which its server does not do. Every page
+        with an image on it has a `next_page`, the last one too, so a listing ends with an empty page:
+        `image_list_iter` takes care of that.
+
+        Args:
+            limit: how many images at most, from 1; the server gives 100 where it is None, and never more than 10,000.
+            page_token: the `next_page` of the page before. It carries scope and order in it: the server then ignores
+                `project` and `sort_by`.
+            project: the project whose images to list; None for the silo's.
+            sort_by: the order; a `NameOrIdSortMode` or its text.
+            **options: see `RequestOptions`.
+
+        Raises:
+            NotFoundException: there is no such project, or the user may not see it (404).
+            ForbiddenException: the user may not list the silo's images (403).
+            BadRequestException: the page token is none of the server's (400).
+        """
+        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+        return self.api_client.call(op.IMAGE_LIST, options, arguments).data
+
+    def image_list_with_http_info(
+        self,
+        limit: int | None = None,
+        page_token: str | None = None,
+        project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ApiResponse[ImageResultsPage]:
+        """Do as `image_list`, and return status, headers and body as well."""
+        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+        return self.api_client.call(op.IMAGE_LIST, options, arguments)
+
+    def image_list_without_preload_content(
+        self,
+        limit: int | None = None,
+        page_token: str | None = None,
+        project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> RESTResponse:
+        """Do as `image_list`, and return the answer with its body still to be read."""
+        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+        return self.api_client.open(op.IMAGE_LIST, options, arguments)
+
+    def image_list_iter(
+        self,
+        project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
+        limit: int | None = None,
+        page_token: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ImagePager:
+        """Return all images of a project, or of the silo, fetched page by page as they are asked for.
+
+        Nothing is fetched before the first image is asked for. An image that is created behind the place reached is
+        missed; one that is deleted meanwhile does no harm.
+
+        Args:
+            project: the project whose images to list; None for the silo's.
+            sort_by: the order, as for `image_list`.
+            limit: how many images to fetch at a time, as for `image_list`.
+            page_token: where to resume: the `page_token` of an earlier pager. Project and order are then those of
+                the token.
+            **options: see `RequestOptions`; they count for each page.
+        """
+
+        def fetch(token: str | None) -> ImageResultsPage:
+            # The token carries project and order; the server would ignore what else is sent.
+            if token is not None:
+                return self.image_list(limit=limit, page_token=token, **options)
+            return self.image_list(limit=limit, project=project, sort_by=sort_by, **options)
+
+        return ImagePager(fetch, page_token)
+
+    def image_promote(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> Image:
+        """Move an image of a project to the silo, so that every project sees it: `POST …/{image}/promote`.
+
+        It leaves the project's own listing. The answer is the image as it is now; there is nothing to wait for.
+
+        Args:
+            image: an image of a project: its ID, or its name together with `project`.
+            project: the project of an image given by name; with an ID the server refuses it.
+            **options: see `RequestOptions`.
+
+        Raises:
+            BadRequestException: the image is one of the silo, or a name was given without a project, or an ID with
+                one (400).
+            ObjectAlreadyExists: the silo has an image of that name (400).
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            ForbiddenException: the user may not change the silo's images (403).
+        """
+        return self.api_client.call(op.IMAGE_PROMOTE, options, {"image": image, "project": project}).data
+
+    def image_promote_with_http_info(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> ApiResponse[Image]:
+        """Do as `image_promote`, and return status, headers and body as well."""
+        return self.api_client.call(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+
+    def image_promote_without_preload_content(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> RESTResponse:
+        """Do as `image_promote`, and return the answer with its body still to be read."""
+        return self.api_client.open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+
+    def image_view(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> Image:
+        """Fetch one image: `GET /v1/images/{image}`.
+
+        Args:
+            image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
+                without `project` one of the silo.
+            project: the project of an image given by name; with an ID the server refuses it.
+            **options: see `RequestOptions`.
+
+        Raises:
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            BadRequestException: both an ID and a project were given (400).
+        """
+        return self.api_client.call(op.IMAGE_VIEW, options, {"image": image, "project": project}).data
+
+    def image_view_with_http_info(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> ApiResponse[Image]:
+        """Do as `image_view`, and return status, headers and body as well."""
+        return self.api_client.call(op.IMAGE_VIEW, options, {"image": image, "project": project})
+
+    def image_view_without_preload_content(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> RESTResponse:
+        """Do as `image_view`, and return the answer with its body still to be read."""
+        return self.api_client.open(op.IMAGE_VIEW, options, {"image": image, "project": project})

@@ -1,0 +1,24 @@
+"""What a `…_with_http_info` method returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiResponse(Generic[T_co]):
+    """A result together with the answer that it was read from.
+
+    Attributes:
+        status_code: the HTTP status code.
+        headers: the headers of the answer, names compared without case.
+        data: the result.
+        raw_data: the body, decoded from gzip but otherwise as received.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    data: T_co
+    raw_data: bytes

@@ -1,0 +1,368 @@
+"""Every setting of a client: checked when it is set, masked where it is secret, explained in a report."""
+
+import copy
+import functools
+import logging
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Never, NoReturn, Self
+
+from oxide._hosts import parse_host
+from oxide._secrets import MASK, Headers, masked
+from oxide._settings import (
+    API_VERSION,
+    CONNECT_TIMEOUT,
+    CONNECTION_POOL_MAXSIZE,
+    DEFAULT_HOST,
+    MAX_RESPONSE_BYTES,
+    MAX_RETRIES,
+    READ_TIMEOUT,
+    SECRETS,
+    SETTINGS,
+    TIMEOUT,
+    check_setting,
+    no_such_setting,
+)
+from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
+
+if TYPE_CHECKING:
+    import os
+    import ssl
+
+    from urllib3.util.retry import Retry
+
+    from oxide._proxies import Proxy
+    from oxide._retry import Attempt
+
+
+_DEPENDENCIES = ("pydantic", "python-dateutil", "typing-extensions", "urllib3")
+
+
+class Configuration:
+    """What an `ApiClient` needs to know.
+
+    It may be changed until the first client is made from it; from then on only `access_token` may be assigned.
+    A setting that does not exist, or a value it cannot have, is an error at once. Copies keep the token and may be
+    changed; a configuration that holds a secret does not pickle.
+
+    Args:
+        host: where the API is, as `https://my-silo.sys.rack.example`. A missing scheme means `https://`; a port, an
+            IPv6 address in brackets and a base path are fine.
+        access_token: sent as `Authorization: Bearer …`; a `str`, or a callable without arguments that returns one
+            and is called for every attempt. White space around it is dropped.
+        ssl_ca_cert: a file of CA certificates, PEM or DER, that replace the system's.
+        ca_cert_data: CA certificates as PEM (`str` or `bytes`) or DER (`bytes`) that replace the system's.
+        cert_file: a file with the client's certificate chain, PEM.
+        key_file: a file with the private key of `cert_file`, PEM, where it does not stand in the same file.
+        key_password: opens an encrypted private key; never asked for at the terminal.
+        verify_ssl: False accepts any certificate; a client then warns once.
+        assert_hostname: the name to expect in the server's certificate instead of the host's; False expects none.
+        tls_server_name: the name to ask the server for (SNI), and to expect in its certificate.
+        ssl_context: takes the place of all the TLS files above.
+        allow_http_token: True lets the token go over plain `http://` to other machines.
+        resolve: addresses by host name, as in `{"my.rack": "192.0.2.7"}`, used instead of the system's resolver.
+        proxy: the URL of an HTTP proxy, with user name and password where it asks for them. None takes the
+            environment's (`HTTPS_PROXY`, …), from which loopback hosts are exempt; `""` is no proxy.
+        no_proxy: hosts to reach directly, as in the environment variable `NO_PROXY`, which None stands for.
+        proxy_headers: headers for the proxy.
+        proxy_ssl_context: for TLS with an `https://` proxy; None trusts the system's CAs.
+        timeout: seconds for a whole call, with every attempt, pause, header and body byte; None is no limit.
+        connect_timeout: seconds for one attempt to connect, with TLS and proxy; None is no limit of its own.
+        read_timeout: seconds of silence from the server; None is no limit of its own. For POST and DELETE only
+            `timeout` counts: the server works until it is done, and leaving early only makes the outcome unknown.
+        max_retries: extra tries, at most, where trying again is safe.
+        retries: the generated interface's way to say that: an `int` is `max_retries`, False is 0; a
+            `urllib3.Retry` replaces the rules.
+        max_response_bytes: the size of an answer, at most, once decoded.
+        connection_pool_maxsize: idle connections that are kept; more are made when needed.
+        socket_options: `setsockopt` arguments, in addition to TCP_NODELAY and TCP keep-alive.
+        api_version: sent as `api-version`; None sends none, and the server takes its newest.
+        application: name and version of your program, put in front of the user agent.
+        on_attempt: called with an `oxide.Attempt` after each attempt; what it raises is logged, not raised.
+        debug: True sets the logger `oxide` to DEBUG, False to WARNING, None leaves it alone.
+
+    Raises:
+        ConfigurationError: a value that cannot be used, or two that do not go together.
+        ApiTypeError: a setting that does not exist.
+    """
+
+    host: str
+    ssl_ca_cert: "str | os.PathLike[str] | None"
+    ca_cert_data: str | bytes | None
+    cert_file: "str | os.PathLike[str] | None"
+    key_file: "str | os.PathLike[str] | None"
+    verify_ssl: bool
+    assert_hostname: str | bool | None
+    tls_server_name: str | None
+    ssl_context: "ssl.SSLContext | None"
+    allow_http_token: bool
+    resolve: Mapping[str, str]
+    no_proxy: str | None
+    proxy_headers: Mapping[str, str] | None
+    proxy_ssl_context: "ssl.SSLContext | None"
+    timeout: float | None
+    connect_timeout: float | None
+    read_timeout: float | None
+    max_retries: int
+    retries: "int | Retry | None"
+    max_response_bytes: int
+    connection_pool_maxsize: int
+    socket_options: Sequence[tuple[Any, ...]]
+    api_version: str | None
+    application: tuple[str, str] | None
+    on_attempt: "Callable[[Attempt], object] | None"
+    access_token: str | Callable[[], str] | None
+    key_password: str | None
+    proxy: str | None
+    debug: bool | None
+
+    _default: ClassVar["Configuration | None"] = None
+
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        access_token: str | Callable[[], str] | None = None,
+        ssl_ca_cert: "str | os.PathLike[str] | None" = None,
+        ca_cert_data: str | bytes | None = None,
+        cert_file: "str | os.PathLike[str] | None" = None,
+        key_file: "str | os.PathLike[str] | None" = None,
+        key_password: str | None = None,
+        verify_ssl: bool = True,
+        assert_hostname: str | bool | None = None,
+        tls_server_name: str | None = None,
+        ssl_context: "ssl.SSLContext | None" = None,
+        allow_http_token: bool = False,
+        resolve: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+        no_proxy: str | None = None,
+        proxy_headers: Mapping[str, str] | None = None,
+        proxy_ssl_context: "ssl.SSLContext | None" = None,
+        timeout: float | None = TIMEOUT,
+        connect_timeout: float | None = CONNECT_TIMEOUT,
+        read_timeout: float | None = READ_TIMEOUT,
+        max_retries: int | None = None,
+        retries: "int | Retry | None" = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        connection_pool_maxsize: int | None = None,
+        socket_options: Sequence[tuple[Any, ...]] | None = None,
+        api_version: str | None = API_VERSION,
+        application: tuple[str, str] | None = None,
+        on_attempt: "Callable[[Attempt], object] | None" = None,
+        debug: bool | None = None,
+        **unknown: Never,
+    ) -> None:
+        # Masked first, so that no frame of a traceback holds a plain secret.
+        access_token, key_password, proxy = masked(access_token), masked(key_password), masked(proxy)
+        proxy_headers = None if proxy_headers is None else Headers(proxy_headers)
+        for name in unknown:
+            raise ApiTypeError(no_such_setting(name))
+        self.__dict__.update(_frozen=False, _sources={})
+        self.host = DEFAULT_HOST if host is None else host
+        self.access_token = access_token
+        self.ssl_ca_cert = ssl_ca_cert
+        self.ca_cert_data = ca_cert_data
+        self.cert_file = cert_file
+        self.key_file = key_file
+        self.key_password = key_password
+        self.verify_ssl = verify_ssl
+        self.assert_hostname = assert_hostname
+        self.tls_server_name = tls_server_name
+        self.ssl_context = ssl_context
+        self.allow_http_token = allow_http_token
+        self.resolve = resolve or {}
+        self.proxy = proxy
+        self.no_proxy = no_proxy
+        self.proxy_headers = proxy_headers
+        self.proxy_ssl_context = proxy_ssl_context
+        self.timeout = timeout
+        self.connect_timeout = connect_timeout
+        self.read_timeout = read_timeout
+        if max_retries is not None and retries is not None:
+            message = "max_retries and retries say the same; give one"
+            raise ConfigurationError(message)
+        self.max_retries = MAX_RETRIES if max_retries is None else max_retries
+        self.retries = retries
+        self.max_response_bytes = max_response_bytes
+        self.connection_pool_maxsize = (
+            CONNECTION_POOL_MAXSIZE if connection_pool_maxsize is None else connection_pool_maxsize
+        )
+        self.socket_options = socket_options or ()
+        self.api_version = api_version
+        self.application = application
+        self.on_attempt = on_attempt
+        self.debug = debug
+        if host is None:
+            self.note_source("host", "default")
+        self.check()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        value = masked(value) if name in SECRETS else value
+        if name not in SETTINGS:
+            raise ApiAttributeError(no_such_setting(name))
+        if self.__dict__["_frozen"] and name not in {"access_token", "debug"}:
+            message = f"{name} cannot change once a client is made: make a new Configuration, or a copy, and a new client"
+            raise ConfigurationError(message)
+        self.__dict__[name] = check_setting(name, value)
+        self.note_source(name, "argument")
+        if name == "debug" and value is not None:
+            logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
+
+    def __delattr__(self, name: str) -> NoReturn:
+        message = f"{name}: a setting cannot be deleted"
+        raise ApiAttributeError(message)
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` where settings do not go together or name files that cannot be used."""
+        files = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_password")
+        given = [name for name in files if getattr(self, name) is not None]
+        problem = None
+        if self.ssl_context is not None and (given or not self.verify_ssl):
+            problem = (
+                f"ssl_context takes the place of {', '.join(given) or 'verify_ssl'}; give one or the other"
+            )
+        elif self.cert_file is None and (self.key_file is not None or self.key_password is not None):
+            problem = f"{'key_file' if self.key_file is not None else 'key_password'} needs cert_file"
+        elif parse_host(self.host).name in self.resolve and self.chosen_proxy():
+            problem = "resolve names the host, but a proxy does its own resolving: drop one of the two"
+        if problem:
+            raise ConfigurationError(problem)
+        if given:
+            from oxide._tls import build_context
+
+            build_context(self)
+
+    def freeze(self) -> None:
+        """Fix every setting but `access_token`: a client has been made and will not look at them again."""
+        self.__dict__["_frozen"] = True
+
+    def note_source(self, name: str, source: str) -> None:
+        """Remember, for `to_debug_report`, where the value of a setting came from."""
+        self.__dict__["_sources"][name] = source
+
+    def chosen_proxy(self) -> "Proxy | None":
+        """Return the proxy that requests to `host` go through, by `proxy`, `no_proxy` and the environment."""
+        from oxide._proxies import choose_proxy
+
+        return choose_proxy(parse_host(self.host), self.proxy, self.no_proxy)
+
+    @classmethod
+    def from_environment(
+        cls,
+        host: str | None = None,
+        token: str | None = None,
+        profile: str | None = None,
+        config_dir: "str | os.PathLike[str] | None" = None,
+        **settings: Any,
+    ) -> Self:
+        """Return a configuration with the host and the token that the official Oxide tools would use.
+
+        Host and token always come from one source, the first of: `host` and `token`; the profile `profile`; a profile
+        with the host `host`; `OXIDE_TOKEN` with `OXIDE_HOST`; a profile with the host `OXIDE_HOST`; the profile
+        `OXIDE_PROFILE`; the `default-profile` of `config.toml`. A variable that is empty counts as not set. Profiles
+        are those of `oxide auth login`.
+
+        Args:
+            host: where the API is.
+            token: the token for `host`, which it needs.
+            profile: the name of a profile.
+            config_dir: where `credentials.toml` and `config.toml` are; by default `~/.config/oxide`.
+            **settings: any other setting of `Configuration`.
+
+        Raises:
+            ConfigurationError: nothing was found, or what was found contradicts itself or cannot be read.
+        """
+        from oxide._credentials import find_credentials
+
+        token = masked(token)
+        for name in settings.keys() & SECRETS:
+            settings[name] = masked(settings[name])
+        if "access_token" in settings:
+            message = "from_environment() takes the token as token=, with host="
+            raise ConfigurationError(message)
+        found = find_credentials(host, token, profile, config_dir)
+        configuration = cls(found.host, access_token=found.token, **settings)
+        configuration.note_source("host", found.source)
+        configuration.note_source("access_token", found.source)
+        return configuration
+
+    @classmethod
+    def get_default(cls) -> "Configuration":
+        """Return the configuration of clients made without one: what `set_default` was given, else all defaults."""
+        if Configuration._default is None:
+            Configuration._default = Configuration()
+        return Configuration._default
+
+    @classmethod
+    def get_default_copy(cls) -> "Configuration":
+        """Return a copy of `get_default()`, which may be changed."""
+        return copy.copy(cls.get_default())
+
+    @classmethod
+    def set_default(cls, default: "Configuration | None") -> None:
+        """Set what `get_default` returns; None goes back to all defaults."""
+        Configuration._default = default
+
+    def to_debug_report(self) -> str:
+        """Return what a maintainer asks first: settings and where they came from, proxy, versions. It holds no secret."""
+        from importlib.metadata import version
+
+        from oxide import __version__
+
+        lines = [f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}"]
+        lines.append(", ".join(f"{name} {version(name)}" for name in _DEPENDENCIES))
+        proxy = self.chosen_proxy()
+        lines.append(f"proxy in use: {f'{proxy.url} ({proxy.source})' if proxy else 'none'}")
+        if self.ssl_context is not None:
+            authorities = "ssl_context"
+        elif not self.verify_ssl:
+            authorities = "any certificate is accepted (verify_ssl=False)"
+        else:
+            files = [name for name in ("ssl_ca_cert", "ca_cert_data") if getattr(self, name) is not None]
+            authorities = " and ".join(files) or "system"
+        lines.append(f"CA certificates: {authorities}")
+        lines += [f"{name}: {self._shown(name)} ({self._source(name)})" for name in SETTINGS]
+        return "\n".join(lines)
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        if name == "ca_cert_data" and value is not None:
+            return f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}>"
+        return MASK if name in SECRETS and value is not None else repr(value)
+
+    def _source(self, name: str) -> str:
+        source: str = self.__dict__["_sources"][name]
+        return "default" if source == "argument" and getattr(self, name) == _defaults()[name] else source
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={self._shown(name)}"
+            for name in SETTINGS
+            if name == "host" or self._source(name) != "default"
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __copy__(self) -> Self:
+        clone = object.__new__(type(self))
+        clone.__dict__.update(self.__dict__, _frozen=False, _sources=dict(self.__dict__["_sources"]))
+        return clone
+
+    # Every value is immutable or, like a callable or an SSLContext, meant to be shared.
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        if any(getattr(self, name) is not None for name in SECRETS):
+            message = (
+                "a Configuration that holds a secret does not pickle: build it in the worker that uses it"
+            )
+            raise ApiTypeError(message)
+        return self.__dict__
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+@functools.cache
+def _defaults() -> dict[str, Any]:
+    return vars(Configuration())

@@ -1,0 +1,239 @@
+"""What can go wrong, as one tree.
+
+    OpenApiException
+    ├── ApiTypeError (TypeError)                an argument of the wrong type
+    ├── ApiValueError (ValueError)              an argument of the right type and a wrong value; use after close
+    │   └── ConfigurationError                  a setting or credentials that cannot be used
+    ├── ApiKeyError (KeyError)
+    ├── ApiAttributeError (AttributeError)      a setting that does not exist
+    └── ApiException                            a call failed
+        ├── ApiConnectionError (ConnectionError)    no answer: refused, reset, cut, TLS, proxy
+        ├── ApiTimeoutError (TimeoutError)          no answer in time
+        ├── ApiResponseError (ValueError)           an answer that cannot be read
+        ├── RedirectException                       3xx
+        ├── BadRequestException                     400
+        │   └── ObjectAlreadyExists                     with that error code
+        ├── UnauthorizedException                   401
+        ├── ForbiddenException                      403
+        ├── NotFoundException                       404
+        ├── ConflictException                       409
+        ├── UnprocessableEntityException            422
+        ├── TooManyRequestsException                429
+        └── ServiceException                        5xx
+
+Bad arguments raise before anything is sent. Everything under `ApiException` says in `outcome` whether the server may
+have acted. All of them pickle and copy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from oxide._retry import Attempt
+
+_MAX_TEXT = 1000
+
+Outcome = Literal["not sent", "unknown", "answered"]
+
+
+class OpenApiException(Exception):  # noqa: N818 - the name that generated clients have
+    """The base of every exception of this package."""
+
+
+class ApiTypeError(OpenApiException, TypeError):
+    """An argument has the wrong type; nothing was sent."""
+
+
+class ApiValueError(OpenApiException, ValueError):
+    """An argument has a value that the API cannot take, or the client is closed; nothing was sent."""
+
+
+class ApiKeyError(OpenApiException, KeyError):
+    """A key does not exist."""
+
+
+class ApiAttributeError(OpenApiException, AttributeError):
+    """A setting does not exist; mind the spelling."""
+
+
+class ConfigurationError(ApiValueError):
+    """A setting or the credentials cannot be used; the message names the place and what to do."""
+
+
+class ApiException(OpenApiException):
+    """A call failed.
+
+    Attributes:
+        status: the HTTP status code, or None where there was no answer.
+        reason: the HTTP reason phrase; where there was no answer, what happened.
+        body: the body of the answer as text (`bytes` where it is no UTF-8), or None.
+        data: the body as an `oxide.Error`, or None where it is none.
+        headers: the headers of the answer, names compared without case, or None.
+        error_code: the server's code for the error, such as `ObjectNotFound`, or None.
+        message: the server's message, or None.
+        request_id: the server's ID of the request, from the body or the `x-request-id` header, or None.
+        operation: the operation, such as `image_view`, or None.
+        method: the HTTP method, or None.
+        url: the URL asked for, or None.
+        outcome: `not sent` (the request never left), `unknown` (it left, and the server may have acted) or `answered`.
+        attempts: one `oxide.Attempt` for each try, in order.
+        retry_after: how long the server asks to wait, in seconds, or None.
+    """
+
+    # Whether the connection failed in a way that another one may not; read by the replay decision.
+    transient = False
+
+    def __init__(
+        self,
+        status: int | None = None,
+        reason: str | None = None,
+        *,
+        body: str | bytes | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        error_code: str | None = None,
+        message: str | None = None,
+        request_id: str | None = None,
+        operation: str | None = None,
+        method: str | None = None,
+        url: str | None = None,
+        outcome: Outcome = "answered",
+        attempts: "Sequence[Attempt]" = (),
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.body = body
+        self.data = data
+        self.headers = headers
+        self.error_code = error_code
+        self.message = message
+        self.request_id = request_id
+        self.operation = operation
+        self.method = method
+        self.url = url
+        self.outcome: Outcome = outcome
+        self.attempts: tuple[Attempt, ...] = tuple(attempts)
+        self.retry_after = retry_after
+        self._hint = hint
+
+    def __str__(self) -> str:
+        """Return one line: status, code, message, operation, request ID, tries, and what to do where that is known."""
+        what = " ".join(str(part) for part in (self.status, self.error_code or self.reason) if part)
+        text = ": ".join(part for part in (what, self.message) if part) or type(self).__name__
+        facts = [
+            self.operation,
+            self.request_id and f"request id {self.request_id}",
+            self.outcome == "unknown" and "the server may have acted",
+            len(self.attempts) > 1 and f"{len(self.attempts)} attempts",
+            self.retry_after is not None and f"retry after {self.retry_after:g} s",
+        ]
+        if known := ", ".join(fact for fact in facts if fact):
+            # The facts stay readable however long the server's message is.
+            text = f"{_one_line(text, _MAX_TEXT - len(known))} ({known})"
+        return _one_line(text, _MAX_TEXT) + (f"; {self._hint}" if self._hint else "")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
+
+    # Exceptions that are also `OSError` would otherwise be rebuilt from `args` alone.
+    def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+class ApiConnectionError(ApiException, ConnectionError):
+    """No answer: the connection was refused, reset or cut, or TLS or a proxy failed. See `outcome`."""
+
+
+class ApiTimeoutError(ApiException, TimeoutError):
+    """No answer in time. See `outcome`: with `unknown`, look before doing it again."""
+
+
+class ApiResponseError(ApiException, ValueError):
+    """An answer that cannot be read: not HTTP, not JSON, not the result's shape, or too large."""
+
+
+class RedirectException(ApiException):
+    """3xx: redirects are not followed, so that a token never goes where nobody sent it. Correct `host`.
+
+    Attributes:
+        location: where the server points to, or None.
+    """
+
+    @property
+    def location(self) -> str | None:
+        """Where the server points to, or None."""
+        return self.headers.get("location") if self.headers else None
+
+
+class BadRequestException(ApiException):
+    """400: the request makes no sense to the server; doing it again will not help."""
+
+
+class ObjectAlreadyExists(BadRequestException):
+    """400 with the code `ObjectAlreadyExists`: the name is taken. See `ImagesApi.image_ensure`."""
+
+
+class UnauthorizedException(ApiException):
+    """401: the token is missing, unknown or expired."""
+
+
+class ForbiddenException(ApiException):
+    """403: the token's user may see the resource, but not do this with it."""
+
+
+class NotFoundException(ApiException):
+    """404: it does not exist, or the token's user may not see it."""
+
+
+class ConflictException(ApiException):
+    """409: the resource is in a state that does not allow this."""
+
+
+class UnprocessableEntityException(ApiException):
+    """422: the request was understood and refused."""
+
+
+class TooManyRequestsException(ApiException):
+    """429: something between here and the rack limits the rate; see `retry_after`."""
+
+
+class ServiceException(ApiException):
+    """5xx: the server, or something in front of it, failed."""
+
+
+_BY_STATUS: dict[int, type[ApiException]] = {
+    400: BadRequestException,
+    401: UnauthorizedException,
+    403: ForbiddenException,
+    404: NotFoundException,
+    409: ConflictException,
+    422: UnprocessableEntityException,
+    429: TooManyRequestsException,
+}
+
+
+def class_for(status: int, error_code: str | None) -> type[ApiException]:
+    """Return the class for an answer with a status outside 2xx."""
+    if status == 400 and error_code == ObjectAlreadyExists.__name__:
+        return ObjectAlreadyExists
+    if 300 <= status < 400:
+        return RedirectException
+    if 500 <= status < 600:
+        return ServiceException
+    return _BY_STATUS.get(status, ApiException)
+
+
+def _rebuilt(cls: type[ApiException], args: tuple[Any, ...]) -> ApiException:
+    error = cls.__new__(cls)
+    error.args = args
+    return error
+
+
+def _one_line(text: str, limit: int) -> str:
+    """Return `text` on one line of printable characters, `limit` of them at most."""
+    line = "".join(c if c.isprintable() else " " for c in text[: 2 * limit])
+    line = " ".join(line.split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"

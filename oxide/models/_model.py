@@ -1,0 +1,47 @@
+"""What every model shares: conversion to and from dicts, JSON and text."""
+
+import pprint
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Model(BaseModel):
+    """The base of all models; a field that was never set is absent from every converted form."""
+
+    model_config = ConfigDict(protected_namespaces=(), validate_assignment=True)
+
+    @classmethod
+    def from_dict(cls, obj: Mapping[str, Any]) -> Self:
+        """Return the model that `obj` describes; raise `pydantic.ValidationError` where it describes none."""
+        return cls.model_validate(obj)
+
+    @classmethod
+    def from_json(cls, json_str: str | bytes) -> Self:
+        """Return the model that a JSON text describes; raise `pydantic.ValidationError` where it describes none."""
+        return cls.model_validate_json(json_str)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that are set, as Python values (`UUID`, `datetime` and enums stay what they are)."""
+        return self.model_dump(exclude_unset=True)
+
+    def to_json(self) -> str:
+        """Return the fields that are set, as compact JSON."""
+        return self.model_dump_json(exclude_unset=True)
+
+    def to_str(self) -> str:
+        """Return the fields that are set, laid out for people."""
+        return pprint.pformat(self.to_dict())
+
+
+class RequestModel(Model):
+    """A model that is sent: unknown fields are refused, since the server would ignore them in silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ResponseModel(Model):
+    """A model that is received: fields unknown to this version are kept, as attributes and in every form."""
+
+    model_config = ConfigDict(extra="allow")

@@ -1,0 +1,31 @@
+"""Enums that a newer server may extend."""
+
+from enum import Enum
+from typing import Any, Self
+
+
+class OpenEnum(Enum):
+    """A base for enums, with `int` or `str` mixed in, whose unknown values survive.
+
+    `BlockSize(8192)` is a `BlockSize` that equals 8192 and whose `is_unknown` is True. Nothing is cached, so a
+    server that sends ever new values cannot fill the memory.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        # The Enum machinery keeps the type mixed in here.
+        raw: Any = vars(cls)["_member_type_"]
+        if raw is not type(value):
+            return None
+        member: Self = raw.__new__(cls, value)
+        member._name_ = "UNKNOWN"
+        member._value_ = value
+        return member
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether this version of the client has no name for the value."""
+        return self._value_ not in type(self)._value2member_map_
+
+    def __str__(self) -> str:
+        return str(self._value_)

@@ -1,0 +1,22 @@
+"""The `ImageResultsPage` of a listing."""
+
+from typing import Annotated
+
+from pydantic import FailFast
+
+from oxide.models._model import ResponseModel
+from oxide.models.image import Image
+
+
+class ImageResultsPage(ResponseModel):
+    """One page of a listing.
+
+    Attributes:
+        items: the images, in the order asked for.
+        next_page: what to pass as `page_token` for the next page. The server gives one with every page that has
+            an image on it, the last one too; only an empty page ends the listing.
+    """
+
+    # FailFast: a page of nothing but wrong items must not cost an error object for each.
+    items: Annotated[list[Image], FailFast()]
+    next_page: str | None = None

@@ -1,0 +1,59 @@
+"""The `NameOrId` of a resource."""
+
+import json
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import field_validator
+
+from oxide._identifiers import name_or_id
+from oxide.models._model import RequestModel
+
+
+class NameOrId(RequestModel):
+    """The name or the ID of an image or a project.
+
+    `NameOrId("my-project")`, `NameOrId(uuid)` and `NameOrId("urn:uuid:…")` are all fine; text that spells a UUID in
+    one of the four forms that the server takes becomes a `UUID`. Anything that is neither a legal name nor an ID
+    raises `pydantic.ValidationError`.
+
+    Attributes:
+        actual_instance: the name (`str`) or the ID (`UUID`).
+    """
+
+    actual_instance: UUID | str
+
+    def __init__(self, actual_instance: UUID | str) -> None:
+        field: dict[str, Any] = {"actual_instance": actual_instance}
+        super().__init__(**field)
+
+    @field_validator("actual_instance", mode="plain")
+    @classmethod
+    def _one_of_both(cls, value: object) -> UUID | str:
+        if isinstance(value, UUID):
+            return value
+        if not isinstance(value, str):
+            message = f"expected a name or a UUID, got {type(value).__name__}"
+            raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
+        return name_or_id(value)
+
+    @classmethod
+    def from_dict(cls, obj: Any) -> Self:
+        """Return the identifier that a `str` or a `UUID` spells."""
+        return cls(obj)
+
+    @classmethod
+    def from_json(cls, json_str: str | bytes) -> Self:
+        """Return the identifier that a JSON string spells."""
+        return cls(json.loads(json_str))
+
+    def to_dict(self) -> Any:
+        """Return the name (`str`) or the ID (`UUID`) itself, which is what the API's schema has for it."""
+        return self.actual_instance
+
+    def to_json(self) -> str:
+        """Return the name or the ID as a JSON string."""
+        return json.dumps(str(self.actual_instance))
+
+    def __str__(self) -> str:
+        return str(self.actual_instance)
