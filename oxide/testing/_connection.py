@@ -34,12 +34,12 @@ class Connection:
 
     def receive(self) -> Request:
         """Return the next request once all of it is here."""
+        if self._http.our_state is h11.DONE:
+            self._http.start_next_cycle()
+        elif self._http.our_state is not h11.IDLE:
+            raise ConnectionEnd
         try:
-            if self._http.our_state is h11.DONE:
-                self._http.start_next_cycle()
             return self._read_request()
-        except h11.LocalProtocolError as error:
-            raise ConnectionEnd from error
         except h11.RemoteProtocolError as error:
             self.send(Response(error.error_status_hint, (("connection", "close"),)))
             raise ConnectionEnd from error

@@ -61,6 +61,7 @@ class Journal:
             self._arrived += 1
             self._requests[self._arrived] = received
             self._requests.pop(self._arrived - KEPT_REQUESTS, None)
+            self._changed.notify_all()
             return self._arrived
 
     def answered(self, number: int, response: Response) -> None:
@@ -80,10 +81,12 @@ class Journal:
             self._finished += 1
             self._changed.notify_all()
 
-    def wait_finished(self, count: int, timeout: float) -> bool:
-        """Wait until `count` requests are over, for at most `timeout` seconds, and tell whether they are."""
+    def wait(self, count: int, timeout: float, *, finished: bool) -> bool:
+        """Wait until `count` requests have come, or are over, at most `timeout` seconds; tell whether they have."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._finished >= count, timeout)
+            return self._changed.wait_for(
+                lambda: (self._finished if finished else self._arrived) >= count, timeout
+            )
 
     def snapshot(self) -> list[ReceivedRequest]:
         """Return the requests recorded so far."""

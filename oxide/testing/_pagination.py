@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from oxide._identifiers import name_problem, parse_id
+from oxide._identifiers import name_or_id
 from oxide.testing import _messages
 from oxide.testing._errors import ApiError
 
@@ -73,16 +73,6 @@ def decode_page_token(token: str) -> Scan:
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         raise _unreadable(problem="corrupted token") from None
     return scan
-
-
-def name_or_id(text: str) -> str | UUID:
-    """Return the ID or else the name that `text` spells; raise a ValueError where it spells neither."""
-    identifier = parse_id(text)
-    if identifier is not None:
-        return identifier
-    if name_problem(text) is not None:
-        raise ValueError(_messages.NEITHER_NAME_NOR_ID)
-    return text
 
 
 def _decode_base64(encoded: bytes) -> bytes:

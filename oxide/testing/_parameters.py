@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 from uuid import UUID
 
+from oxide._identifiers import name_or_id
 from oxide.testing import _messages
 from oxide.testing._errors import ApiError
 from oxide.testing._pagination import (
@@ -15,7 +16,6 @@ from oxide.testing._pagination import (
     SORT_MODES,
     Scan,
     decode_page_token,
-    name_or_id,
 )
 
 _U32_MAX = 2**32 - 1
@@ -39,8 +39,9 @@ def image_parameter(segment: str) -> str | UUID:
     """Return the image named in the path."""
     try:
         return name_or_id(segment)
-    except ValueError as error:
-        raise ApiError.malformed(message=f"bad parameter in URL path: {error}") from None
+    except ValueError:
+        problem = _messages.NEITHER_NAME_NOR_ID
+        raise ApiError.malformed(message=f"bad parameter in URL path: {problem}") from None
 
 
 def project_parameter(query: list[tuple[str, str]]) -> str | UUID | None:
@@ -101,5 +102,5 @@ def _limit(text: str) -> int:
 def _query_name_or_id(text: str) -> str | UUID:
     try:
         return name_or_id(text)
-    except ValueError as error:
-        raise ApiError.malformed_query(problem=str(error)) from None
+    except ValueError:
+        raise ApiError.malformed_query(problem=_messages.NEITHER_NAME_NOR_ID) from None

@@ -11,13 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, get_args
 from uuid import UUID, uuid4
 
-from oxide._identifiers import name_problem
+from oxide._identifiers import name_or_id, name_problem
 from oxide.testing._api_version import ApiVersion
 from oxide.testing._application import TOKEN_PREFIX, Application
 from oxide.testing._clock import utc_now, wire_time
 from oxide.testing._exchange import Exchange, FaultQueue
 from oxide.testing._journal import Journal, ReceivedRequest
-from oxide.testing._pagination import name_or_id
 from oxide.testing._roles import Role
 from oxide.testing._routing import Operation
 from oxide.testing._server import Server
@@ -148,13 +147,14 @@ class Simulator:
         """The requests received since the start, oldest first; the last 10,000 of them."""
         return self._journal.snapshot()
 
-    def wait_for_requests(self, count: int, timeout: float = 10.0) -> None:
-        """Wait until `count` requests since the start have been dealt with, for those whose answer nobody awaits.
+    def wait_for_requests(self, count: int, timeout: float = 10.0, *, answered: bool = True) -> None:
+        """Wait until `count` requests since the start have been answered, or at least dropped.
 
+        This is for requests whose answer nobody awaits. With `answered=False` it is enough that they have come.
         Raises `TimeoutError` after `timeout` seconds.
         """
-        if not self._journal.wait_finished(count, timeout):
-            message = f"fewer than {count} requests came to an end within {timeout} s"
+        if not self._journal.wait(count, timeout, finished=answered):
+            message = f"fewer than {count} requests within {timeout} s"
             raise TimeoutError(message)
 
     def configuration(self, **settings: Any) -> "Configuration":

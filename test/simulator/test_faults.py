@@ -1,0 +1,197 @@
+"""Faults on demand: each of them, how often, and for which operation."""
+
+import http.client
+import math
+import re
+import time
+
+import pytest
+from simulator_http import Caller, World, connected, raw_request, read_to_end
+
+from oxide.testing import Answer, Delay, Drip, Drop, Fault, Interim, Simulator, Truncate
+
+
+def exchange(simulator: Simulator, head: str = "GET /v1/images HTTP/1.1", body: bytes = b"") -> bytes:
+    """Send one request and return everything that comes back until the connection ends."""
+    with connected(simulator) as connection:
+        connection.sendall(raw_request(simulator, f"{head}\r\nconnection: close", body))
+        return read_to_end(connection)
+
+
+def test_answer_instead(simulator: Simulator, call: Caller, world: World) -> None:
+    simulator.fail_next(Answer(503, '{"mässage": 1}', {"Retry-After": "2", "Content-Type": "x/y"}))
+    simulator.fail_next(Answer(502, b"<html>\xff</html>"))
+    simulator.fail_next(Answer(204, "nothing of this"))
+    first = call("DELETE", "/v1/images/simg")
+    assert (first.status, first.body.decode()) == (503, '{"mässage": 1}')
+    assert (first.headers["retry-after"], first.headers["content-type"]) == ("2", "x/y")
+    assert first.headers["x-request-id"] is None
+    second = call("DELETE", "/v1/images/simg")
+    assert (second.status, second.body) == (502, b"<html>\xff</html>")
+    assert call("DELETE", "/v1/images/simg").status == 204
+    assert call("GET", "/v1/images/simg").status == 200
+
+
+def test_answer_after_acting(simulator: Simulator, call: Caller, world: World) -> None:
+    simulator.fail_next(Answer(504, after_acting=True))
+    assert call("DELETE", "/v1/images/simg").status == 504
+    assert call("GET", "/v1/images/simg").status == 404
+
+
+def test_times(simulator: Simulator, call: Caller) -> None:
+    simulator.fail_next(Answer(429), times=3)
+    simulator.fail_next(Answer(500))
+    assert [call("GET", "/v1/images").status for _ in range(5)] == [429, 429, 429, 500, 200]
+
+
+def test_operation(simulator: Simulator, call: Caller, world: World) -> None:
+    simulator.fail_next(Answer(500), operation="image_view")
+    simulator.fail_next(Answer(501), times=2, operation="image_delete")
+    simulator.fail_next(Answer(502))
+    requests = ["GET /v1/images", "DELETE /v1/images/x", "GET /v1/images", "GET //v1/images/simg/"]
+    requests += ["DELETE /v1/images/x", "GET /v1/images/simg"]
+    assert [call(*request.split()).status for request in requests] == [502, 501, 200, 500, 501, 200]
+
+
+def test_a_request_that_is_no_operation(simulator: Simulator, call: Caller) -> None:
+    simulator.fail_next(Answer(500), operation="image_list")
+    assert call("PUT", "/v1/images").status == 405
+    simulator.fail_next(Answer(502))
+    assert call("GET", "/nope").status == 502
+    assert call("GET", "/v1/images").status == 500
+
+
+def test_clear_faults(simulator: Simulator, call: Caller) -> None:
+    simulator.fail_next(Answer(500), times=5)
+    assert call("GET", "/v1/images").status == 500
+    simulator.clear_faults()
+    assert call("GET", "/v1/images").status == 200
+
+
+def test_delay(simulator: Simulator, call: Caller, world: World) -> None:
+    started = time.monotonic()
+    simulator.fail_next(Delay(0.1))
+    assert call("GET", "/v1/images").names == ["simg"]
+    assert time.monotonic() - started >= 0.1
+
+
+@pytest.mark.parametrize(("after_acting", "left"), [(False, ["simg"]), (True, [])])
+def test_delay_before_and_after_acting(
+    simulator: Simulator, call: Caller, world: World, after_acting: bool, left: list[str]
+) -> None:
+    simulator.fail_next(Delay(math.inf, after_acting=after_acting))
+    with connected(simulator) as connection:
+        connection.sendall(raw_request(simulator, "DELETE /v1/images/simg HTTP/1.1"))
+        connection.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        assert call("GET", "/v1/images").names == left
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(("after_acting", "left"), [(False, ["simg"]), (True, [])])
+def test_drop(
+    simulator: Simulator, call: Caller, world: World, reset: bool, after_acting: bool, left: list[str]
+) -> None:
+    simulator.fail_next(Drop(after_acting=after_acting, reset=reset))
+    if reset:
+        with pytest.raises(ConnectionResetError):
+            exchange(simulator, "DELETE /v1/images/simg HTTP/1.1")
+    else:
+        assert exchange(simulator, "DELETE /v1/images/simg HTTP/1.1") == b""
+    assert call("GET", "/v1/images").names == left
+    assert [request.status for request in simulator.requests] == [None, 200]
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_truncate(simulator: Simulator, call: Caller, encoding: str) -> None:
+    simulator.create_images(["a", "b", "c"])
+    simulator.fail_next(Truncate(20))
+    head, _, body = exchange(simulator, f"GET /v1/images HTTP/1.1\r\naccept-encoding: {encoding}").partition(
+        b"\r\n\r\n"
+    )
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert len(body) == 20
+    if encoding == "identity":
+        assert int(re.search(rb"content-length: (\d+)", head)[1]) == len(call("GET", "/v1/images").body)
+    simulator.fail_next(Truncate())
+    assert exchange(simulator).endswith(b"\r\n\r\n")
+
+
+def test_truncate_acts(simulator: Simulator, call: Caller, world: World) -> None:
+    simulator.fail_next(Truncate())
+    with pytest.raises(http.client.IncompleteRead):
+        call("POST", f"/v1/images/{world.pimg}/promote")
+    call.close()
+    assert call("GET", f"/v1/images/{world.pimg}").json["project_id"] is None
+
+
+@pytest.mark.parametrize("body_only", [False, True])
+def test_drip(simulator: Simulator, world: World, body_only: bool) -> None:
+    simulator.fail_next(Drip(0.001, size=50, body_only=body_only))
+    pieces = []
+    with connected(simulator) as connection:
+        connection.sendall(raw_request(simulator, "GET /v1/images/simg HTTP/1.1\r\nconnection: close"))
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    assert b"".join(pieces).startswith(b"HTTP/1.1 200 ")
+    assert b"".join(pieces).endswith(b"}")
+    if body_only:
+        assert pieces[0].endswith(b"\r\n\r\n")
+    assert len(pieces) > 3
+
+
+def test_interim(simulator: Simulator, world: World) -> None:
+    simulator.fail_next(Interim(count=2, headers={"link": "</x>"}))
+    simulator.fail_next(Interim(status=102))
+    answers = exchange(simulator)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"103", b"103", b"200"]
+    assert answers.count(b"link: </x>\r\n") == 2
+    assert re.findall(rb"HTTP/1.1 (\d+)", exchange(simulator)) == [b"102", b"200"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Answer(199),
+        lambda: Answer(600),
+        lambda: Answer(200, headers={"Content-Length": "5"}),
+        lambda: Answer(200, headers={"transfer-encoding": "chunked"}),
+        lambda: Answer(200, headers={"a b": "c"}),
+        lambda: Answer(200, headers={"a": "c\r\nd: e"}),
+        lambda: Delay(-1),
+        lambda: Delay(math.nan),
+        lambda: Drip(-1),
+        lambda: Drip(1, size=0),
+        lambda: Truncate(-1),
+        lambda: Interim(status=101),
+        lambda: Interim(status=200),
+        lambda: Interim(count=0),
+    ],
+)
+def test_nonsense_is_refused(make: object) -> None:
+    assert callable(make)
+    with pytest.raises(ValueError, match=r"between|frame the body|no headers"):
+        make()
+
+
+def test_nonsense_rules_are_refused(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="times"):
+        simulator.fail_next(Drop(), times=0)
+    with pytest.raises(ValueError, match="operation"):
+        simulator.fail_next(Drop(), operation="image_update")  # type: ignore[arg-type] - the error under test
+    with pytest.raises(RuntimeError, match="not running"):
+        Simulator().fail_next(Drop())
+
+
+@pytest.mark.parametrize(
+    "fault", [Delay(math.inf), Delay(math.inf, after_acting=True), Drip(3600), Drip(math.inf, body_only=True)]
+)
+def test_stop_ends_a_fault_under_way(fault: Fault) -> None:
+    with Simulator() as simulator:
+        simulator.fail_next(fault)
+        with connected(simulator) as connection:
+            connection.sendall(raw_request(simulator, "GET /v1/images HTTP/1.1"))
+            simulator.wait_for_requests(1, answered=False)
+            simulator.stop()
+            read_to_end(connection)

@@ -1,0 +1,294 @@
+"""HTTP itself: connections, paths, methods, headers, compression, TLS (scenarios 65 to 71 and 78 among them)."""
+
+import gzip
+import http.client
+import json
+import re
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta, timezone
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+from simulator_http import Caller, World, connected, raw_request, read_to_end
+
+from oxide.testing import Simulator
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/images/$pimg", ["DELETE", "GET"]),
+        ("POST", "/v1/images/$pimg", ["DELETE", "GET"]),
+        ("PATCH", "/v1/images", ["GET", "POST"]),
+        ("DELETE", "/v1/images", ["GET", "POST"]),
+        ("HEAD", "/v1/images", ["GET", "POST"]),
+        ("OPTIONS", "/v1/images", ["GET", "POST"]),
+        ("TRACE", "/v1/images/x/promote", ["POST"]),
+        ("GET", "/v1/images/BAD/demote", ["POST"]),
+        ("POST", "/openapi.json", ["GET"]),
+    ],
+)
+def test_68_wrong_method(call: Caller, world: World, method: str, path: str, allowed: list[str]) -> None:
+    reply = call(method, path.replace("$pimg", str(world.pimg)), token=None)
+    assert reply.status == 405
+    assert reply.headers.get_all("allow") == allowed
+    if method == "HEAD":
+        assert reply.body == b""
+    else:
+        assert reply.error == (405, None, "Method Not Allowed")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/v1",
+        "/v1/disks",
+        "/v1/images/pimg/nope",
+        "/v1/images/pimg/promote/more",
+        "/V1/images",
+        "/v1/Images",
+    ],
+)
+def test_69_unknown_path(call: Caller, path: str) -> None:
+    for method in ("GET", "PUT"):
+        assert call(method, path, token=None).error == (404, None, "Not Found")
+
+
+@pytest.mark.parametrize("path", ["/v1/images/", "//v1//images", "/v1/images//?limit=5", "/%76%31/%69mages"])
+def test_70_empty_and_encoded_segments(call: Caller, world: World, path: str) -> None:
+    assert call("GET", path).names == ["simg"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/./images", "/v1/../v1/images", "/v1/images/%2e%2E", "/v1/images/%ff", "/v1/%C3/images", "*"]
+)
+def test_bad_paths(call: Caller, path: str) -> None:
+    assert call("GET", path).error == (400, None, "invalid path encoding")
+
+
+@pytest.mark.parametrize("segment", ["a%2Fb", "%2F", "simg%252D", "simg%00", "%F0%9F%98%80", "simg%20"])
+def test_segments_are_decoded_once(call: Caller, world: World, segment: str) -> None:
+    problem = "bad parameter in URL path: data did not match any variant of untagged enum NameOrId"
+    assert call("GET", f"/v1/images/{segment}").error == (400, None, problem)
+
+
+def test_absolute_target(call: Caller, world: World) -> None:
+    assert call("GET", "http://elsewhere/v1/images?limit=1").names == ["simg"]
+
+
+def test_71_request_ids(call: Caller, world: World) -> None:
+    seen = set()
+    for method, target, headers in [
+        ("GET", "/v1/images", {}),
+        ("GET", "/v1/images", {"x-request-id": "mine"}),
+        ("GET", "/v1/images?limit=x", {"x-request-id": "mine"}),
+        ("GET", "/nope", {}),
+        ("PUT", "/v1/images", {}),
+        ("GET", "/v1/images", {"api-version": "x"}),
+        ("GET", "/v1/images/nobody", {}),
+        ("GET", "/openapi.json", {}),
+        ("DELETE", "/v1/images/simg", {}),
+    ]:
+        reply = call(method, target, headers=headers)
+        request_id = reply.headers["x-request-id"]
+        assert str(UUID(request_id, version=4)) == request_id
+        if reply.status >= 400:
+            assert reply.json["request_id"] == request_id
+        seen.add(request_id)
+    assert len(seen) == 9
+
+
+def test_form_of_error_bodies(call: Caller) -> None:
+    reply = call("GET", "/v1/images?project=nope")
+    assert reply.body.decode() == (
+        "{\n"
+        f'  "request_id": "{reply.headers["x-request-id"]}",\n'
+        '  "error_code": "ObjectNotFound",\n'
+        '  "message": "not found: project with name \\"nope\\""\n'
+        "}"
+    )
+    assert list(call("GET", "/nope").json) == ["request_id", "message"]
+    assert reply.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("moment", "written"),
+    [
+        (datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC), "2023-11-14T22:13:20Z"),
+        (datetime(2023, 11, 14, 22, 13, 20, 123000, tzinfo=UTC), "2023-11-14T22:13:20.123Z"),
+        (datetime(2023, 11, 14, 22, 13, 20, 123456, tzinfo=UTC), "2023-11-14T22:13:20.123456Z"),
+        (datetime(2023, 11, 14, 22, 13, 20, 100, tzinfo=UTC), "2023-11-14T22:13:20.000100Z"),
+        (datetime(2023, 11, 14, 22, 13, 20, 1000, tzinfo=UTC), "2023-11-14T22:13:20.001Z"),
+        (datetime(2023, 11, 15, 0, 13, 20, tzinfo=timezone(timedelta(hours=2))), "2023-11-14T22:13:20Z"),
+    ],
+)
+def test_78_times(simulator: Simulator, call: Caller, world: World, moment: datetime, written: str) -> None:
+    simulator.clock = lambda: moment
+    created = call("POST", "/v1/images", world.body()).json
+    assert (created["time_created"], created["time_modified"]) == (written, written)
+    assert call("POST", f"/v1/images/{world.pimg}/promote").json["time_modified"] == written
+
+
+def test_keep_alive_through_successes_and_errors(simulator: Simulator, world: World) -> None:
+    url = urlsplit(simulator.url)
+    connection = http.client.HTTPConnection(url.hostname or "", url.port)
+    connection.connect()
+    port = connection.sock.getsockname()
+    for method, path, body in [
+        ("GET", "/v1/images", None),
+        ("POST", "/v1/images", b"{"),
+        ("HEAD", "/v1/images", None),
+        ("POST", "/v1/images/simg/promote", b"a body that is not read"),
+        ("POST", "/v1/images", b"x" * 3_000_000),
+        ("PUT", "/v1/images", b"x" * 10_000),
+        ("DELETE", f"/v1/images/{world.simg}", None),
+        ("GET", "/nope", None),
+    ]:
+        connection.request(method, path, body, {"authorization": f"Bearer {simulator.token}"})
+        connection.getresponse().read()
+        assert connection.sock.getsockname() == port
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(simulator: Simulator, world: World) -> None:
+    with connected(simulator) as connection:
+        connection.sendall(
+            raw_request(simulator, "GET /v1/images/simg HTTP/1.1")
+            + raw_request(simulator, "GET /nope HTTP/1.1")
+            + raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close")
+        )
+        answers = read_to_end(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404", b"200"]
+
+
+def test_http_1_0_ends_with_the_connection(simulator: Simulator, world: World) -> None:
+    with connected(simulator) as connection:
+        connection.sendall(raw_request(simulator, "GET /v1/images HTTP/1.0\r\naccept-encoding: gzip"))
+        assert read_to_end(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_expect_continue(simulator: Simulator, world: World) -> None:
+    body = json.dumps(world.body()).encode()
+    request = raw_request(
+        simulator, "POST /v1/images HTTP/1.1\r\nexpect: 100-continue\r\nconnection: close", body
+    )
+    head, _, _ = request.partition(b"\r\n\r\n")
+    with connected(simulator) as connection:
+        connection.sendall(head + b"\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 201 ")
+
+
+def test_chunked_request(simulator: Simulator, call: Caller, world: World) -> None:
+    body = json.dumps(world.body()).encode()
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    head = raw_request(
+        simulator, "POST /v1/images HTTP/1.1\r\ntransfer-encoding: chunked\r\nconnection: close"
+    )
+    with connected(simulator) as connection:
+        connection.sendall(head + chunks)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.parametrize(
+    ("garbage", "status"),
+    [
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /v1/images HTTP/1.1\r\n\r\n", b"400"),
+        (b"GET /v1/ima\xffges HTTP/1.1\r\nhost: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n", b"400"),
+        (b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: x\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"b" * 500_000, b"431"),
+    ],
+)
+def test_what_is_not_http(simulator: Simulator, garbage: bytes, status: bytes) -> None:
+    with connected(simulator) as connection:
+        connection.sendall(garbage)
+        answer = connection.recv(65536)
+    assert answer.split()[1] == status
+    assert b"connection: close" in answer.lower()
+    assert simulator.requests == []
+
+
+def test_request_cut_short_is_none(simulator: Simulator, call: Caller) -> None:
+    with connected(simulator) as connection:
+        connection.sendall(b"POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nhalf")
+    assert call("GET", "/v1/images").status == 200
+    assert [request.method for request in simulator.requests] == ["GET"]
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "deflate, GZIP", "br;q=1, gzip;q=0.5", "*"])
+def test_gzip(simulator: Simulator, call: Caller, accepted: str) -> None:
+    simulator.create_images(["a", "b"], description="x" * 200)
+    plain = call("GET", "/v1/images")
+    coded = call("GET", "/v1/images", headers={"accept-encoding": accepted})
+    assert coded.headers["content-encoding"] == "gzip"
+    assert coded.headers["transfer-encoding"] == "chunked"
+    assert coded.headers["content-length"] is None
+    assert gzip.decompress(coded.body) == plain.body
+    assert coded.headers["vary"] == plain.headers["vary"] == "accept-encoding"
+    assert int(plain.headers["content-length"]) == len(plain.body)
+
+
+@pytest.mark.parametrize("accepted", [None, "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "br, deflate"])
+def test_no_gzip_unless_accepted(simulator: Simulator, call: Caller, accepted: str | None) -> None:
+    simulator.create_images(["a", "b"], description="x" * 200)
+    reply = call("GET", "/v1/images", headers={"accept-encoding": accepted} if accepted else {})
+    assert reply.headers["content-encoding"] is None
+
+
+def test_gzip_from_512_bytes_and_never_for_errors(simulator: Simulator, call: Caller) -> None:
+    headers = {"accept-encoding": "gzip"}
+    image = call("GET", f"/v1/images/{simulator.create_image('a')}")
+    filler = "x" * (512 - len(image.body))
+    exact = call("GET", f"/v1/images/{simulator.create_image('b', description=filler)}", headers=headers)
+    assert len(gzip.decompress(exact.body)) in range(509, 513)
+    shorter = call(
+        "GET", f"/v1/images/{simulator.create_image('c', description=filler[:-4])}", headers=headers
+    )
+    assert shorter.headers["content-encoding"] is None
+    error = call("GET", f"/v1/images?project={'p' * 63}", headers=headers)
+    assert error.status == 404
+    assert error.headers["vary"] is None
+
+
+def test_no_content_has_no_body_headers(call: Caller, world: World) -> None:
+    headers = call("DELETE", "/v1/images/simg", headers={"accept-encoding": "gzip"}).headers
+    assert {name.lower() for name in headers} == {"x-request-id", "date"}
+
+
+def test_generated_certificate() -> None:
+    with Simulator(tls=True) as simulator:
+        assert simulator.url.startswith("https://127.0.0.1:")
+        trusting = ssl.create_default_context(cadata=simulator.ca_certificate)
+        trusting.set_alpn_protocols(["h2", "http/1.1"])
+        url = urlsplit(simulator.url)
+        for host in ("127.0.0.1", "localhost"):
+            connection = http.client.HTTPSConnection(host, url.port, context=trusting)
+            connection.request("GET", "/v1/images", headers={"authorization": f"Bearer {simulator.token}"})
+            assert connection.getresponse().read() == b'{"next_page":null,"items":[]}'
+            assert connection.sock.selected_alpn_protocol() == "http/1.1"
+            connection.close()
+        with (
+            socket.create_connection((url.hostname, url.port)) as bare,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            ssl.create_default_context().wrap_socket(bare, server_hostname="127.0.0.1")
+
+
+def test_given_tls_context() -> None:
+    with Simulator(tls=True) as maker:
+        context = maker._tls_context()
+        authority = maker.ca_certificate
+    with Simulator(tls=context) as simulator:
+        assert simulator.ca_certificate is None
+        url = urlsplit(simulator.url)
+        trusting = ssl.create_default_context(cadata=authority)
+        connection = http.client.HTTPSConnection("127.0.0.1", url.port, context=trusting)
+        connection.request("GET", "/nope")
+        assert connection.getresponse().status == 404
+        connection.close()
