@@ -301,10 +301,12 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
     model: Any = operation.result
     body = response.data
     if operation.result is type(None):
-        return cast(T, None)
+        nothing: Any = None
+        return cast("T", nothing)
     try:
         if body:
-            return cast(T, model.model_validate_json(body))
+            result: T = model.model_validate_json(body)
+            return result
         problem = "a body was to be expected, and there is none"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

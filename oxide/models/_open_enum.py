@@ -14,10 +14,11 @@ class OpenEnum(Enum):
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         # The Enum machinery keeps the type mixed in here.
-        raw: Any = vars(cls)["_member_type_"]
-        if raw is not type(value):
+        raw = vars(cls)["_member_type_"]
+        if type(value) is not raw:
             return None
-        member: Self = raw.__new__(cls, value)
+        make: Any = raw.__new__
+        member: Self = make(cls, value)
         member._name_ = "UNKNOWN"
         member._value_ = value
         return member
