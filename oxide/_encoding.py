@@ -38,18 +38,28 @@ def encode_target(operation: Operation[Any], arguments: Mapping[str, Any]) -> st
 
 
 def encode_body(operation: Operation[Any], value: Any) -> bytes:
-    """Return the JSON of a request body, given as its model or as an equivalent mapping.
+    """Return the JSON of a request body, given as its model or as an equivalent mapping."""
+    return checked_body(operation, value).to_json().encode()
 
-    A model is validated again, since it may have been built past validation.
+
+def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
+    """Return a request body as its model, validated again since a model may have been built past validation.
+
+    Raises:
+        ApiTypeError: it is neither a model nor a mapping.
+        ApiValueError: it breaks a rule; the message names every field and its rule.
     """
     model = operation.body
     assert model is not None  # noqa: S101 - only called for operations that have one
-    if not isinstance(value, (model, Mapping)):
+    if not isinstance(value, (ImageCreate, Mapping)):
         message = f"{operation.id}: expected {model.__name__} or a dict, got {type(value).__name__}"
         raise ApiTypeError(message)
     try:
-        checked = model.from_dict(value.to_dict() if isinstance(value, ImageCreate) else value)
-        return checked.to_json().encode()
+        # `warnings=False`: what is wrong is told by the validation, in one error.
+        fields = (
+            value.model_dump(exclude_unset=True, warnings=False) if isinstance(value, ImageCreate) else value
+        )
+        return model.from_dict(fields)
     except ValidationError as error:
         problems = [
             f"{location(line['loc'])}: {line['msg'].removeprefix('Value error, ')}"

@@ -126,7 +126,7 @@ class ApiException(OpenApiException):
         facts = [
             self.operation,
             self.request_id and f"request id {self.request_id}",
-            self.outcome == "unknown" and "the server may have acted",
+            self.outcome == "unknown" and self.method != "GET" and "the server may have acted",
             len(self.attempts) > 1 and f"{len(self.attempts)} attempts",
             self.retry_after is not None and f"retry after {self.retry_after:g} s",
         ]

@@ -17,6 +17,8 @@ from uuid import UUID
 
 from oxide import _operations as op
 from oxide._call import RequestOptions
+from oxide._encoding import checked_body
+from oxide._ensure import ensure_image
 from oxide._pagination import ImagePager
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
@@ -169,6 +171,30 @@ class ImagesApi:
     ) -> RESTResponse:
         """Do as `image_demote`, and return the answer with its body still to be read."""
         return self.api_client.open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+
+    def image_ensure(
+        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> Image:
+        """Return the image of that name if its description, os and version agree (its snapshot is not told), or create it.
+
+        Safe to run again and again, also after an outcome that is unknown: it then looks, and creates once more if
+        nothing is there. The existing image may have been made from another snapshot, with another size.
+
+        Args:
+            image_create: what the image is to be; a dict of the same form will do.
+            project: the project to look and create in; None for the silo.
+            **options: see `RequestOptions`; they count for each of the calls made.
+
+        Raises:
+            ObjectAlreadyExists: an image of that name is there and differs; the message names the field.
+            ApiException: as for `image_view` and `image_create`.
+        """
+        wanted = checked_body(op.IMAGE_CREATE, image_create)
+        return ensure_image(
+            wanted,
+            view=lambda: self.image_view(wanted.name, project, **options),
+            create=lambda: self.image_create(wanted, project, **options),
+        )
 
     def image_list(
         self,

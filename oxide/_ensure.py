@@ -1,0 +1,63 @@
+"""Creating an image once, whatever happens on the way."""
+
+from collections.abc import Callable
+from typing import Final
+
+from oxide.exceptions import ApiException, NotFoundException, ObjectAlreadyExists
+from oxide.models.image import Image
+from oxide.models.image_create import ImageCreate
+
+_COMPARED: Final = ("description", "os", "version")
+# A gateway that gave up, or lost its server, says nothing of what the server did.
+_GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
+
+
+def ensure_image(wanted: ImageCreate, view: Callable[[], Image], create: Callable[[], Image]) -> Image:
+    """Return the image that `view` finds, if it agrees with `wanted`, else the one that `create` makes.
+
+    The name guards against a second image, so `create` may be called again where its first outcome is unknown: the
+    server goes on with a request that nobody waits for, and the slower of the two is refused.
+    """
+    if (found := _look(view)) is not None:
+        return _agreeing(found, wanted)
+    try:
+        return create()
+    except ObjectAlreadyExists as error:
+        first = error
+    except ApiException as error:
+        if not _may_have_acted(error):
+            raise
+        if (found := _look(view)) is not None:
+            return _agreeing(found, wanted)
+        try:
+            return create()
+        except ObjectAlreadyExists as again:
+            first = again
+    if (found := _look(view)) is None:
+        # Gone again in between, or not for this user to see.
+        raise first
+    return _agreeing(found, wanted)
+
+
+def _look(view: Callable[[], Image]) -> Image | None:
+    try:
+        return view()
+    except NotFoundException:
+        return None
+
+
+def _may_have_acted(error: ApiException) -> bool:
+    if error.outcome == "unknown" or error.status in _GATEWAY_STATUSES:
+        return True
+    return error.status is not None and 200 <= error.status < 300
+
+
+def _agreeing(found: Image, wanted: ImageCreate) -> Image:
+    for field in _COMPARED:
+        ours, theirs = getattr(wanted, field), getattr(found, field)
+        if ours != theirs:
+            raise ObjectAlreadyExists(
+                message=f"image {found.name!r} is there with another {field}: {theirs!r} instead of {ours!r}",
+                operation="image_ensure",
+            )
+    return found
