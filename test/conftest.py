@@ -1,0 +1,45 @@
+"""What holds for every test: no settings of whoever runs it, and no network but loopback."""
+
+import os
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from sys import addaudithook
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Examples may take their time: on a busy machine a deadline would fail at random.
+settings.register_profile("oxide", settings(), deadline=None)
+settings.load_profile("oxide")
+
+_FOREIGN_SETTING = re.compile(
+    r"OXIDE_.*|(ALL|FTP|HTTPS?|NO)_PROXY|SSL_CERT_(DIR|FILE)|SSLKEYLOGFILE", re.IGNORECASE
+)
+
+
+def pytest_configure() -> None:
+    """Let no test connect to another machine; unlike an OSError, this failure cannot be taken for an outage."""
+    addaudithook(_refuse_other_machines)
+
+
+def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect":
+        address = arguments[1]
+        if (
+            isinstance(address, tuple)
+            and address[0] != "localhost"
+            and not ip_address(address[0]).is_loopback
+        ):
+            pytest.fail(f"A test connects to {address}.")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Take away the settings that would reach the client from outside, and give an empty home directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in filter(_FOREIGN_SETTING.fullmatch, list(os.environ)):
+            patch.delenv(name)
+        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+        yield
