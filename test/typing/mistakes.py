@@ -1,0 +1,24 @@
+"""Mistakes that both type checkers must find: a comment that suppresses nothing is itself an error to them."""
+
+import oxide
+from oxide import Configuration, ImageCreate, ImagesApi, NameOrIdSortMode
+
+
+def make(images: ImagesApi, configuration: Configuration) -> None:
+    """Make one mistake in each line."""
+    oxide.ImageApi  # type: ignore[attr-defined]  # noqa: B018 - no such name
+    images.image_lst()  # type: ignore[attr-defined]  # no such operation
+    images.image_list(sort="name_ascending")  # type: ignore[call-arg]  # no such parameter
+    images.image_list(limit="10")  # type: ignore[arg-type]  # not a number
+    images.image_view()  # type: ignore[call-arg]  # no image
+    images.image_view(12)  # type: ignore[arg-type]  # neither name nor ID
+    images.image_demote("debian-13")  # type: ignore[call-arg]  # no project to demote to
+    images.image_create("debian-13")  # type: ignore[arg-type]  # not an ImageCreate
+    images.image_delete("debian-13", _request_timeot=1)  # type: ignore[call-arg]  # a misspelled option
+    images.image_delete("debian-13", _request_timeout="1")  # type: ignore[arg-type]  # not seconds
+    images.image_view("debian-13").nme  # type: ignore[attr-defined]  # noqa: B018 - no such field
+    images.image_view_with_http_info("debian-13").name  # type: ignore[attr-defined]  # noqa: B018 - it is in `data`
+    images.image_list(sort_by=NameOrIdSortMode.NAME)  # type: ignore[attr-defined]  # no such mode
+    ImageCreate(name="debian-13")  # type: ignore[call-arg]  # four fields are missing
+    Configuration(timeot=1)  # type: ignore[arg-type]  # a misspelled setting
+    configuration.timeout = "1"  # type: ignore[assignment]  # not seconds
