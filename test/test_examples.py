@@ -1,0 +1,191 @@
+"""Run every example of the documentation as it is written, and follow its links.
+
+An example is a fenced block of Python in a Markdown page or in a docstring, or the `>>>` lines of a docstring. Each
+runs in a process, a home and a directory of its own, against a simulator of its own, which `prepare` describes.
+A block that must not run says why on its fence line: ```python skip="reason".
+"""
+
+import ast
+import doctest
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from oxide.testing import Simulator
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+SOURCES = sorted(ROOT.glob("oxide/**/*.py"))
+SCRIPTS = sorted(ROOT.glob("docs/examples/*.py"))
+SECONDS = 60
+
+
+def prepare(simulator: Simulator) -> dict[str, str]:
+    """Fill a simulator as the examples expect it, and return the environment variables that they may read.
+
+    There are the projects `my-project` and `other-project`; in `my-project` the snapshot `my-snapshot`, whose ID is
+    in `SNAPSHOT_ID`, and the images `alpine-edge` and `debian-12`; in the silo the image `ubuntu-24-04`. `OXIDE_HOST`
+    and `OXIDE_TOKEN` are those of the silo's administrator.
+    """
+    simulator.create_project("my-project")
+    simulator.create_project("other-project")
+    snapshot = simulator.create_snapshot("my-snapshot", project="my-project")
+    simulator.create_image("alpine-edge", "my-project", os="alpine", version="edge")
+    simulator.create_image("debian-12", "my-project", os="debian", version="12")
+    simulator.create_image("ubuntu-24-04", os="ubuntu", version="24.04")
+    return {"OXIDE_HOST": simulator.url, "OXIDE_TOKEN": simulator.token, "SNAPSHOT_ID": str(snapshot)}
+
+
+@dataclass(frozen=True)
+class Example:
+    """A piece of Python, and where it begins; `info` is what its fence line says, if it has one."""
+
+    path: Path
+    line: int
+    source: str
+    info: str = "python"
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def reason_to_skip(self) -> str | None:
+        """Return the reason that the fence line gives; whatever else stands there is an error."""
+        match = re.fullmatch(r'(?:python|pycon)(?: skip="(.*\S.*)")?', self.info.strip())
+        if match is None:
+            message = f'{self}: expected ```python or ```python skip="reason", not ```{self.info}'
+            raise ValueError(message)
+        return match[1]
+
+    def command(self, directory: Path) -> list[str]:
+        """Write the example to a file, with the line numbers of its page, and return the command that runs it."""
+        text = "\n" * self.line + self.source
+        if doctest.DocTestParser().get_examples(self.source):
+            file, module = directory / "example.txt", ["-m", "doctest"]
+        elif any(
+            isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+            for node in ast.walk(ast.parse(text))
+        ):
+            file, module = (
+                directory / "test_example.py",
+                ["-m", "pytest", "--quiet", "-p", "no:cacheprovider"],
+            )
+        else:
+            file, module = directory / "example.py", []
+        file.write_text(text, "utf-8")
+        return [sys.executable, "-W", "error", *module, str(file)]
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """Yield the Markdown tokens of a text, those inside of paragraphs and tables as well."""
+    for token in MarkdownIt().enable("table").parse(text):
+        yield token
+        yield from token.children or []
+
+
+def fenced(path: Path, text: str, line: int) -> Iterator[Example]:
+    """Yield the fenced Python of a Markdown text that begins after `line`, and blocks of no language."""
+    for token in tokens(text):
+        if token.type == "fence" and token.map and re.match("py|$", token.info.strip(), re.IGNORECASE):
+            yield Example(path, line + token.map[0] + 1, token.content, token.info)
+
+
+def documented() -> Iterator[Example]:
+    """Yield every example there is."""
+    for page in PAGES:
+        yield from fenced(page, page.read_text("utf-8"), 0)
+    for script in SCRIPTS:
+        yield Example(script, 0, script.read_text("utf-8"))
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+                docstring := ast.get_docstring(node)
+            ):
+                line = node.body[0].lineno - 1
+                blocks = list(fenced(source, docstring, line))
+                yield from blocks
+                if ">>>" in docstring and not any(">>>" in block.source for block in blocks):
+                    yield Example(source, line, docstring)
+
+
+@pytest.mark.parametrize("example", list(documented()), ids=str)
+def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each example ends without an error, a failed assertion or a warning."""
+    if reason := example.reason_to_skip:
+        pytest.skip(reason)
+    with Simulator() as simulator:
+        for name, value in prepare(simulator).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        done = subprocess.run(
+            example.command(tmp_path),
+            check=False,
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=SECONDS,
+        )
+    assert done.returncode == 0, f"{example} fails:\n{done.stdout}"
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the fragments that a link to a page may have: GitHub's for headings, and those set in HTML."""
+    text = page.read_text("utf-8")
+    found = set(re.findall(r"""<a (?:id|name)="([^"]+)">""", text))
+    repeated: Counter[str] = Counter()
+    heading = False
+    for token in tokens(text):
+        if heading:
+            words = "".join(child.content for child in token.children or [])
+            slug = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+            found.add(f"{slug}-{repeated[slug]}" if repeated[slug] else slug)
+            repeated[slug] += 1
+        heading = token.type == "heading_open"
+    return found
+
+
+def broken_links(page: Path) -> Iterator[str]:
+    """Yield the links and images of a page that lead to no file of the project, or to no place in its page."""
+    for token in tokens(page.read_text("utf-8")):
+        link = str(token.attrGet("href") or token.attrGet("src") or "")
+        parts = urlsplit(link)
+        if parts.scheme:
+            continue
+        target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+        if not target.exists() or (parts.fragment and parts.fragment not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page: Path) -> None:
+    """Each link within the project leads to a file, and to a heading of it where it names one."""
+    assert list(broken_links(page)) == []
+
+
+def test_readme_begins_with_two_commands() -> None:
+    """The README's first two shell blocks are one line each, to be copied whole; .ci/run takes them from there."""
+    blocks = [
+        token.content for token in tokens((ROOT / "README.md").read_text("utf-8")) if token.info == "sh"
+    ]
+    assert [block.count("\n") for block in blocks[:2]] == [1, 1]
+
+
+def test_a_block_that_does_not_run_says_why() -> None:
+    """A fence line names the language and at most a reason; a misspelled one is no way out of being run."""
+    page = ROOT / "page.md"
+    assert Example(page, 1, "", 'python skip="needs a rack"').reason_to_skip == "needs a rack"
+    assert Example(page, 1, "", "python").reason_to_skip is None
+    for info in "", "py", "python skip", 'python skip=""', 'python skip=" "', "python notest", "Python":
+        with pytest.raises(ValueError, match=r"page\.md:1: expected"):
+            _ = Example(page, 1, "", info).reason_to_skip
