@@ -3,8 +3,11 @@
 import re
 from dataclasses import dataclass
 from functools import total_ordering
+from typing import Final
 
 from oxide.testing._errors import ApiError
+
+NEWEST_API_VERSION: Final = "2026081901.0.0"
 
 _DIGITS = re.compile(r"[0-9]*")
 _U64_MAX = 2**64 - 1

@@ -7,12 +7,12 @@ without credentials is a 400, not a 401.
 import gzip
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic_core import to_json
@@ -30,16 +30,17 @@ from oxide.testing._parameters import (
     required_project_parameter,
 )
 from oxide.testing._roles import Actor
-from oxide.testing._routing import Route, find_route
+from oxide.testing._routing import SUCCESS_STATUSES, Route, find_route
 from oxide.testing._store import Store
 
 MAX_BODY_BYTES: Final = 1_048_576
 TOKEN_PREFIX: Final = "oxide-token-"  # noqa: S105 - what every token begins with
 _GZIP_FROM_BYTES: Final = 512
+_ABSOLUTE_TARGET = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _LOGGER = logging.getLogger(__name__)
 
-# An operation that has been read: who calls and the time give its status and what its body says.
-_Action = Callable[[Actor | None, str], tuple[int, object]]
+# An operation whose request has been read: who calls, and when, gives what the answer's body says.
+_Action = Callable[[Actor | None, str], object]
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,8 @@ class Response:
 
 def split_target(target: str) -> tuple[str, str]:
     """Return path and query of a request target, as they were written."""
-    if not target.startswith("/"):
-        absolute = urlsplit(target)
-        if absolute.scheme:
-            return absolute.path or "/", absolute.query
+    if absolute := _ABSOLUTE_TARGET.match(target):
+        target = target[absolute.end() :] or "/"
     path, _, query = target.partition("?")
     return path, query
 
@@ -97,10 +96,11 @@ class Application:
         actor: Actor | None = None
         try:
             check_api_version(request.header(b"api-version"), self._newest_version)
-            action = self._read(find_route(request.method, request.path), request)
+            route = find_route(request.method, request.path)
+            action = self._read(route, request)
             with self._store.transaction():
                 actor = _authenticate(self._store, request.header(b"authorization"))
-                status, document = action(actor, wire_time(self._clock()))
+                document = action(actor, wire_time(self._clock()))
         except ApiError as error:
             return _error_response(error, request_id, actor)
         except sqlite3.IntegrityError:
@@ -109,19 +109,7 @@ class Application:
         except Exception:
             _LOGGER.exception("the simulator itself failed")
             return _error_response(ApiError.internal(), request_id, actor)
-        headers = [("x-request-id", request_id)]
-        body, compressed = b"", False
-        if status != 204:
-            body = to_json(document)
-            headers += [("content-type", "application/json"), ("vary", "accept-encoding")]
-            compressed = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(request.header(b"accept-encoding"))
-            if compressed:
-                body = gzip.compress(body, compresslevel=1)
-                headers.append(("content-encoding", "gzip"))
-        # The service compresses as it sends, so it cannot tell the length beforehand.
-        return Response(
-            status, tuple(headers), body, chunked=compressed, user=None if actor is None else actor.name
-        )
+        return _success_response(SUCCESS_STATUSES[route.operation], document, request, request_id, actor)
 
     def _read(self, route: Route, request: Request) -> _Action:
         """Return what the request asks for, or raise the 400 that says why it cannot be read."""
@@ -130,35 +118,29 @@ class Application:
         match route.operation:
             case "image_list":
                 page = page_parameters(query)
-
-                def list_page(actor: Actor | None, _: str) -> tuple[int, object]:
-                    items, next_page = service.image_list(store, actor, page)
-                    return 200, {"next_page": next_page, "items": items}
-
-                return list_page
+                return lambda actor, _: service.image_list(store, actor, page)
             case "image_create":
                 project = project_parameter(query)
                 new = _read_body(request)
-                return lambda actor, now: (201, service.image_create(store, actor, project, new, now))
+                return lambda actor, now: service.image_create(store, actor, project, new, now)
             case "image_view":
                 image, project = image_parameter(route.image), project_parameter(query)
-                return lambda actor, _: (200, service.image_view(store, actor, image, project))
+                return lambda actor, _: service.image_view(store, actor, image, project)
             case "image_delete":
                 image, project = image_parameter(route.image), project_parameter(query)
-
-                def delete(actor: Actor | None, now: str) -> tuple[int, object]:
-                    service.image_delete(store, actor, image, project, now)
-                    return 204, None
-
-                return delete
+                return lambda actor, now: service.image_delete(store, actor, image, project, now)
             case "image_promote":
                 image, project = image_parameter(route.image), project_parameter(query)
-                return lambda actor, now: (202, service.image_promote(store, actor, image, project, now))
+                return lambda actor, now: service.image_promote(store, actor, image, project, now)
             case "image_demote":
                 image, destination = image_parameter(route.image), required_project_parameter(query)
-                return lambda actor, now: (202, service.image_demote(store, actor, image, destination, now))
+                return lambda actor, now: service.image_demote(store, actor, image, destination, now)
             case "openapi":
-                return lambda _, __: (200, {})
+                # The document is made from the client's modules, which nothing else here needs.
+                from oxide.testing._openapi import openapi_document
+
+                document = openapi_document()
+                return lambda _, __: document
 
 
 def _read_body(request: Request) -> NewImage:
@@ -187,6 +169,23 @@ def _accepts_gzip(accept_encoding: bytes | None) -> bool:
         if coding.strip() in {"gzip", "*"} and quality.replace(" ", "").rstrip("0.") != "q=":
             return True
     return False
+
+
+def _success_response(
+    status: int, document: object, request: Request, request_id: str, actor: Actor | None
+) -> Response:
+    user = None if actor is None else actor.name
+    headers = [("x-request-id", request_id)]
+    if document is None:
+        return Response(status, tuple(headers), user=user)
+    headers += [("content-type", "application/json"), ("vary", "accept-encoding")]
+    body = to_json(document)
+    compressed = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(request.header(b"accept-encoding"))
+    if compressed:
+        headers.append(("content-encoding", "gzip"))
+        body = gzip.compress(body, compresslevel=1)
+    # The service compresses while it sends, so it cannot tell the length beforehand.
+    return Response(status, tuple(headers), body, chunked=compressed, user=user)
 
 
 def _error_response(error: ApiError, request_id: str, actor: Actor | None) -> Response:

@@ -20,6 +20,16 @@ _ROUTES: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/openapi.json": {"GET": "openapi"},
 }
 
+SUCCESS_STATUSES: Final[Mapping[str, int]] = {
+    "image_create": 201,
+    "image_delete": 204,
+    "image_demote": 202,
+    "image_list": 200,
+    "image_promote": 202,
+    "image_view": 200,
+    "openapi": 200,
+}
+
 
 @dataclass(frozen=True)
 class Route:

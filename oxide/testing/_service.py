@@ -5,6 +5,7 @@ caller without credentials.
 """
 
 from dataclasses import replace
+from typing import TypedDict
 from uuid import UUID, uuid4
 
 from oxide.testing import _messages
@@ -16,8 +17,15 @@ from oxide.testing._roles import Actor, Rank
 from oxide.testing._store import ImageRow, NameTaken, Store
 
 
-def image_list(store: Store, actor: Actor | None, page: Page) -> tuple[list[ImageRow], str | None]:
-    """Return one page of a scope, and the token of the next page unless this one is empty."""
+class ImagePage(TypedDict):
+    """One page of a listing, as the API writes it."""
+
+    next_page: str | None
+    items: list[ImageRow]
+
+
+def image_list(store: Store, actor: Actor | None, page: Page) -> ImagePage:
+    """Return one page of a scope, with the token of the next page unless this one is empty."""
     scan = page.scan
     scan.check_marker()
     actor = _authenticated(actor)
@@ -28,9 +36,9 @@ def image_list(store: Store, actor: Actor | None, page: Page) -> tuple[list[Imag
         project_id = _project(store, actor, scan.project)
     items = store.images(scan, project_id, page.limit)
     if not items:
-        return [], None
+        return {"next_page": None, "items": []}
     marker: str | UUID = UUID(items[-1]["id"]) if scan.by_id else items[-1]["name"]
-    return items, encode_page_token(replace(scan, last_seen=marker))
+    return {"next_page": encode_page_token(replace(scan, last_seen=marker)), "items": items}
 
 
 def image_create(

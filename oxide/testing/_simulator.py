@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, 
 from uuid import UUID, uuid4
 
 from oxide._identifiers import name_or_id, name_problem
-from oxide.testing._api_version import ApiVersion
+from oxide.testing._api_version import NEWEST_API_VERSION, ApiVersion
 from oxide.testing._application import TOKEN_PREFIX, Application
 from oxide.testing._clock import utc_now, wire_time
 from oxide.testing._exchange import Exchange, FaultQueue
@@ -26,7 +26,6 @@ from oxide.testing.faults import Fault
 if TYPE_CHECKING:
     from oxide import Configuration
 
-NEWEST_API_VERSION: Final = "2026081901.0.0"
 _ADMIN: Final = "admin"
 
 
@@ -202,7 +201,10 @@ class Simulator:
         return snapshot_id
 
     def create_user(
-        self, name: str, silo_role: Role | None = None, project_roles: Mapping[str | UUID, Role] | None = None
+        self,
+        name: str,
+        silo_role: Role | None = None,
+        project_roles: Mapping[str | UUID, Role] | None = None,
     ) -> str:
         """Create a user with these roles on the silo and on projects (by name or ID), and return their token."""
         token = _new_token()

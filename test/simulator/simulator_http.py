@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -37,10 +37,19 @@ class Reply:
         return [item["name"] for item in self.json["items"]]
 
 
-class Caller:
-    """One kept connection to the simulator; its requests carry the administrator's token unless told otherwise."""
+class Service(Protocol):
+    """A simulator, in this process or another."""
 
-    def __init__(self, simulator: Simulator):
+    @property
+    def url(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+
+
+class Caller:
+    """One kept connection to a simulator; its requests carry the administrator's token unless told otherwise."""
+
+    def __init__(self, simulator: Service):
         url = urlsplit(simulator.url)
         self._connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=30)
         self._token = simulator.token

@@ -4,6 +4,7 @@ import http.client
 import math
 import re
 import time
+from typing import Any
 
 import pytest
 from simulator_http import Caller, World, connected, raw_request, read_to_end
@@ -113,7 +114,7 @@ def test_truncate(simulator: Simulator, call: Caller, encoding: str) -> None:
     assert head.startswith(b"HTTP/1.1 200 ")
     assert len(body) == 20
     if encoding == "identity":
-        assert int(re.search(rb"content-length: (\d+)", head)[1]) == len(call("GET", "/v1/images").body)
+        assert b"content-length: %d\r\n" % len(call("GET", "/v1/images").body) in head + b"\r\n"
     simulator.fail_next(Truncate())
     assert exchange(simulator).endswith(b"\r\n\r\n")
 
@@ -151,35 +152,34 @@ def test_interim(simulator: Simulator, world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("kind", "arguments"),
     [
-        lambda: Answer(199),
-        lambda: Answer(600),
-        lambda: Answer(200, headers={"Content-Length": "5"}),
-        lambda: Answer(200, headers={"transfer-encoding": "chunked"}),
-        lambda: Answer(200, headers={"a b": "c"}),
-        lambda: Answer(200, headers={"a": "c\r\nd: e"}),
-        lambda: Delay(-1),
-        lambda: Delay(math.nan),
-        lambda: Drip(-1),
-        lambda: Drip(1, size=0),
-        lambda: Truncate(-1),
-        lambda: Interim(status=101),
-        lambda: Interim(status=200),
-        lambda: Interim(count=0),
+        (Answer, {"status": 199}),
+        (Answer, {"status": 600}),
+        (Answer, {"status": 200, "headers": {"Content-Length": "5"}}),
+        (Answer, {"status": 200, "headers": {"transfer-encoding": "chunked"}}),
+        (Answer, {"status": 200, "headers": {"a b": "c"}}),
+        (Answer, {"status": 200, "headers": {"a": "c\r\nd: e"}}),
+        (Delay, {"seconds": -1}),
+        (Delay, {"seconds": math.nan}),
+        (Drip, {"interval": -1}),
+        (Drip, {"interval": 1, "size": 0}),
+        (Truncate, {"size": -1}),
+        (Interim, {"status": 101}),
+        (Interim, {"status": 200}),
+        (Interim, {"count": 0}),
     ],
 )
-def test_nonsense_is_refused(make: object) -> None:
-    assert callable(make)
+def test_nonsense_is_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"between|frame the body|no headers"):
-        make()
+        kind(**arguments)
 
 
 def test_nonsense_rules_are_refused(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="times"):
         simulator.fail_next(Drop(), times=0)
     with pytest.raises(ValueError, match="operation"):
-        simulator.fail_next(Drop(), operation="image_update")  # type: ignore[arg-type] - the error under test
+        simulator.fail_next(Drop(), operation="image_update")  # type: ignore[arg-type]  # the error under test
     with pytest.raises(RuntimeError, match="not running"):
         Simulator().fail_next(Drop())
 

@@ -97,7 +97,7 @@ def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
     files = open_files() if Path("/proc/self/fd").exists() else set()
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         Simulator(database=tmp_path / "state").start()
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError):  # noqa: PT011 - its text is the system's
         Simulator("192.0.2.1").start()
     if files:
         assert open_files() == files
@@ -176,8 +176,8 @@ def test_none_of_many_simultaneous_requests_is_lost(tmp_path: Path, database: st
             statuses = []
             for number in range(10):
                 name = f"w{worker}-{number}"
-                body = {"name": name, "description": "", "os": "", "version": ""}
-                body["source"] = {"type": "snapshot", "id": str(snapshot)}
+                source = {"type": "snapshot", "id": str(snapshot)}
+                body = {"name": name, "description": "", "os": "", "version": "", "source": source}
                 statuses.append(call("POST", "/v1/images?project=proj", body).status)
                 statuses.append(call("POST", f"/v1/images/{name}/promote?project=proj").status)
                 if number % 2:

@@ -75,8 +75,10 @@ def test_segments_are_decoded_once(call: Caller, world: World, segment: str) -> 
     assert call("GET", f"/v1/images/{segment}").error == (400, None, problem)
 
 
-def test_absolute_target(call: Caller, world: World) -> None:
-    assert call("GET", "http://elsewhere/v1/images?limit=1").names == ["simg"]
+@pytest.mark.parametrize("authority", ["http://elsewhere", "HTTPS://[::1]:80"])
+def test_absolute_target(call: Caller, world: World, authority: str) -> None:
+    assert call("GET", f"{authority}/v1/images?limit=1").names == ["simg"]
+    assert call("GET", authority).status == 404
 
 
 def test_71_request_ids(call: Caller, world: World) -> None:
@@ -242,18 +244,18 @@ def test_no_gzip_unless_accepted(simulator: Simulator, call: Caller, accepted: s
 
 
 def test_gzip_from_512_bytes_and_never_for_errors(simulator: Simulator, call: Caller) -> None:
+    simulator.clock = lambda: datetime(2026, 1, 1, tzinfo=UTC)
     headers = {"accept-encoding": "gzip"}
-    image = call("GET", f"/v1/images/{simulator.create_image('a')}")
-    filler = "x" * (512 - len(image.body))
-    exact = call("GET", f"/v1/images/{simulator.create_image('b', description=filler)}", headers=headers)
-    assert len(gzip.decompress(exact.body)) in range(509, 513)
-    shorter = call(
-        "GET", f"/v1/images/{simulator.create_image('c', description=filler[:-4])}", headers=headers
-    )
-    assert shorter.headers["content-encoding"] is None
-    error = call("GET", f"/v1/images?project={'p' * 63}", headers=headers)
-    assert error.status == 404
-    assert error.headers["vary"] is None
+    bare = call("GET", f"/v1/images/{simulator.create_image('a')}")
+    filler = "x" * (512 - len(bare.body))
+    enough = call("GET", f"/v1/images/{simulator.create_image('b', description=filler)}", headers=headers)
+    assert len(gzip.decompress(enough.body)) == 512
+    less = call("GET", f"/v1/images/{simulator.create_image('c', description=filler[1:])}", headers=headers)
+    assert (len(less.body), less.headers["content-encoding"]) == (511, None)
+    error = call("GET", "/v1/images", headers=headers | {"api-version": "9" * 600})
+    assert len(error.body) > 512
+    assert error.headers["content-encoding"] is error.headers["vary"] is None
+    assert error.json
 
 
 def test_no_content_has_no_body_headers(call: Caller, world: World) -> None:

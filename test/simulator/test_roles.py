@@ -1,5 +1,7 @@
 """Who may do what: 401, 403 and 404 for every role (scenarios 24 to 26 and 72 to 77)."""
 
+from typing import Any
+
 import pytest
 from simulator_http import Caller, World
 
@@ -66,8 +68,8 @@ def test_role(
     simulator: Simulator, call: Caller, world: World, action: str, caller: str, status: int
 ) -> None:
     where, _, role = caller.partition(":")
-    on_silo, on_project = role if where == "s" else None, {"proj": role} if where == "p" else {}
-    token = None if caller == "-" else simulator.create_user("user", on_silo, on_project)
+    roles: dict[str, Any] = {"s": {"silo_role": role}, "p": {"project_roles": {"proj": role}}}
+    token = None if caller == "-" else simulator.create_user("user", **roles.get(where, {}))
     request = REQUESTS[action].replace("$simg", str(world.simg)).replace("$pimg", str(world.pimg))
     method, target = request.split()
 

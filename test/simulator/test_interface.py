@@ -1,0 +1,251 @@
+"""The simulator as Python sees it: seeding, users, the record of requests, the clock, the pytest fixture."""
+
+import subprocess
+import sys
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from simulator_http import Caller, World
+
+import oxide
+import oxide.testing
+from oxide.testing import Drop, ReceivedRequest, Simulator
+from oxide.testing._application import Request
+from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_REQUESTS
+
+pytest_plugins = ["pytester"]
+
+
+def test_seeded_image(simulator: Simulator, call: Caller) -> None:
+    simulator.clock = lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    project = simulator.create_project("proj")
+    image = simulator.create_image(
+        "a", project, description="d", os="o", version="v", size=5, block_size=2048, digest="00ff"
+    )
+    assert call("GET", "/v1/images?project=proj").json["items"] == [
+        {
+            "id": str(image),
+            "name": "a",
+            "description": "d",
+            "time_created": "2026-01-02T03:04:05Z",
+            "time_modified": "2026-01-02T03:04:05Z",
+            "project_id": str(project),
+            "os": "o",
+            "version": "v",
+            "digest": {"type": "sha256", "value": "00ff"},
+            "block_size": 2048,
+            "size": 5,
+        }
+    ]
+
+
+def test_seeded_images_are_all_or_none(simulator: Simulator, call: Caller) -> None:
+    ids = simulator.create_images(["a", "b"])
+    assert [item["id"] for item in call("GET", "/v1/images").json["items"]] == [str(image) for image in ids]
+    with pytest.raises(ValueError, match="exists there already"):
+        simulator.create_images(["c", "a"])
+    assert call("GET", "/v1/images").names == ["a", "b"]
+
+
+def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
+    simulator.create_project("proj")
+    simulator.create_snapshot("snap", "proj")
+    simulator.create_user("u")
+    with pytest.raises(ValueError, match="ASCII lowercase"):
+        simulator.create_project("Proj")
+    with pytest.raises(ValueError, match=r"project\.name"):
+        simulator.create_project("proj")
+    with pytest.raises(ValueError, match="no project 'nope'"):
+        simulator.create_snapshot("s", "nope")
+    with pytest.raises(ValueError, match="no project"):
+        simulator.create_image("a", uuid4())
+    with pytest.raises(ValueError, match="snapshot"):
+        simulator.create_snapshot("snap", "proj")
+    with pytest.raises(ValueError, match="invalid character"):
+        simulator.create_snapshot("a_b", "proj")
+    with pytest.raises(ValueError, match="block_size"):
+        simulator.create_snapshot("t", "proj", block_size=1024)
+    with pytest.raises(ValueError, match="os"):
+        simulator.create_image("a", os="x" * 65)
+    with pytest.raises(ValueError, match=r"user\.name"):
+        simulator.create_user("u")
+    with pytest.raises(ValueError, match="silo_role"):
+        simulator.create_user("v", "owner")  # type: ignore[arg-type]  # the error under test
+    with pytest.raises(ValueError, match="role"):
+        simulator.create_user("v", project_roles={"proj": "owner"})  # type: ignore[dict-item]  # as above
+    # None of the failures left anything behind.
+    assert simulator.create_user("v").startswith("oxide-token-")
+
+
+def test_ids_are_uuids(simulator: Simulator) -> None:
+    project = simulator.create_project("proj")
+    assert isinstance(project, UUID)
+    assert isinstance(simulator.create_snapshot("snap", project), UUID)
+    assert isinstance(simulator.create_image("a", str(project)), UUID)
+
+
+def test_tokens(simulator: Simulator) -> None:
+    tokens = {simulator.token, simulator.create_user("a"), simulator.create_user("b")}
+    assert len(tokens) == 3
+    assert all(len(token) == 52 and token.startswith("oxide-token-") for token in tokens)
+    with Simulator(token="oxide-token-mine") as other:
+        assert other.token == "oxide-token-mine"
+    with pytest.raises(ValueError, match="oxide-token-"):
+        Simulator(token="mine")
+    assert simulator.token not in repr(simulator)
+
+
+def test_recorded_request(simulator: Simulator, call: Caller, world: World) -> None:
+    reply = call(
+        "POST",
+        "//v1/images/?project=%70roj&more=1&more=2",
+        b'{"name": 5}',
+        headers={"X-Test": "a", "Cookie": "session=secret", "Proxy-Authorization": "Basic c2VjcmV0"},
+    )
+    (request,) = simulator.requests
+    assert request == ReceivedRequest(
+        method="POST",
+        target="//v1/images/?project=%70roj&more=1&more=2",
+        path="//v1/images/",
+        query={"project": "proj", "more": "2"},
+        headers=request.headers,
+        body=b'{"name": 5}',
+        operation="image_create",
+        user=None,
+        status=400,
+        answer=reply.body,
+    )
+    assert request.headers["x-test"] == "a"
+    assert request.headers["authorization"] == "Bearer ***"
+    assert request.headers["proxy-authorization"] == "Basic ***"
+    assert request.headers["cookie"] == "***"
+    assert "secret" not in repr(request)
+    assert simulator.token not in repr(request)
+
+
+def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Caller, world: World) -> None:
+    token = simulator.create_user("carol")
+    call("GET", "/v1/images/simg")
+    call("GET", "/v1/images/simg", token=token)
+    call("GET", "/v1/images/simg", token=None)
+    call("PATCH", "/v1/images")
+    simulator.fail_next(Drop())
+    with pytest.raises(ConnectionError):
+        call("GET", "/v1/images")
+    assert [(request.operation, request.user, request.status) for request in simulator.requests] == [
+        ("image_view", "admin", 200),
+        ("image_view", "carol", 404),
+        ("image_view", None, 401),
+        (None, None, 405),
+        ("image_list", None, None),
+    ]
+
+
+def test_repeated_headers_are_joined(simulator: Simulator) -> None:
+    call = Caller(simulator)
+    call._connection.putrequest("GET", "/v1/images")
+    call._connection.putheader("x-twice", "1")
+    call._connection.putheader("X-Twice", "2")
+    call._connection.endheaders()
+    call._connection.getresponse().read()
+    call.close()
+    assert simulator.requests[0].headers["x-twice"] == "1, 2"
+
+
+def test_record_is_bounded(simulator: Simulator, call: Caller) -> None:
+    simulator.create_images((f"i{number:03}" for number in range(300)), description="x" * 300)
+    big = call("GET", "/v1/images?limit=300")
+    assert simulator.requests[0].answer == big.body[:KEPT_ANSWER_BYTES] != big.body
+    for _ in range(KEPT_REQUESTS + 5 - 1):
+        simulator._journal.arrived(Request("GET", "/x", "", (), b""), None)
+    assert len(simulator.requests) == KEPT_REQUESTS
+
+
+def test_wait_for_requests(simulator: Simulator) -> None:
+    with pytest.raises(TimeoutError, match="fewer than 1"):
+        simulator.wait_for_requests(1, timeout=0.01)
+    simulator.wait_for_requests(0)
+
+
+def test_clock_must_know_its_zone(simulator: Simulator) -> None:
+    simulator.clock = lambda: datetime(2026, 1, 1)
+    with pytest.raises(ValueError, match="zone"):
+        simulator.create_image("a")
+
+
+def test_configuration_leads_the_client_here(simulator: Simulator) -> None:
+    simulator.create_image("a")
+    configuration = simulator.configuration(timeout=5)
+    assert (configuration.host, configuration.timeout) == (simulator.url, 5)
+    with oxide.ApiClient(configuration) as client:
+        assert [image.name for image in oxide.ImagesApi(client).image_list().items] == ["a"]
+    carol = simulator.create_user("carol")
+    with (
+        oxide.ApiClient(simulator.configuration(access_token=carol)) as client,
+        pytest.raises(oxide.ForbiddenException),
+    ):
+        oxide.ImagesApi(client).image_list()
+
+
+def test_configuration_trusts_the_generated_certificate() -> None:
+    with Simulator(tls=True) as simulator, oxide.ApiClient(simulator.configuration()) as client:
+        assert oxide.ImagesApi(client).image_list().items == []
+
+
+def test_public_names() -> None:
+    assert dir(oxide.testing) == sorted(oxide.testing.__all__)
+    assert all(getattr(oxide.testing, name).__name__ for name in oxide.testing.__all__ if name != "Fault")
+    with pytest.raises(AttributeError, match="Simulation"):
+        getattr(oxide.testing, "Simulation")  # noqa: B009 - type checkers know that there is no such name
+
+
+def _fresh_interpreter(code: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_client_never_imports_the_simulator() -> None:
+    code = (
+        "import sys, oxide\n"
+        "for name in oxide.__all__: getattr(oxide, name)\n"
+        "print([name for name in sys.modules if name.startswith(('oxide.testing', 'h11', 'trustme'))])"
+    )
+    assert _fresh_interpreter(code).strip() == "[]"
+
+
+def test_plugin_imports_nothing_but_pytest() -> None:
+    code = (
+        "import sys, pytest\n"
+        "before = set(sys.modules)\n"
+        "import oxide.testing.pytest_plugin\n"
+        "print(sorted(set(sys.modules) - before))"
+    )
+    assert _fresh_interpreter(code).strip() == "['oxide', 'oxide.testing', 'oxide.testing.pytest_plugin']"
+
+
+def test_fixture_is_fresh_for_every_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(oxide.__file__).parents[1]))
+    pytester.makepyfile(
+        """
+        def test_one(oxide_simulator):
+            oxide_simulator.create_project("proj")
+            assert oxide_simulator.url.startswith("http://127.0.0.1:")
+
+        def test_two(oxide_simulator):
+            oxide_simulator.create_project("proj")
+            assert oxide_simulator.requests == []
+        """
+    )
+    # By its module's name, whether the package is installed or not.
+    plugin = ("-p", "no:oxide_simulator", "-p", "oxide.testing.pytest_plugin")
+    result = pytester.runpytest_subprocess(*plugin, "-W", "error")
+    result.assert_outcomes(passed=2)
+
+
+def test_plugin_is_declared() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    ((name, module),) = project["project"]["entry-points"]["pytest11"].items()
+    assert (name, module) == ("oxide_simulator", "oxide.testing.pytest_plugin")

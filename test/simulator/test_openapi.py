@@ -1,0 +1,135 @@
+"""The contract that the simulator serves, and schemathesis's opinion on whether it keeps it."""
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from simulator_http import Caller, World
+
+from oxide._identifiers import name_problem
+from oxide.testing import Simulator
+from oxide.testing._openapi import openapi_document
+
+OPERATIONS = {
+    "image_create": ("post", "/v1/images", "201"),
+    "image_delete": ("delete", "/v1/images/{image}", "204"),
+    "image_demote": ("post", "/v1/images/{image}/demote", "202"),
+    "image_list": ("get", "/v1/images", "200"),
+    "image_promote": ("post", "/v1/images/{image}/promote", "202"),
+    "image_view": ("get", "/v1/images/{image}", "200"),
+}
+PARAMETERS = {
+    "image_create": {"project": False},
+    "image_delete": {"image": True, "project": False},
+    "image_demote": {"image": True, "project": True},
+    "image_list": {"limit": False, "page_token": False, "project": False, "sort_by": False},
+    "image_promote": {"image": True, "project": False},
+    "image_view": {"image": True, "project": False},
+}
+
+
+def test_document_is_served_to_anybody(call: Caller) -> None:
+    reply = call("GET", "/openapi.json", token=None)
+    assert reply.status == 200
+    assert reply.json == openapi_document()
+    assert reply.json["openapi"].startswith("3.")
+
+
+def test_operations_parameters_and_statuses() -> None:
+    found = {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in openapi_document()["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert found.keys() == OPERATIONS.keys()
+    for name, (method, path, operation) in found.items():
+        assert (method, path, next(iter(operation["responses"]))) == OPERATIONS[name]
+        assert list(operation["responses"])[1:] == ["4XX", "5XX"]
+        required = {parameter["name"]: parameter["required"] for parameter in operation["parameters"]}
+        assert required == PARAMETERS[name]
+        assert ("requestBody" in operation) == (name == "image_create")
+        assert operation["summary"]
+
+
+def test_schemas() -> None:
+    schemas = openapi_document()["components"]["schemas"]
+    assert set(schemas) == {
+        "BlockSize", "ByteCount", "Digest", "DigestType", "Error", "Image", "ImageCreate", "ImageResultsPage",
+        "ImageSource", "Name", "NameOrId", "NameOrIdSortMode",
+    }  # fmt: skip
+    image, create = schemas["Image"], schemas["ImageCreate"]
+    assert set(image["properties"]) - set(image["required"]) == {"digest", "project_id"}
+    assert {name for name, schema in image["properties"].items() if schema.get("nullable")} == {
+        "digest",
+        "project_id",
+    }
+    assert (
+        set(create["properties"])
+        == set(create["required"])
+        == {"description", "name", "os", "source", "version"}
+    )
+    assert schemas["ImageSource"]["required"] == ["id", "type"]
+    assert schemas["ImageResultsPage"]["required"] == ["items"]
+    assert schemas["Error"]["required"] == ["message", "request_id"]
+    # The service ignores what it does not know.
+    assert "additionalProperties" not in json.dumps(schemas)
+
+
+@given(
+    st.text("ab-Z09_", max_size=66)
+    | st.uuids().map(str)
+    | st.uuids().map(lambda value: value.hex)
+    | st.text(max_size=5)
+)
+@example("aaaaaaaa222233334444555555555555")
+@example("aaaaaaaa-2222-3333-4444-555555555555")
+@example("a" * 63)
+@example("a" * 64)
+def test_schema_of_names_is_the_rule_for_names(text: str) -> None:
+    schema = openapi_document()["components"]["schemas"]["Name"]
+    # `$` of a JSON schema's pattern is the end of the text, as `\\Z` is in Python.
+    fits = re.search(schema["pattern"].removesuffix("$") + r"\Z", text) is not None
+    assert (fits and schema["minLength"] <= len(text) <= schema["maxLength"]) == (name_problem(text) is None)
+
+
+def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str, Any]:
+    """Return the contract with values among its choices that lead beyond a 404."""
+    changed: dict[str, Any] = json.loads(json.dumps(document))
+    schemas = changed["components"]["schemas"]
+    known = ["proj", "other", "pimg", "simg", str(world.proj), str(world.pimg), str(world.simg)]
+    schemas["NameOrId"] = {"anyOf": [{"type": "string", "enum": known}, schemas["NameOrId"]]}
+    schemas["ImageSource"]["properties"]["id"]["enum"] = [str(world.snap)]
+    return changed
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("schemathesis"), reason="schemathesis is not installed")
+def test_schemathesis_finds_nothing(simulator: Simulator, call: Caller, world: World, tmp_path: Path) -> None:
+    document = _with_values_that_exist(call("GET", "/openapi.json").json, world)
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
+    (tmp_path / "schemathesis.toml").write_text(
+        # A request that fits the schemas may well make no sense: an ID with a project, a token of no scan.
+        "checks.positive_data_acceptance.enabled = false\n"
+        # What is malformed is refused before credentials are looked at.
+        "checks.missing_required_header.enabled = false\n"
+        # A text longer than its column is a 500, here as there; the check is made below.
+        "checks.not_a_server_error.enabled = false\n"
+    )
+    command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", simulator.url]
+    command += ["--header", f"Authorization: Bearer {simulator.token}"]
+    command += ["--max-examples", "100", "--seed", "5", "--no-color", "--warnings", "off"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for request in simulator.requests:
+        if request.status == 500:
+            asked = json.loads(request.body)
+            assert len(asked["description"]) > 512 or len(asked["os"]) > 64 or len(asked["version"]) > 64
+    # It got through to what the operations do.
+    answered = {(request.operation, request.status) for request in simulator.requests}
+    assert answered >= {(name, int(status)) for name, (_, _, status) in OPERATIONS.items()}
