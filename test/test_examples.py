@@ -121,7 +121,7 @@ def documented() -> Iterator[Example]:
 def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each example ends without an error, a failed assertion or a warning."""
     if reason := example.reason_to_skip:
-        pytest.skip(reason)
+        pytest.skip(f"{example}: {reason}")
     with Simulator() as simulator:
         for name, value in prepare(simulator).items():
             monkeypatch.setenv(name, value)
@@ -136,7 +136,8 @@ def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             text=True,
             timeout=SECONDS,
         )
-    assert done.returncode == 0, f"{example} fails:\n{done.stdout}"
+    if done.returncode:
+        pytest.fail(f"{example} fails:\n{done.stdout}", pytrace=False)
 
 
 def anchors(page: Path) -> set[str]:
@@ -170,7 +171,8 @@ def broken_links(page: Path) -> Iterator[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links(page: Path) -> None:
     """Each link within the project leads to a file, and to a heading of it where it names one."""
-    assert list(broken_links(page)) == []
+    broken = list(broken_links(page))
+    assert not broken, broken
 
 
 def test_readme_begins_with_two_commands() -> None:
