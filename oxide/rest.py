@@ -40,7 +40,20 @@ URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # publ
 
 _PIECE = 2**16
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
-_NO_TIMEOUT = urllib3.Timeout(connect=None, read=None)  # the connections keep their own time
+
+
+class _NoTimeout(urllib3.Timeout):
+    """What urllib3 gets for a timeout: the connections keep their own time, so there is nothing to copy or start."""
+
+    def clone(self) -> Self:
+        return self
+
+    def start_connect(self) -> float:
+        return 0.0
+
+
+_NO_TIMEOUT = _NoTimeout(connect=None, read=None)
+_NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's own form
 
 
 class RESTResponse:
@@ -224,7 +237,7 @@ class Transport:
                     self._prefix + target,
                     body=body,
                     headers=headers,
-                    retries=False,
+                    retries=_NO_RETRIES,
                     redirect=False,
                     assert_same_host=False,
                     timeout=_NO_TIMEOUT,
