@@ -120,7 +120,9 @@ class Engine:
         if encoded is not None:
             headers["content-type"] = "application/json"
         headers.update(self.default_headers.by_lower_name())
-        token: Any = options.get("_request_auth") or self.configuration.access_token
+        token: Any = options.get("_request_auth")
+        if token is None:
+            token = self.configuration.access_token
         if own := options.get("_headers"):
             own = Headers(own).by_lower_name()
             headers.update(own)

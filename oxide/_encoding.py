@@ -81,14 +81,15 @@ def encode_identifier(name: str, value: Any) -> str:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, NameOrId):
-        return encode_identifier(name, value.actual_instance)
+        # One that was built past validation may lack it.
+        return encode_identifier(name, getattr(value, "actual_instance", None))
     message = f"{name}: expected NameOrId, str or UUID, got {type(value).__name__}"
     raise ApiTypeError(message)
 
 
 def encode_image(name: str, value: Any) -> str:
     """Return an identifier; an `Image` stands for its ID."""
-    return encode_identifier(name, value.id if isinstance(value, Image) else value)
+    return encode_identifier(name, getattr(value, "id", None) if isinstance(value, Image) else value)
 
 
 def _limit(name: str, value: Any) -> str:

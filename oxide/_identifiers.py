@@ -57,7 +57,8 @@ def name_or_id(text: str) -> UUID | str:
         return parsed
     if problem := name_problem(text):
         raise ValueError(problem)
-    return text
+    # As a plain `str`: that of an enum member would be written as the member's name.
+    return str.__str__(text)
 
 
 def _quoted(character: str) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StrictStr, StringConstraints
 
 from oxide._identifiers import name_problem
 from oxide.models._model import RequestModel
@@ -29,8 +29,8 @@ class ImageCreate(RequestModel):
     Longer texts are refused here because the server answers them with `500 Internal Server Error`.
     """
 
-    description: Annotated[str, StringConstraints(max_length=512)]
-    name: Annotated[str, AfterValidator(_legal_name)]
-    os: Annotated[str, StringConstraints(max_length=64)]
+    description: Annotated[StrictStr, StringConstraints(max_length=512)]
+    name: Annotated[StrictStr, AfterValidator(_legal_name)]
+    os: Annotated[StrictStr, StringConstraints(max_length=64)]
     source: ImageSource
-    version: Annotated[str, StringConstraints(max_length=64)]
+    version: Annotated[StrictStr, StringConstraints(max_length=64)]

@@ -1,9 +1,20 @@
 """The `ImageSource` to make an image from."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
+from pydantic import BeforeValidator
+
+from oxide._identifiers import parse_id
 from oxide.models._model import RequestModel
+
+
+def _snapshot_id(value: object) -> UUID:
+    found = parse_id(value) if isinstance(value, str) else value
+    if not isinstance(found, UUID):
+        message = "expected the ID of a snapshot; its name will not do"
+        raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
+    return found
 
 
 class ImageSource(RequestModel):
@@ -14,7 +25,7 @@ class ImageSource(RequestModel):
         type: always `snapshot`, the one kind of source there is.
     """
 
-    id: UUID
+    id: Annotated[UUID, BeforeValidator(_snapshot_id)]
     type: Literal["snapshot"] = "snapshot"
 
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - pydantic's own signature

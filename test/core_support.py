@@ -1,0 +1,154 @@
+"""What the tests of the client's core share: a simulator with a client, and the six operations as plain facts."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import oxide
+from oxide.testing import Answer, ReceivedRequest, Simulator
+
+FORMS: Final = ("", "_with_http_info", "_without_preload_content")
+
+# Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
+PROJECT_ID: Final = UUID("12345678-9abc-4def-8123-456789abcdef")
+IMAGE: Final[Mapping[str, Any]] = {
+    "id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0",
+    "name": "debian-13",
+    "description": "golden",
+    "time_created": "2026-11-01T12:00:00.000123Z",
+    "time_modified": "2026-11-01T12:00:01Z",
+    "project_id": str(PROJECT_ID),
+    "os": "debian",
+    "version": "13",
+    "digest": None,
+    "block_size": 4096,
+    "size": 2**31,
+}
+PAGE: Final[Mapping[str, Any]] = {"next_page": "bmV4dA==", "items": [IMAGE]}
+NEW_IMAGE: Final[Mapping[str, Any]] = {
+    "name": "debian-13",
+    "description": "golden",
+    "os": "debian",
+    "version": "13",
+    "source": {"type": "snapshot", "id": "3c4d5e6f-0718-4293-a4b5-c6d7e8f90a1b"},
+}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The wire contract of one operation, written down again so that the package's own table can be wrong.
+
+    `arguments` has a value of its own for each parameter, in the order of the signature; `query` says how those that
+    go into the query arrive.
+    """
+
+    name: str
+    method: str
+    path: str
+    status: int
+    arguments: Mapping[str, Any]
+    required: frozenset[str]
+    query: Mapping[str, str]
+    answer: Mapping[str, Any] | None
+    body: Mapping[str, Any] | None = field(default=None)
+
+
+def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[str, Any] | None) -> Contract:
+    return Contract(
+        name=name,
+        method=method,
+        path=f"/v1/images/my-image{suffix}",
+        status=status,
+        arguments={"image": "my-image", "project": "my-project"},
+        required=frozenset({"image", "project"} if name == "image_demote" else {"image"}),
+        query={"project": "my-project"},
+        answer=answer,
+    )
+
+
+CONTRACTS: Final = (
+    Contract(
+        name="image_create",
+        method="POST",
+        path="/v1/images",
+        status=201,
+        arguments={"image_create": NEW_IMAGE, "project": "my-project"},
+        required=frozenset({"image_create"}),
+        query={"project": "my-project"},
+        answer=IMAGE,
+        body=NEW_IMAGE,
+    ),
+    _on_image("image_delete", "DELETE", "", 204, None),
+    _on_image("image_demote", "POST", "/demote", 202, IMAGE),
+    Contract(
+        name="image_list",
+        method="GET",
+        path="/v1/images",
+        status=200,
+        arguments={
+            "limit": 17,
+            "page_token": "a+b/c=&d e",
+            "project": "my-project",
+            "sort_by": "name_descending",
+        },
+        required=frozenset(),
+        query={
+            "limit": "17",
+            "page_token": "a+b/c=&d e",
+            "project": "my-project",
+            "sort_by": "name_descending",
+        },
+        answer=PAGE,
+    ),
+    _on_image("image_promote", "POST", "/promote", 202, IMAGE),
+    _on_image("image_view", "GET", "", 200, IMAGE),
+)
+BY_NAME: Final = {contract.name: contract for contract in CONTRACTS}
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simulator with the project `my-project`, a snapshot in it, and a client of its administrator's."""
+
+    simulator: Simulator
+    images: oxide.ImagesApi
+    project: UUID
+    snapshot: UUID
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The requests received so far."""
+        return self.simulator.requests
+
+    @property
+    def last(self) -> ReceivedRequest:
+        """The latest of them."""
+        return self.simulator.requests[-1]
+
+    def answer(self, status: int, body: object = b"", times: int = 1, **headers: str) -> None:
+        """Have the next requests answered so; a body that is neither text nor bytes is sent as JSON."""
+        content = body if isinstance(body, str | bytes) else json.dumps(body)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.simulator.fail_next(Answer(status, content, named), times)
+
+    def call(self, name: str, form: str = "", /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the API by the name of its operation and its form."""
+        return getattr(self.images, name + form)(*args, **kwargs)
+
+    def new_image(self, **changes: Any) -> dict[str, Any]:
+        """Return the body of a request for a new image from the snapshot."""
+        return {**NEW_IMAGE, "source": {"type": "snapshot", "id": str(self.snapshot)}, **changes}
+
+
+@contextmanager
+def open_scene(**settings: Any) -> Iterator[Scene]:
+    """Run a simulator and a client that tries everything once, unless `settings` say otherwise."""
+    with Simulator() as simulator:
+        project = simulator.create_project("my-project")
+        snapshot = simulator.create_snapshot("my-snapshot", project=project)
+        configuration = simulator.configuration(**{"max_retries": 0, **settings})
+        with oxide.ApiClient(configuration) as client:
+            yield Scene(simulator, oxide.ImagesApi(client), project, snapshot)

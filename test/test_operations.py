@@ -1,0 +1,561 @@
+"""Every operation, in every form, with every parameter: by what arrived on the wire, and by what came back."""
+
+import enum
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import chain, combinations
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from core_support import BY_NAME, CONTRACTS, FORMS, IMAGE, NEW_IMAGE, PAGE, Contract, Scene, open_scene
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oxide
+from oxide.testing import Delay
+
+WITH_IMAGE = ["image_delete", "image_demote", "image_promote", "image_view"]
+ID = UUID("a1b2c3d4-e5f6-4789-8abc-def012345678")
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    with open_scene() as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def module_scene() -> Iterator[Scene]:
+    """Serve tests that make many calls, none of which depends on an earlier one."""
+    with open_scene() as scene:
+        yield scene
+
+
+def answer_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
+    scene.answer(contract.status, b"" if contract.answer is None else contract.answer, times)
+
+
+def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
+    """Yield the arguments of a contract with each choice of those that can be left out."""
+    optional = [name for name in contract.arguments if name not in contract.required]
+    for chosen in chain.from_iterable(combinations(optional, n) for n in range(len(optional) + 1)):
+        yield {
+            name: value for name, value in contract.arguments.items() if name in {*contract.required, *chosen}
+        }
+
+
+def without_page_token(contract: Contract) -> dict[str, Any]:
+    """Return the arguments of a contract but for the page token, which only a service of ours would take."""
+    return {name: value for name, value in contract.arguments.items() if name != "page_token"}
+
+
+BAD_OPTIONS: list[dict[str, Any]] = [
+    {"_request_timeout": 0},
+    {"_request_timeout": -1},
+    {"_request_timeout": float("nan")},
+    {"_request_timeout": float("inf")},
+    {"_request_timeout": "5"},
+    {"_request_timeout": True},
+    {"_request_timeout": (5,)},
+    {"_request_timeout": (5, 5, 5)},
+    {"_request_timeout": (5, 0)},
+    {"_request_timeout": [5, 5]},
+    {"_request_auth": ""},
+    {"_request_auth": "two words"},
+    {"_request_auth": b"bytes"},
+    {"_request_auth": {"type": "bearer"}},
+    {"_request_auth": lambda: ""},
+    {"_request_auth": lambda: None},
+    {"_headers": "X-Job: nightly"},
+    {"_headers": {"X-Job": 5}},
+    {"_headers": {"X-Job": "two\nlines"}},
+    {"_headers": {"X Job": "nightly"}},
+    {"_headers": {"Content-Length": "5"}},
+]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+class TestEveryForm:
+    def test_each_choice_of_parameters_arrives_and_nothing_else(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        for arguments in choices_of_parameters(contract):
+            answer_as_documented(scene, contract)
+            scene.call(contract.name, form, **arguments)
+            assert scene.last.operation == contract.name
+            assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
+            assert scene.last.query == {
+                name: value for name, value in contract.query.items() if name in arguments
+            }
+            assert (json.loads(scene.last.body) if scene.last.body else None) == contract.body
+
+    def test_the_order_of_parameters_is_that_of_generated_clients(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        answer_as_documented(scene, contract)
+        scene.call(contract.name, form, *contract.arguments.values())
+        assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
+        assert scene.last.query == contract.query
+
+    def test_none_leaves_an_optional_parameter_out(self, scene: Scene, contract: Contract, form: str) -> None:
+        arguments = {
+            name: value if name in contract.required else None for name, value in contract.arguments.items()
+        }
+        answer_as_documented(scene, contract)
+        scene.call(contract.name, form, **arguments)
+        assert set(scene.last.query) <= contract.required
+
+    def test_a_required_parameter_cannot_be_left_out_or_none(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        for missing in contract.required:
+            given = dict(contract.arguments)
+            del given[missing]
+            with pytest.raises(TypeError, match=missing):
+                scene.call(contract.name, form, **given)
+            with pytest.raises(oxide.ApiTypeError, match=f"{missing}: expected .*NoneType"):
+                scene.call(contract.name, form, **given, **{missing: None})
+        assert scene.requests == []
+
+    def test_headers_are_those_of_the_contract(self, scene: Scene, contract: Contract, form: str) -> None:
+        answer_as_documented(scene, contract)
+        scene.call(contract.name, form, **contract.arguments)
+        headers = dict(scene.last.headers)
+        assert headers.pop("user-agent").startswith(f"oxide-python/{oxide.__version__} python/3.")
+        assert headers.pop("host") == scene.simulator.url.removeprefix("http://")
+        if contract.method == "POST":
+            assert headers.pop("content-length") == str(len(scene.last.body))
+        expected = {
+            "accept": "application/json",
+            "accept-encoding": "gzip",
+            "api-version": "2025112000.0.0",
+            "authorization": "Bearer ***",
+        }
+        if contract.body is not None:
+            expected["content-type"] = "application/json"
+        assert headers == expected
+
+    def test_headers_of_one_call_go_with_that_call_and_win(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        scene.images.api_client.set_default_header("X-Job", "nightly")
+        scene.images.api_client.set_default_header("X-Team", "storage")
+        for headers in ({"x-job": "now", "ACCEPT": "text/plain"}, {}, None):
+            answer_as_documented(scene, contract)
+            scene.call(contract.name, form, **contract.arguments, _headers=headers)
+        arrived = [
+            [request.headers[name] for name in ("x-job", "x-team", "accept")] for request in scene.requests
+        ]
+        usual = ["nightly", "storage", "application/json"]
+        assert arrived == [["now", "storage", "text/plain"], usual, usual]
+
+    def test_the_token_of_one_call_goes_with_that_call(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        ann = scene.simulator.create_user("ann")
+        for auth in (ann, lambda: ann, None):
+            # Refused or not, the service has seen whose token it was.
+            with suppress(oxide.ForbiddenException, oxide.NotFoundException):
+                scene.call(contract.name, form, **without_page_token(contract), _request_auth=auth)
+        assert [request.user for request in scene.requests] == ["ann", "ann", "admin"]
+
+    def test_the_time_limit_of_one_call_ends_that_call(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        scene.simulator.fail_next(Delay(float("inf")))
+        with pytest.raises(oxide.ApiTimeoutError) as caught:
+            scene.call(contract.name, form, **contract.arguments, _request_timeout=0.02)
+        assert caught.value.operation == contract.name
+        for limit in (5, 5.0, (5, 5), (None, 5.0), None):
+            answer_as_documented(scene, contract)
+            scene.call(contract.name, form, **contract.arguments, _request_timeout=limit)
+
+    @pytest.mark.parametrize(
+        ("option", "value"),
+        [
+            ("_request_timout", 5),
+            ("request_timeout", 5),
+            ("_content_type", "application/json"),
+            ("_host_index", 0),
+            ("per_page", 5),
+        ],
+    )
+    def test_an_option_that_does_not_exist_is_a_type_error(
+        self, scene: Scene, contract: Contract, form: str, option: str, value: object
+    ) -> None:
+        with pytest.raises(oxide.ApiTypeError, match=rf"{contract.name}\(\) got .* {option!r}") as caught:
+            scene.call(contract.name, form, **contract.arguments, **{option: value})
+        assert isinstance(caught.value, TypeError)
+        assert ("docs/migrating.md" in str(caught.value)) == (option in {"_content_type", "_host_index"})
+        assert scene.requests == []
+
+    def test_an_option_of_a_wrong_value_is_refused(self, scene: Scene, contract: Contract, form: str) -> None:
+        for options in BAD_OPTIONS:
+            with pytest.raises((oxide.ApiTypeError, oxide.ApiValueError)):
+                scene.call(contract.name, form, **contract.arguments, **options)
+        assert scene.requests == []
+
+    def test_a_404_is_raised_but_without_preload_returned(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        arguments = {**without_page_token(contract), "project": "nowhere"}
+        if form != "_without_preload_content":
+            with pytest.raises(oxide.NotFoundException, match=r'not found: .* with name "'):
+                scene.call(contract.name, form, **arguments)
+            return
+        with scene.call(contract.name, form, **arguments) as response:
+            assert (response.status, response.json()["error_code"]) == (404, "ObjectNotFound")
+
+
+class TestResults:
+    @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+    def test_the_plain_form_returns_the_result(self, scene: Scene, contract: Contract) -> None:
+        answer_as_documented(scene, contract)
+        self.check_result(contract, scene.call(contract.name, **contract.arguments))
+
+    @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+    def test_with_http_info_returns_the_answer_as_well(self, scene: Scene, contract: Contract) -> None:
+        answer_as_documented(scene, contract)
+        response = scene.call(contract.name, "_with_http_info", **contract.arguments)
+        assert type(response) is oxide.ApiResponse
+        assert response.status_code == contract.status
+        assert response.raw_data == scene.last.answer
+        assert response.headers["Content-LENGTH" if contract.answer else "Date"]
+        self.check_result(contract, response.data)
+
+    @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+    def test_without_preload_returns_the_answer_unread(self, scene: Scene, contract: Contract) -> None:
+        answer_as_documented(scene, contract)
+        with scene.call(contract.name, "_without_preload_content", **contract.arguments) as response:
+            assert type(response) is oxide.RESTResponse
+            assert response.status == contract.status
+            assert response.read(3) == scene.last.answer[:3]
+            assert response.read() == scene.last.answer[3:]
+
+    @staticmethod
+    def check_result(contract: Contract, result: Any) -> None:
+        match contract.answer:
+            case None:
+                assert result is None
+            case answer if answer is PAGE:
+                assert type(result) is oxide.ImageResultsPage
+                assert result.next_page == PAGE["next_page"]
+                assert result.items == [oxide.Image.from_dict(IMAGE)]
+            case _:
+                assert type(result) is oxide.Image
+                assert result.name == IMAGE["name"]
+                assert result.id == UUID(IMAGE["id"])
+                assert result.project_id == UUID(IMAGE["project_id"])
+                assert (result.description, result.os, result.version) == ("golden", "debian", "13")
+                assert result.digest is None
+                assert result.block_size is oxide.BlockSize.NUMBER_4096
+                assert result.size == 2**31
+                assert result.time_created == datetime(2026, 11, 1, 12, 0, 0, 123, UTC)
+                assert result.time_modified == datetime(2026, 11, 1, 12, 0, 1, tzinfo=UTC)
+
+    @pytest.mark.parametrize("form", ["", "_with_http_info"])
+    def test_the_life_of_an_image(self, scene: Scene, form: str) -> None:
+        """With answers of the service itself: created, seen, listed, promoted, demoted, deleted."""
+
+        def run(name: str, **arguments: Any) -> Any:
+            result = scene.call(name, form, **arguments)
+            return result.data if form else result
+
+        image = run("image_create", image_create=scene.new_image(name="life"), project="my-project")
+        assert (image.project_id, image.size, image.block_size) == (scene.project, 2**30, 512)
+        assert run("image_view", image=image) == image
+        assert run("image_view", image="life", project=scene.project) == image
+        assert run("image_list", project="my-project").items == [image]
+        assert run("image_list").items == []
+        promoted = run("image_promote", image=image)
+        assert (promoted.id, promoted.project_id) == (image.id, None)
+        assert run("image_list", project="my-project").items == []
+        assert run("image_demote", image="life", project="my-project").project_id == scene.project
+        assert run("image_delete", image=image) is None
+        with pytest.raises(oxide.NotFoundException):
+            run("image_view", image=image)
+
+    @pytest.mark.parametrize("status", [200, 201, 202, 203, 206, 226, 299])
+    @pytest.mark.parametrize("name", ["image_create", "image_list", "image_promote", "image_view"])
+    def test_any_2xx_with_a_body_is_decoded(self, scene: Scene, name: str, status: int) -> None:
+        contract = BY_NAME[name]
+        scene.answer(status, contract.answer)
+        self.check_result(contract, scene.call(name, **contract.arguments))
+
+    @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b"<html>")])
+    def test_delete_returns_none_on_any_2xx(self, scene: Scene, status: int, body: bytes) -> None:
+        scene.answer(status, body)
+        response = scene.images.image_delete_with_http_info("my-image")
+        assert (response.data, response.status_code, response.raw_data) == (None, status, body)
+
+
+class _Mixed(str, enum.Enum):  # noqa: UP042 - str() of such a member is its name, which must not be sent
+    PLACE = "my-place"
+    BY_ID = "id_ascending"
+
+
+class _Order(enum.StrEnum):
+    BY_ID = "id_ascending"
+
+
+class _Few(enum.IntEnum):
+    THREE = 3
+
+
+_TEXTS_OF_ID = [
+    write(text)
+    for text in (str(ID), str(ID).upper())
+    for write in (
+        lambda text: text,
+        lambda text: text.replace("-", ""),
+        lambda text: f"{{{text}}}",
+        lambda text: f"urn:uuid:{text}",
+    )
+]
+IDENTIFIERS: list[tuple[Any, str]] = [
+    ("my-place", "my-place"),
+    ("a" * 63, "a" * 63),
+    ("deadbeef-deadbeef-deadbeef-deadbeef", "deadbeef-deadbeef-deadbeef-deadbeef"),
+    (_Mixed.PLACE, "my-place"),
+    (oxide.NameOrId("my-place"), "my-place"),
+    (oxide.NameOrId(_Mixed.PLACE), "my-place"),
+    (ID, str(ID)),
+    (oxide.NameOrId(ID), str(ID)),
+    *((text, str(ID)) for text in _TEXTS_OF_ID),
+    *((oxide.NameOrId(text), str(ID)) for text in _TEXTS_OF_ID),
+]
+BAD_IDENTIFIERS: list[tuple[Any, type[Exception]]] = [
+    ("", oxide.ApiValueError),
+    ("My-place", oxide.ApiValueError),
+    ("my_place", oxide.ApiValueError),
+    ("my-place-", oxide.ApiValueError),
+    ("my-place/promote", oxide.ApiValueError),
+    ("..", oxide.ApiValueError),
+    ("a?project=b", oxide.ApiValueError),
+    ("a" * 64, oxide.ApiValueError),
+    ("ä", oxide.ApiValueError),
+    ("\ud800", oxide.ApiValueError),
+    (f"{ID}\n", oxide.ApiValueError),
+    (5, oxide.ApiTypeError),
+    (b"my-place", oxide.ApiTypeError),
+    (True, oxide.ApiTypeError),
+    (["my-place"], oxide.ApiTypeError),
+    ({"name": "my-place"}, oxide.ApiTypeError),
+    (oxide.ImageSource(id=ID), oxide.ApiTypeError),
+    (oxide.NameOrId.model_construct(actual_instance="../other"), oxide.ApiValueError),
+    (oxide.NameOrId.model_construct(actual_instance=5), oxide.ApiTypeError),
+    (oxide.NameOrId.model_construct(), oxide.ApiTypeError),
+]
+
+
+class TestIdentifiers:
+    @pytest.mark.parametrize("name", WITH_IMAGE)
+    def test_of_an_image(self, module_scene: Scene, name: str) -> None:
+        contract = BY_NAME[name]
+        for image, arrives in IDENTIFIERS:
+            answer_as_documented(module_scene, contract)
+            module_scene.call(name, **{**contract.arguments, "image": image})
+            assert module_scene.last.path == contract.path.replace("my-image", arrives)
+
+    @pytest.mark.parametrize("name", BY_NAME)
+    def test_of_a_project(self, module_scene: Scene, name: str) -> None:
+        contract = BY_NAME[name]
+        for project, arrives in IDENTIFIERS:
+            answer_as_documented(module_scene, contract)
+            module_scene.call(name, **{**contract.arguments, "project": project})
+            assert module_scene.last.query == {**contract.query, "project": arrives}
+
+    @pytest.mark.parametrize("name", WITH_IMAGE)
+    def test_an_image_stands_for_its_id(self, module_scene: Scene, name: str) -> None:
+        contract = BY_NAME[name]
+        answer_as_documented(module_scene, contract)
+        module_scene.call(name, **{**contract.arguments, "image": oxide.Image.from_dict(IMAGE)})
+        assert module_scene.last.path == contract.path.replace("my-image", IMAGE["id"])
+
+    @pytest.mark.parametrize("form", FORMS)
+    @pytest.mark.parametrize(
+        ("name", "parameter"),
+        [(name, "image") for name in WITH_IMAGE] + [(name, "project") for name in BY_NAME],
+    )
+    def test_anything_else_is_refused_before_it_is_sent(
+        self, module_scene: Scene, name: str, parameter: str, form: str
+    ) -> None:
+        before = len(module_scene.requests)
+        bad: list[tuple[Any, type[Exception]]] = [
+            *BAD_IDENTIFIERS,
+            (oxide.Image.model_construct(), oxide.ApiTypeError),
+        ]
+        if parameter == "project":
+            # An image says nothing of itself as a project, and its `project_id` is not meant either.
+            bad.append((oxide.Image.from_dict(IMAGE), oxide.ApiTypeError))
+        for value, error in bad:
+            with pytest.raises(error, match=f"^{parameter}: ") as caught:
+                module_scene.call(name, form, **{**BY_NAME[name].arguments, parameter: value})
+            assert len(str(caught.value)) < 300
+            assert caught.value.__cause__ is None
+            assert caught.value.__context__ is None
+        assert len(module_scene.requests) == before
+
+    @given(text=st.text(max_size=80) | st.from_regex(r"[a-z0-9{}:-]{0,70}", fullmatch=True))
+    def test_any_text_arrives_as_one_segment_or_is_refused(self, module_scene: Scene, text: str) -> None:
+        module_scene.answer(200, IMAGE)
+        before = len(module_scene.requests)
+        try:
+            module_scene.images.image_view(text)
+        except oxide.ApiValueError:
+            module_scene.simulator.clear_faults()
+            assert len(module_scene.requests) == before
+        else:
+            prefix, _, segment = module_scene.last.target.rpartition("/")
+            assert prefix == "/v1/images"
+            assert oxide.NameOrId(segment) == oxide.NameOrId(text)
+
+
+class TestListParameters:
+    @pytest.mark.parametrize("limit", [1, 10_001, 2**32 - 1, _Few.THREE])
+    def test_limit_goes_up_to_the_largest_u32(self, scene: Scene, limit: int) -> None:
+        scene.images.image_list(limit)
+        assert scene.last.query == {"limit": str(int(limit))}
+
+    @pytest.mark.parametrize(
+        ("sort_by", "arrives"),
+        [
+            *((mode, mode.value) for mode in oxide.NameOrIdSortMode),
+            *((mode.value, mode.value) for mode in oxide.NameOrIdSortMode),
+            (_Order.BY_ID, "id_ascending"),
+            (_Mixed.BY_ID, "id_ascending"),
+        ],
+        ids=repr,
+    )
+    def test_sort_by_is_the_enum_or_its_text(self, scene: Scene, sort_by: str, arrives: str) -> None:
+        scene.images.image_list(sort_by=sort_by)
+        assert scene.last.query == {"sort_by": arrives}
+
+    @given(token=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+    def test_any_page_token_arrives_as_it_is(self, module_scene: Scene, token: str) -> None:
+        module_scene.answer(200, PAGE)
+        module_scene.images.image_list(page_token=token)
+        assert module_scene.last.query == {"page_token": token}
+
+    @pytest.mark.parametrize(
+        ("parameter", "value", "error"),
+        [
+            ("limit", 0, oxide.ApiValueError),
+            ("limit", -1, oxide.ApiValueError),
+            ("limit", 2**32, oxide.ApiValueError),
+            ("limit", "10", oxide.ApiTypeError),
+            ("limit", 10.0, oxide.ApiTypeError),
+            ("limit", True, oxide.ApiTypeError),
+            ("page_token", "", oxide.ApiValueError),
+            ("page_token", "\ud800", oxide.ApiValueError),
+            ("page_token", b"abc", oxide.ApiTypeError),
+            ("page_token", 5, oxide.ApiTypeError),
+            ("sort_by", "name", oxide.ApiValueError),
+            ("sort_by", "", oxide.ApiValueError),
+            ("sort_by", "NAME_ASCENDING", oxide.ApiValueError),
+            ("sort_by", oxide.BlockSize.NUMBER_512, oxide.ApiTypeError),
+            ("sort_by", 0, oxide.ApiTypeError),
+        ],
+    )
+    @pytest.mark.parametrize("form", FORMS)
+    def test_anything_else_is_refused_before_it_is_sent(
+        self, scene: Scene, form: str, parameter: str, value: object, error: type[Exception]
+    ) -> None:
+        with pytest.raises(error, match=f"^{parameter}: "):
+            scene.call("image_list", form, **{parameter: value})
+        assert scene.requests == []
+
+
+class TestBodies:
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_model_and_a_dict_of_the_same_form_arrive_alike(self, scene: Scene, form: str) -> None:
+        model = oxide.ImageCreate.from_dict(NEW_IMAGE)
+        source = NEW_IMAGE["source"]
+        bodies = [
+            NEW_IMAGE,
+            MappingProxyType(NEW_IMAGE),
+            {**NEW_IMAGE, "source": oxide.ImageSource.from_dict(source)},
+            {**NEW_IMAGE, "source": {"id": UUID(source["id"])}},
+            {**NEW_IMAGE, "source": {**source, "id": f"{{{source['id'].upper()}}}"}},
+            model,
+            model.to_dict(),
+            oxide.ImageCreate.from_json(json.dumps(NEW_IMAGE)),
+            oxide.ImageCreate.model_construct(**NEW_IMAGE),
+            model.model_copy(update={"source": {"id": source["id"]}}),
+        ]
+        for body in bodies:
+            scene.answer(201, IMAGE)
+            scene.call("image_create", form, body)
+            assert json.loads(scene.last.body) == NEW_IMAGE
+
+    @pytest.mark.parametrize("form", FORMS)
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"name": "Bad"}, "name: name must begin with"),
+            ({"name": str(ID)}, "name: name cannot be a UUID"),
+            ({"name": 5}, "name: "),
+            ({"name": None}, "name: "),
+            ({"description": "x" * 513}, "description: "),
+            ({"description": b"golden"}, "description: "),
+            ({"description": "\ud800"}, "description: "),
+            ({"os": "x" * 65}, "os: "),
+            ({"version": "x" * 65}, "version: "),
+            ({"version": 13}, "version: "),
+            ({"source": None}, "source: "),
+            ({"source": "my-snapshot"}, "source: "),
+            ({"source": {"type": "snapshot"}}, "source.id: "),
+            ({"source": {"type": "snapshot", "id": "my-snapshot"}}, "source.id: "),
+            ({"source": {"type": "snapshot", "id": b"sixteen bytes ..."[:16]}}, "source.id: "),
+            ({"source": {"type": "snapshot", "id": 5}}, "source.id: "),
+            ({"source": {"type": "url", "id": str(ID)}}, "source.type: "),
+            ({"source": {"type": "snapshot", "id": str(ID), "url": ""}}, "source.url: "),
+        ],
+        ids=repr,
+    )
+    def test_every_broken_rule_names_its_field(
+        self, module_scene: Scene, form: str, changes: dict[str, Any], field: str
+    ) -> None:
+        before = len(module_scene.requests)
+        body = {**NEW_IMAGE, **changes}
+        source = body["source"]
+        built = {
+            **body,
+            "source": oxide.ImageSource.model_construct(**source) if isinstance(source, dict) else source,
+        }
+        bodies: list[Any] = [body, MappingProxyType(body), oxide.ImageCreate.model_construct(**body)]
+        if field != "source.url: ":
+            # `model_construct` drops what a model has no field for.
+            bodies.append(oxide.ImageCreate.model_construct(**built))
+        for wrong in bodies:
+            with pytest.raises(oxide.ApiValueError, match=f"^image_create: {field}") as caught:
+                module_scene.call("image_create", form, wrong)
+            assert len(str(caught.value).splitlines()) == 1
+            assert caught.value.__context__ is None
+        assert len(module_scene.requests) == before
+
+    def test_every_broken_field_is_named_at_once(self, scene: Scene) -> None:
+        with pytest.raises(oxide.ApiValueError) as caught:
+            scene.images.image_create({"name": "Bad", "size": 5, "source": {}})
+        named = {
+            part.partition(":")[0] for part in str(caught.value).removeprefix("image_create: ").split("; ")
+        }
+        assert named == {"name", "size", "source.id", "description", "os", "version"}
+
+    @pytest.mark.parametrize("body", [None, "debian-13", b"{}", 5, [NEW_IMAGE], oxide.Image.from_dict(IMAGE)])
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_body_of_another_type_is_refused(self, scene: Scene, form: str, body: object) -> None:
+        with pytest.raises(oxide.ApiTypeError, match="image_create: expected ImageCreate or a dict"):
+            scene.call("image_create", form, body)
+        assert scene.requests == []
+
+    def test_text_of_any_script_arrives_as_it_is(self, scene: Scene) -> None:
+        texts = {"description": "ünï¢ødé 😀 \0\n\"'", "os": "Ж" * 64, "version": "漢" * 64}
+        scene.answer(201, IMAGE)
+        scene.images.image_create(scene.new_image(**texts))
+        assert {name: json.loads(scene.last.body)[name] for name in texts} == texts
