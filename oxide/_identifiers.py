@@ -25,7 +25,7 @@ def parse_id(text: str) -> UUID | None:
 
     Four forms are IDs to the server: hyphenated, 32 hex digits, `{braced}` and `urn:uuid:…`, in any case.
     """
-    return UUID(text) if _ID.fullmatch(text) else None
+    return UUID(text.lower()) if _ID.fullmatch(text) else None
 
 
 def name_problem(text: str) -> str | None:

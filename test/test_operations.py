@@ -309,13 +309,8 @@ class _Few(enum.IntEnum):
 
 _TEXTS_OF_ID = [
     write(text)
-    for text in (str(ID), str(ID).upper())
-    for write in (
-        lambda text: text,
-        lambda text: text.replace("-", ""),
-        lambda text: f"{{{text}}}",
-        lambda text: f"urn:uuid:{text}",
-    )
+    for text in (str(ID), ID.hex, f"{{{ID}}}", ID.urn)
+    for write in (str.lower, str.upper, str.title)
 ]
 IDENTIFIERS: list[tuple[Any, str]] = [
     ("my-place", "my-place"),
