@@ -30,6 +30,5 @@ class Actor:
     projects: Mapping[str, Rank]
 
     def project(self, project_id: str) -> Rank:
-        """Return the rank on a project, which a role on the silo can give as well."""
-        from_silo = Rank.ADMIN if self.silo >= Rank.COLLABORATOR else self.silo
-        return max(from_silo, self.projects.get(project_id, Rank.NONE))
+        """Return the rank on a project, which is at least that on the silo."""
+        return max(self.silo, self.projects.get(project_id, Rank.NONE))

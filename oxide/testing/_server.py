@@ -70,11 +70,11 @@ class Server:
         except OSError:
             peer.close()
             raise
-        thread = threading.Thread(target=self._run, args=(peer,), name="oxide-simulator", daemon=True)
-        thread.start()
-        for ended in [other for other in self._connections if not other.is_alive()]:
+        for ended in [thread for thread in self._connections if not thread.is_alive()]:
             del self._connections[ended]
+        thread = threading.Thread(target=self._run, args=(peer,), name="oxide-simulator", daemon=True)
         self._connections[thread] = peer
+        thread.start()
 
     def _run(self, peer: socket.socket) -> None:
         try:

@@ -114,8 +114,8 @@ def image_demote(
     if row["project_id"] is not None:
         raise ApiError.invalid_request(message=_messages.DEMOTE_NEEDS_SILO_IMAGE)
     _allow_change(actor, row)
+    # Who may change the silo's images may create them in any of its projects.
     project_id = _project(store, actor, project)
-    _allow(actor.project(project_id) >= Rank.LIMITED_COLLABORATOR)
     return _move(store, row, project_id, now, _messages.DEMOTE_CONFLICT_KIND)
 
 

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS project (
 );
 CREATE TABLE IF NOT EXISTS snapshot (
     id TEXT PRIMARY KEY,
-    project_id TEXT NOT NULL REFERENCES project (id),
+    project_id TEXT NOT NULL,
     name TEXT NOT NULL CHECK (length(name) <= 63),
     size INTEGER NOT NULL CHECK (size >= 0),
     block_size INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096)),
@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS user (
     silo_role TEXT CHECK (silo_role IN ({_ROLES}))
 );
 CREATE TABLE IF NOT EXISTS project_role (
-    user TEXT NOT NULL REFERENCES user (name),
-    project_id TEXT NOT NULL REFERENCES project (id),
+    user TEXT NOT NULL,
+    project_id TEXT NOT NULL,
     role TEXT NOT NULL CHECK (role IN ({_ROLES})),
     PRIMARY KEY (user, project_id)
 );
@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS image (
     time_created TEXT NOT NULL,
     time_modified TEXT NOT NULL,
     time_deleted TEXT,
-    project_id TEXT REFERENCES project (id),
+    project_id TEXT,
     os TEXT NOT NULL CHECK (length(os) <= {_messages.OS_MAX}),
     version TEXT NOT NULL CHECK (length(version) <= {_messages.VERSION_MAX}),
     digest TEXT,
@@ -113,7 +113,6 @@ class Store:
             # With a write-ahead log, what was answered survives the process without a disk flush per request.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
             self._connection.executescript(_SCHEMA)
         except sqlite3.Error:
             self._connection.close()

@@ -144,6 +144,11 @@ def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Ca
     ]
 
 
+def test_recorded_body_is_cut(simulator: Simulator, call: Caller) -> None:
+    call("POST", "/v1/images", b"x" * 2_000_000)
+    assert simulator.requests[0].body == b"x" * 1_048_577
+
+
 def test_repeated_headers_are_joined(simulator: Simulator) -> None:
     call = Caller(simulator)
     call._connection.putrequest("GET", "/v1/images")

@@ -51,7 +51,10 @@ def test_stop_with_half_a_request_and_an_unread_answer() -> None:
             unread.sendall(raw_request(simulator, "GET /v1/images?limit=10000 HTTP/1.1") * 5)
             simulator.wait_for_requests(1, answered=False)
             simulator.stop()
-            assert read_to_end(half) == read_to_end(silent) == b""
+            # What was sent and not yet read makes the end a reset.
+            with contextlib.suppress(ConnectionResetError):
+                assert read_to_end(half) == b""
+            assert read_to_end(silent) == b""
     assert [thread.name for thread in threading.enumerate() if "oxide" in thread.name] == []
 
 
@@ -97,8 +100,9 @@ def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
     files = open_files() if Path("/proc/self/fd").exists() else set()
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
         Simulator(database=tmp_path / "state").start()
+    (tmp_path / "state").unlink()
     with pytest.raises(OSError):  # noqa: PT011 - its text is the system's
-        Simulator("192.0.2.1").start()
+        Simulator("192.0.2.1", database=tmp_path / "state").start()
     if files:
         assert open_files() == files
 
@@ -145,13 +149,40 @@ def test_restart_with_a_database_file(tmp_path: Path) -> None:
         call.close()
 
 
+def test_connections_are_prompt_and_forgotten_when_over(simulator: Simulator) -> None:
+    assert simulator._server
+    for _ in range(20):
+        with contextlib.closing(Caller(simulator)) as call:
+            assert call("GET", "/v1/images").status == 200
+            peers = list(simulator._server._connections.values())
+            assert peers[-1].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert len(peers) < 20
+
+
 def test_of_sixteen_simultaneous_creates_exactly_one_wins(simulator: Simulator, world: World) -> None:
     callers = [Caller(simulator) for _ in range(16)]
+    _exactly_one_creates(callers, world.body(name="contended"))
+
+
+def test_two_simulators_may_share_a_database(tmp_path: Path) -> None:
+    database = tmp_path / "state"
+    with Simulator(database=database) as one, Simulator(database=database) as two:
+        assert one.token == two.token
+        one.create_project("proj")
+        snapshot = two.create_snapshot("snap", "proj")
+        body = {"name": "contended", "description": "", "os": "", "version": ""}
+        source = {"type": "snapshot", "id": str(snapshot)}
+        _exactly_one_creates(
+            [Caller(one if number % 2 else two) for number in range(16)], body | {"source": source}
+        )
+
+
+def _exactly_one_creates(callers: list[Caller], body: dict[str, object]) -> None:
     together = threading.Barrier(16)
 
     def create(caller: Caller) -> tuple[int, str]:
         together.wait()
-        reply = caller("POST", "/v1/images?project=proj", world.body(name="contended"))
+        reply = caller("POST", "/v1/images?project=proj", body)
         return reply.status, reply.json.get("error_code") or reply.json["id"]
 
     with ThreadPoolExecutor(16) as pool:

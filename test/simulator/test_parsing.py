@@ -173,6 +173,17 @@ def test_list_takes_the_last_of_equal_parameters(call: Caller, world: World) -> 
     assert reply.names == ["pimg"]
 
 
+def test_parameters_that_are_no_utf_8(call: Caller, world: World) -> None:
+    assert call("GET", "/v1/images?more=%ff&%fe=1").names == ["simg"]
+    neither = "data did not match any variant of untagged enum NameOrId"
+    assert call("GET", "/v1/images?project=%ff").error == (400, None, QUERY_PREFIX + neither)
+
+
+def test_errors_are_utf_8(call: Caller) -> None:
+    body = call("POST", "/v1/images", _raw_body(source='{"type": "ü", "id": ""}')).body
+    assert "unknown variant `ü`" in body.decode()
+
+
 def test_form_encoding_of_parameters(call: Caller, world: World) -> None:
     assert call("GET", "/v1/images?%70roject=%70roj").names == ["pimg"]
     assert call("GET", "/v1/images?project=pr+oj").status == 400
