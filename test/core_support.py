@@ -1,11 +1,14 @@
-"""What the tests of the client's core share: a simulator with a client, and the six operations as plain facts."""
+"""What the tests of the client's core share: a simulator with a client, the operations as facts, the rules for names."""
 
 import json
+import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
+
+from hypothesis import strategies as st
 
 import oxide
 from oxide.testing import Answer, ReceivedRequest, Simulator
@@ -152,3 +155,65 @@ def open_scene(**settings: Any) -> Iterator[Scene]:
         configuration = simulator.configuration(**{"max_retries": 0, **settings})
         with oxide.ApiClient(configuration) as client:
             yield Scene(simulator, oxide.ImagesApi(client), project, snapshot)
+
+
+TOO_LONG = "name may contain at most 63 characters"
+EMPTY = "name requires at least one character"
+BAD_START = "name must begin with an ASCII lowercase character"
+BAD_END = 'name cannot end with "-"'
+IS_ID = "name cannot be a UUID to avoid ambiguity with IDs"
+
+
+def reference_id(text: str) -> UUID | None:
+    """Parse an ID as the server's parser does: by its length, then its affixes, then its groups."""
+    groups = [text]
+    if len(text) != 32:
+        if len(text) == 45 and text[:9].lower() == "urn:uuid:":
+            text = text[9:]
+        elif len(text) == 38 and text[0] + text[-1] == "{}":
+            text = text[1:-1]
+        groups = text.split("-")
+        if [len(group) for group in groups] != [8, 4, 4, 4, 12]:
+            return None
+    digits = "".join(groups)
+    return UUID(int=int(digits, 16)) if set(digits) <= set(string.hexdigits) else None
+
+
+def reference_problem(text: str) -> str | None:
+    """Check a name rule by rule, in the server's order; of a bad character tell only that there is one."""
+    if sum(1 if ord(c) < 0x80 else 2 if ord(c) < 0x800 else 3 if ord(c) < 0x10000 else 4 for c in text) > 63:
+        return TOO_LONG
+    if text == "":
+        return EMPTY
+    if text[0] not in string.ascii_lowercase:
+        return BAD_START
+    if set(text) - set(string.ascii_lowercase + string.digits + "-"):
+        return "name contains invalid character"
+    if text[-1] == "-":
+        return BAD_END
+    return IS_ID if reference_id(text) else None
+
+
+@st.composite
+def damaged_ids(draw: st.DrawFn) -> str:
+    """Return a written form of some ID with up to two characters put in, taken out or exchanged."""
+    text = str(draw(st.uuids() | st.sampled_from([UUID(int=0), UUID("deadbeef" * 4)])))
+    text = draw(
+        st.sampled_from([text, text.replace("-", ""), f"{{{text}}}", f"urn:uuid:{text}", f"{{{text[:-1]}"])
+    )
+    text = draw(st.sampled_from([text, text.upper()]))
+    for _ in range(draw(st.integers(0, 2))):
+        at, cut = draw(st.integers(0, len(text))), draw(st.integers(0, 1))
+        put = draw(st.sampled_from(["", "-", "a", "0", "G", "{", "}", " ", "\n", "١", "ａ"]))
+        text = text[:at] + put + text[at + cut :]
+    return text
+
+
+TEXTS = (
+    damaged_ids()
+    | st.text(max_size=70)
+    | st.text(st.characters(), max_size=70)
+    | st.text("abz019-", max_size=66)
+    | st.from_regex(r"[a-z][a-z0-9-]{55,66}", fullmatch=True)
+    | st.from_regex(r"[a-f][0-9a-f]{7}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[a-f][0-9a-f]{31}", fullmatch=True)
+)
