@@ -12,14 +12,18 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 MAX_INTERIM_ANSWERS = 20
 _MAX_LINE = 65536
 _BUFFER = 16384
+# Seconds: more than any operation takes, less than a socket refuses.
+_LONGEST_WAIT = 1_000_000.0
 
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n")  # RFC 9112, section 7.1
-_LENGTH = re.compile(r"[0-9]{1,18}(?:[ \t]*,[ \t]*[0-9]{1,18})*", re.ASCII)
+# RFC 9112, sections 4 and 7.1; RFC 9110, section 8.6.
+_STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class ConnectError(http.client.HTTPException):
@@ -30,11 +34,12 @@ class Exchange:
     """One attempt: how long each step may take, and how far it has come.
 
     `sent` is set just before the first byte of the request may leave. No exception class can tell: a stalled TLS
-    handshake and a stalled answer look alike.
+    handshake and a stalled answer look alike. `limit` names the setting that bounds the operation under way.
     """
 
     __slots__ = (
-        "_clock", "_connect_by", "connect_timeout", "connecting", "deadline", "pid", "read_timeout", "sent", "status",
+        "_clock", "_connect_by", "connect_timeout", "connecting", "deadline", "limit", "pid", "read_timeout", "sent",
+        "status",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +55,7 @@ class Exchange:
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.connecting = False
+        self.limit: Literal["timeout", "connect_timeout", "read_timeout"] = "timeout"
         self.sent = False
         self.status: int | None = None
         self.pid = os.getpid()
@@ -62,21 +68,20 @@ class Exchange:
     def time_left(self) -> float | None:
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
         if self.connecting:
-            moments = [moment for moment in (self._connect_by, self.deadline) if moment is not None]
-            left = min(moments) - self._clock() if moments else None
-        elif self.deadline is None:
-            return self.read_timeout
+            left, self.limit = self._until(self._connect_by), "connect_timeout"
         else:
-            left = self.deadline - self._clock()
-            if self.read_timeout is not None and self.read_timeout < left:
-                return self.read_timeout
-        if left is not None and left <= 0:
+            left, self.limit = self.read_timeout, "read_timeout"
+        whole = self._until(self.deadline)
+        if whole is not None and (left is None or whole < left):
+            left, self.limit = whole, "timeout"
+        if left is None:
+            return None
+        if left <= 0:
             raise TimeoutError
-        return left
+        return min(left, _LONGEST_WAIT)
 
-    def is_over(self) -> bool:
-        """Whether the deadline of the whole call has passed."""
-        return self.deadline is not None and self._clock() >= self.deadline
+    def _until(self, moment: float | None) -> float | None:
+        return None if moment is None else moment - self._clock()
 
 
 class _Current(threading.local):
@@ -133,18 +138,43 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
+class _Lines(io.BufferedReader):
+    """The bytes of an answer, whose lines are whole: a cut one may read like another."""
+
+    def readline(self, limit: int | None = -1, /) -> bytes:
+        line = super().readline(limit)
+        if not line.endswith(b"\n") and len(line) != limit:
+            raise http.client.IncompleteRead(line)
+        # RFC 9110, section 5.5: invalid and dangerous. The parser of headers would take the first for a line's end.
+        if b"\r" in line[:-2] or b"\0" in line:
+            message = "a carriage return or a NUL within a line"
+            raise http.client.HTTPException(message)
+        return line
+
+
 class _Response(http.client.HTTPResponse):
     """An answer that is read by the letter: what is wrong in its framing is an error, what is too much is noticed."""
+
+    fp: Any
 
     def __init__(self, connection: "WireConnection", method: str | None) -> None:
         self._wire = connection
         super().__init__(connection, method=method)  # type: ignore[arg-type]  # its `makefile` is all that is used
 
+    # http.client knows no interim answer but 100, and takes `+200` and `2_00` for a status.
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS + 1):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 100 <= status < 200:
-                return version, status, reason
+            if not self.fp.peek(1):
+                message = "no status line"
+                raise http.client.RemoteDisconnected(message)
+            line = self.fp.readline(_MAX_LINE + 1)
+            match = _STATUS_LINE.fullmatch(line)
+            if match is None:
+                message = f"status line {line[:80]!r}"
+                raise http.client.HTTPException(message)
+            status = int(match[2])
+            if status >= 200:
+                return match[1].decode(), status, (match[3] or b"").decode("latin-1")
             if status == 101:
                 message = "101 Switching Protocols, which nobody asked for"
                 raise http.client.HTTPException(message)
@@ -159,16 +189,18 @@ class _Response(http.client.HTTPResponse):
             message = f"malformed headers ({type(headers.defects[0]).__name__})"
             raise http.client.HTTPException(message)
         coding, length = headers.get_all("transfer-encoding"), headers.get_all("content-length")
-        if coding is not None and (length is not None or not self.chunked):
-            message = f"Transfer-Encoding {', '.join(coding)!r}" + (
-                " and Content-Length" if length is not None else ""
-            )
-            raise http.client.HTTPException(message)
-        if length is not None:
-            text = ", ".join(length)
-            if not _LENGTH.fullmatch(text.strip()) or len({int(part) for part in text.split(",")}) != 1:
-                message = f"Content-Length {text!r}"
+        if self.status in {204, 304}:
+            # These have no body, whatever their headers say (RFC 9112, section 6.3); but one may follow all the same.
+            self.will_close = self.will_close or coding is not None or length not in (None, ["0"])
+            self.chunked, self.length = False, 0
+        elif coding is not None:
+            if not self.chunked or len(coding) > 1 or length is not None:
+                message = f"Transfer-Encoding {', '.join(coding)!r}"
+                message += "" if length is None else " and Content-Length"
                 raise http.client.HTTPException(message)
+        elif length is not None and (len(set(length)) > 1 or not _LENGTH.fullmatch(length[0].strip())):
+            message = f"Content-Length {', '.join(length)!r}"
+            raise http.client.HTTPException(message)
 
     # http.client takes `0x1f`, `+5` and `1_0` for chunk sizes, and any two bytes for the end of a chunk.
     def _get_chunk_left(self) -> int | None:
@@ -177,32 +209,25 @@ class _Response(http.client.HTTPResponse):
             if left is not None and self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
                 message = "a chunk longer than its size"
                 raise http.client.HTTPException(message)
-            left = self._read_chunk_size()
+            line = self.fp.readline(_MAX_LINE + 1)
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                message = f"chunk size {line[:40]!r}"
+                raise http.client.HTTPException(message)
+            left = int(match[1], 16)
             if left == 0:
-                self._read_and_discard_trailer()  # type: ignore[attr-defined]
+                http.client.parse_headers(self.fp)
                 self._close_conn()
                 left = None
             self.chunk_left = left
         return left
 
-    def _read_chunk_size(self) -> int:
-        line = self.fp.readline(_MAX_LINE + 1)
-        if not line.endswith(b"\n") and len(line) <= _MAX_LINE:
-            cut = http.client.IncompleteRead(line)
-            raise cut
-        match = _CHUNK_SIZE.fullmatch(line)
-        if match is None:
-            message = f"chunk size {line[:40]!r}"
-            raise http.client.HTTPException(message)
-        return int(match[1], 16)
-
     def _close_conn(self) -> None:
-        fp = self.fp
-        too_much = False
+        fp, too_much = self.fp, False
         if not fp.closed:
             # Bytes behind the answer would be taken for the next one.
-            self._wire.reader.ended = True
-            too_much = bool(fp.peek(1))
+            fp.raw.ended = True
+            too_much = bool(fp.peek(1)) or self._wire.has_unread()
         super()._close_conn()  # type: ignore[misc]
         if too_much:
             self._wire.close()
@@ -232,7 +257,6 @@ class WireConnection(_Base):
     response_class: Any = _response_class
     resolve: Mapping[str, str] = MappingProxyType({})
     extra_socket_options: Sequence[tuple[Any, ...]] = ()
-    reader: _Reader
     _exchange: Exchange
 
     def connect(self) -> None:
@@ -250,6 +274,12 @@ class WireConnection(_Base):
         self.sock.settimeout(exchange.time_left())
         exchange.sent = True
         super().endheaders(message_body, encode_chunked=encode_chunked)
+        # The body, which urllib3 sends next, takes what is left.
+        self.sock.settimeout(exchange.time_left())
+
+    def has_unread(self) -> bool:
+        """Whether there are bytes that have left the socket, where urllib3 looks for them, and were not asked for."""
+        return False
 
     def time_left(self) -> float | None:
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
@@ -263,45 +293,51 @@ class WireConnection(_Base):
         return exchange
 
     def _new_conn(self) -> socket.socket:
-        # Each address gets an even share of the time, so that one that swallows packets leaves some for the next.
-        host = self.resolve.get(self.host.lower(), self.host)
+        host = self.resolve.get(self.host.lower(), self._dns_host)
         try:
             addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
             message = f"the name {host!r} cannot be resolved"
             raise ConnectError(message) from error
+        except UnicodeError:
+            message = f"the name {host!r} cannot be resolved: it is no host name"
+            raise ConnectError(message) from None
         failure: OSError | None = None
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
-            sock = socket.socket(family, kind, protocol)
             try:
-                for option in (*_SOCKET_OPTIONS, *self.extra_socket_options):
-                    sock.setsockopt(*option)
-                left = self._exchange.time_left()
-                sock.settimeout(None if left is None else left / (len(addresses) - index))
-                sock.connect(address)
-                sock.settimeout(self._exchange.time_left())
+                return self._open(socket.socket(family, kind, protocol), address, len(addresses) - index)
             except OSError as error:
                 failure = error
-                sock.close()
-            except BaseException:
-                sock.close()
-                raise
-            else:
-                return sock
         message = f"cannot connect to {host} port {self.port}"
         raise ConnectError(message) from failure
+
+    def _open(self, sock: socket.socket, address: Any, shares: int) -> socket.socket:
+        """Connect within an even share of the time, so that an address that swallows packets leaves some for the next."""
+        try:
+            for option in (*_SOCKET_OPTIONS, *self.extra_socket_options):
+                sock.setsockopt(*option)
+            left = self._exchange.time_left()
+            sock.settimeout(None if left is None else left / shares)
+            sock.connect(address)
+            sock.settimeout(self._exchange.time_left())
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def _tunnel(self) -> None:
         assert self.sock is not None  # noqa: S101 - urllib3 has just connected it
         self.sock.settimeout(self._exchange.time_left())
         super()._tunnel()
+        if self.is_closed:
+            message = "bytes behind the proxy's answer to CONNECT"
+            raise http.client.HTTPException(message)
         # The TLS handshake that follows takes what is left, not what the tunnel was given.
         self.sock.settimeout(self._exchange.time_left())
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
         """Return the bytes of the answer, as a socket would."""
-        self.reader = _Reader(self.sock, self._exchange)
-        return io.BufferedReader(self.reader, _BUFFER)
+        return _Lines(_Reader(self.sock, self._exchange), _BUFFER)
 
 
 def _socket_options() -> tuple[tuple[int, int, int], ...]:

@@ -11,10 +11,11 @@ from oxide import __version__
 from oxide._call import Engine, RequestOptions
 from oxide._operations import Operation
 from oxide._secrets import Headers, masked
+from oxide._urllib3_retry import policy_of
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiTypeError, ApiValueError
-from oxide.rest import URLLIB3_VERSION, RESTResponse, Transport, policy_of
+from oxide.rest import URLLIB3_VERSION, RESTResponse, Transport
 
 T = TypeVar("T")
 

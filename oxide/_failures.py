@@ -1,0 +1,90 @@
+"""What urllib3, `ssl` and `http.client` raise, turned into the exceptions of this package in one place."""
+
+import http.client
+import re
+import socket
+import ssl
+
+from urllib3.exceptions import HTTPError
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from oxide._retry import RETRIED_STATUSES
+from oxide._wire import ConnectError, Exchange
+from oxide.exceptions import (
+    ApiConnectionError,
+    ApiException,
+    ApiResponseError,
+    ApiTimeoutError,
+    Outcome,
+)
+
+TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
+
+_CUT = (http.client.IncompleteRead, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+_NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
+
+
+def translate(error: Exception, exchange: Exchange) -> ApiException:
+    """Return the exception that stands for `error`, with its root as the only cause."""
+    root, place = _root(error)
+    kind: type[ApiException] = ApiConnectionError
+    transient = True
+    if isinstance(root, TimeoutError):
+        kind, message = ApiTimeoutError, _timeout_message(root, exchange, place)
+        transient = not exchange.sent and exchange.limit != "timeout"
+    elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
+        message, transient = f"TLS: certificate refused: {getattr(root, 'verify_message', root)}", False
+    elif isinstance(root, ssl.SSLError) and (exchange.connecting or not isinstance(root, _CUT)):
+        message, transient = f"TLS: {root.reason or root}", False
+        if root.reason in _NO_TLS:
+            message += " (the other side speaks no TLS: http instead of https?)"
+    elif isinstance(root, socket.gaierror):
+        message, transient = f"{place}: {root.strerror}", root.errno == socket.EAI_AGAIN
+    elif isinstance(root, ConnectError):
+        message, transient = place, False
+    elif isinstance(root, http.client.RemoteDisconnected):
+        message = "the server closed the connection without an answer"
+    elif isinstance(root, _CUT):
+        message = "the answer was cut"
+    elif isinstance(root, OSError):
+        refused = _TUNNEL_REFUSED.search(str(root))
+        transient = refused is None or int(refused[1]) in RETRIED_STATUSES
+        message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
+    else:
+        kind, message, transient = ApiResponseError, f"malformed answer: {root}", False
+    outcome: Outcome = (
+        "not sent" if not exchange.sent else "unknown" if exchange.status is None else "answered"
+    )
+    failure = kind(exchange.status, message, outcome=outcome)
+    failure.transient = transient
+    # The frames of http.client hold the request, token and all; error reporters print the locals of every frame.
+    root.__traceback__ = root.__cause__ = root.__context__ = None
+    failure.__cause__ = root
+    return failure
+
+
+def _root(error: BaseException) -> tuple[BaseException, str]:
+    """Return what lies under `error`, and what a `ConnectError` on the way says of the place."""
+    place = ""
+    while True:
+        if isinstance(error, ConnectError):
+            place = str(error)
+        inner = (
+            next((part for part in error.args if isinstance(part, BaseException)), None) or error.__cause__
+        )
+        if inner is None:
+            return error, place
+        error = inner
+
+
+def _timeout_message(root: TimeoutError, exchange: Exchange, place: str) -> str:
+    if root.errno is not None:
+        # Not a limit of ours: the system itself gave up.
+        return ": ".join(part for part in (place, root.strerror) if part)
+    if exchange.limit == "timeout":
+        return "the time for the whole call is over (timeout)"
+    if exchange.limit == "connect_timeout":
+        what = f"{place}: " if place else ""
+        return f"{what}no connection within {exchange.connect_timeout:g} s (connect_timeout)"
+    return f"no byte for {exchange.read_timeout:g} s (read_timeout)"

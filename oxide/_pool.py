@@ -1,0 +1,149 @@
+"""urllib3's pools and connections, made to work by our rules: see `oxide._wire`."""
+
+import queue
+import socket
+import ssl
+from collections import deque
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.ssltransport import SSLTransport
+
+from oxide._hosts import Host
+from oxide._proxies import Proxy
+from oxide._secrets import Headers
+from oxide._tls import build_context
+from oxide._wire import WireConnection
+from oxide.configuration import Configuration
+
+
+def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> urllib3.HTTPConnectionPool:
+    """Return a pool of connections to `host`, through `proxy` where there is one."""
+    options: dict[str, Any] = {"num_pools": 1, "maxsize": configuration.connection_pool_maxsize}
+    if host.scheme == "https":
+        options["ssl_context"] = build_context(configuration)
+        options["assert_hostname"] = configuration.assert_hostname
+        options["server_hostname"] = configuration.tls_server_name
+    if proxy is None:
+        manager = urllib3.PoolManager(**options)
+    else:
+        headers = Headers(configuration.proxy_headers)
+        if proxy.authorization is not None:
+            headers.setdefault("proxy-authorization", proxy.authorization)
+        if proxy.scheme == "https":
+            context = configuration.proxy_ssl_context or build_context(configuration, for_proxy=True)
+            options["proxy_ssl_context"] = context
+            # What urllib3 before 2.8 takes instead, where the proxy forwards.
+            options.setdefault("ssl_context", context)
+        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers.by_lower_name(), **options)
+    manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    pool = manager.connection_from_host(host.name, host.port, host.scheme)
+    own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
+    kind: Any = type("Connection", (pool.ConnectionCls,), own)
+    pool.ConnectionCls = kind
+    return pool
+
+
+def close_pool(pool: urllib3.HTTPConnectionPool) -> None:
+    """Close the idle connections of a pool, and have those in use close when they are given back."""
+    idle: Any = pool.pool
+    pool.close()
+    if idle is not None:
+        idle.close()
+
+
+class _IdleConnections:
+    """A pool's queue without a lock, so that a fork cannot inherit a locked one, and without warnings when full."""
+
+    def __init__(self, maxsize: int) -> None:
+        self._maxsize = maxsize
+        self._connections: deque[WireConnection] = deque()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
+        try:
+            return self._connections.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, connection: WireConnection | None, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
+        if connection is None:
+            return
+        if len(self._connections) < self._maxsize:
+            self._connections.append(connection)
+        else:
+            connection.close()
+        if not self._maxsize:
+            # Closed while this one was on its way in.
+            self.close()
+
+    def qsize(self) -> int:
+        return len(self._connections)
+
+    def close(self) -> None:
+        self._maxsize = 0
+        while self._connections:
+            self._connections.pop().close()
+
+
+class _HTTPConnection(WireConnection, HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(WireConnection, HTTPSConnection):
+    def has_unread(self) -> bool:
+        sock: Any = self.sock
+        while isinstance(sock, SSLTransport):
+            if sock.sslobj.pending() or sock.incoming.pending:
+                return True
+            sock = sock.socket
+        return sock is not None and sock.pending() > 0
+
+    def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
+        return _TimedSocket(super()._connect_tls_proxy(hostname, sock), self)
+
+
+class _TimedSocket:
+    """A TLS connection to a proxy, each operation on it within the time left.
+
+    What runs inside (TLS within TLS) makes many reads of one, each of which would get the whole time anew.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket, connection: WireConnection) -> None:
+        self.__dict__.update(_sock=sock, _connection=connection)
+
+    def _timed(self) -> ssl.SSLSocket:
+        sock: ssl.SSLSocket = self._sock
+        sock.settimeout(self._connection.time_left())
+        return sock
+
+    def recv(self, *arguments: Any) -> bytes:
+        return self._timed().recv(*arguments)
+
+    def recv_into(self, *arguments: Any) -> int:
+        return self._timed().recv_into(*arguments)
+
+    def sendall(self, *arguments: Any) -> None:
+        self._timed().sendall(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+    # `SSLTransport` counts on the socket itself the files that keep it open.
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._sock, name, value)
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls: Any = _HTTPConnection
+    QueueCls: Any = _IdleConnections
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls: Any = _HTTPSConnection
+    QueueCls: Any = _IdleConnections
+
+    def _validate_conn(self, conn: Any) -> None:
+        # urllib3 would warn at every call of a client with verify_ssl=False; ours has warned once.
+        if conn.is_closed:
+            conn.connect()

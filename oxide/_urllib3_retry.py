@@ -1,0 +1,63 @@
+"""A `urllib3.Retry` of the caller's, taken as a value: it counts and chooses, our loop does the work."""
+
+import math
+from typing import Any
+
+from urllib3 import HTTPResponse
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
+from urllib3.util.retry import Retry
+
+from oxide import _retry
+from oxide.configuration import Configuration
+
+
+def policy_of(configuration: Configuration) -> _retry.Policy:
+    """Return the replay policy that a configuration asks for."""
+    retries = configuration.retries
+    if isinstance(retries, Retry):
+        return Urllib3Policy(retries)
+    # A bool is an int: False is none.
+    return _retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
+
+
+class Urllib3Policy:
+    """The rules of a `urllib3.Retry`."""
+
+    __slots__ = ("_rules",)
+
+    def __init__(self, rules: Retry) -> None:
+        self._rules = rules
+
+    def next(self, failure: _retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
+        """See `oxide._retry.Policy`."""
+        rules = self._rules
+        event: dict[str, Any]
+        if failure.outcome == "not sent":
+            if not failure.transient:
+                return None
+            event = {"error": ConnectTimeoutError()}
+        elif not self._may_repeat(failure.method):
+            return None
+        elif failure.outcome == "unknown" or failure.transient:
+            event = {"error": ProtocolError()}
+        else:
+            status = failure.status or 0
+            if not rules.is_retry(failure.method, status, failure.retry_after is not None):
+                return None
+            event = {"response": HTTPResponse(status=status)}
+        try:
+            following = rules.increment(failure.method, None, **event)
+        except HTTPError:
+            return None
+        delay = following.get_backoff_time()
+        if failure.retry_after is not None and rules.respect_retry_after_header:
+            # New in urllib3 2.7.
+            delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
+        return (delay, Urllib3Policy(following)) if _retry.fits(delay, failure.time_left) else None
+
+    def _may_repeat(self, method: str) -> bool:
+        # Retry's own default counts DELETE as safe to send twice, which nobody asked for here.
+        allowed = self._rules.allowed_methods
+        if allowed is Retry.DEFAULT_ALLOWED_METHODS:
+            return method == "GET"
+        return not allowed or method in allowed
