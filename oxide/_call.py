@@ -2,18 +2,19 @@
 
 import logging
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from oxide._encoding import encode_body, encode_target, location
 from oxide._operations import Operation
-from oxide._retry import RETRIED_STATUSES, Attempt, Failure, Policy, parse_http_date, parse_retry_after
+from oxide._retry import Attempt, Failure, Policy, parse_http_date, parse_retry_after
 from oxide._secrets import Headers, Secret, checked_token, masked
 from oxide._settings import check_seconds
 from oxide._wire import Exchange
@@ -28,6 +29,7 @@ T = TypeVar("T")
 _logger = logging.getLogger("oxide")
 
 _SNIPPET = 120  # characters of a body that a message shows
+_MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API has as many
 
 
 class RequestOptions(TypedDict, total=False):
@@ -45,8 +47,7 @@ class RequestOptions(TypedDict, total=False):
     _headers: Mapping[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
+class _Request(NamedTuple):
     """What stays the same from attempt to attempt; times in seconds, None for no limit."""
 
     operation: Operation[Any]
@@ -59,7 +60,7 @@ class _Request:
     read_timeout: float | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Engine:
     """Runs the calls of one client.
 
@@ -86,7 +87,7 @@ class Engine:
     ) -> ApiResponse[T]:
         """Run one operation and return its result with the answer; raise `ApiException` where there is none."""
         request = self._request(operation, options, arguments, body)
-        response = self._run(request, preload=True)
+        response, attempts = self._run(request, preload=True)
         try:
             return ApiResponse(
                 status_code=response.status,
@@ -95,7 +96,7 @@ class Engine:
                 raw_data=response.data,
             )
         except ApiException as error:
-            self._describe(error, request, [])
+            self._describe(error, request, attempts)
             raise
 
     def open(
@@ -103,8 +104,8 @@ class Engine:
     ) -> RESTResponse:
         """Run one operation and return its answer, whatever its status, the body still to be read."""
         request = self._request(operation, options, arguments, body)
-        response = self._run(request, preload=False)
-        response.describe = partial(self._describe, request=request, attempts=[])
+        response, attempts = self._run(request, preload=False)
+        response.describe = partial(self._describe, request=request, attempts=attempts)
         return response
 
     def _request(
@@ -154,8 +155,11 @@ class Engine:
             return settings.timeout, connect, silence
         return check_seconds("_request_timeout", given), settings.connect_timeout, silence
 
-    def _run(self, request: _Request, *, preload: bool) -> RESTResponse:
-        """Return a 2xx answer, or any answer where its body is not to be preloaded; raise `ApiException` otherwise."""
+    def _run(self, request: _Request, *, preload: bool) -> tuple[RESTResponse, list[Attempt]]:
+        """Return a 2xx answer, or any answer where its body is not to be preloaded, and how it was come by.
+
+        Raises `ApiException` where there is none.
+        """
         operation, clock, policy = request.operation, self.clock, self.policy
         started = clock()
         deadline = None if request.timeout is None else started + request.timeout
@@ -173,8 +177,10 @@ class Engine:
                         response.data  # noqa: B018 - read here, so that a cut answer counts as a failed attempt
                 elif preload:
                     failure = _answered(response)
-                elif response.status in RETRIED_STATUSES:
-                    failure = ApiException(response.status, retry_after=_retry_after(response.headers))
+                else:
+                    failure = class_for(response.status, None)(
+                        response.status, response.reason, retry_after=_retry_after(response.headers)
+                    )
             except ApiException as error:
                 failure = error
             ended = clock()
@@ -192,17 +198,10 @@ class Engine:
                     ),
                     self.jitter(),
                 )
-            if (
-                failure is not None
-                or self.configuration.on_attempt is not None
-                or _logger.isEnabledFor(logging.DEBUG)
-            ):
-                attempts.append(
-                    _attempt(request, len(attempts) + 1, response, failure, ended - started, step)
-                )
-                self._report(attempts[-1])
+            attempts.append(_attempt(request, len(attempts) + 1, response, failure, ended - started, step))
+            self._report(attempts[-1])
             if response is not None and (failure is None or (step is None and not preload)):
-                return response
+                return response, attempts
             assert failure is not None  # noqa: S101 - an attempt has a response or a failure
             if step is None:
                 self._describe(failure, request, attempts)
@@ -229,7 +228,7 @@ class Engine:
         error.operation = request.operation.id
         error.method = request.operation.method
         error.url = self.configuration.host + request.target
-        error.attempts = tuple(attempts) or error.attempts
+        error.attempts = tuple(attempts)
 
     def _report(self, attempt: Attempt) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
@@ -330,10 +329,11 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
 
 def _answered(response: RESTResponse) -> ApiException:
     """Return the exception for an answer outside 2xx, with whatever can be read of its body."""
-    pieces: list[bytes] = []
+    body = b""
     with suppress(ApiException):
-        pieces.extend(response.stream())
-    body = b"".join(pieces)
+        while len(body) < _MAX_KEPT_BODY and (piece := response.read(_MAX_KEPT_BODY - len(body))):
+            body += piece
+    response.close()
     try:
         document = from_json(body, allow_partial="trailing-strings")
     except ValueError:
@@ -387,7 +387,9 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _text(body: bytes) -> str | bytes:
+    kept = body[:_MAX_KEPT_BODY]
     try:
-        return body.decode()
+        # What is kept may end within a character.
+        return getincrementaldecoder("utf-8")().decode(kept, final=len(kept) == len(body))
     except UnicodeDecodeError:
-        return body
+        return kept

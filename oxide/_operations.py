@@ -1,7 +1,6 @@
 """The wire contract of the six operations, on one screen."""
 
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
@@ -10,8 +9,7 @@ from oxide.models.image_results_page import ImageResultsPage
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation(Generic[T_co]):
+class Operation(NamedTuple, Generic[T_co]):
     """One operation of the API.
 
     Attributes:

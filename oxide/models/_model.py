@@ -1,6 +1,5 @@
 """What every model shares: conversion to and from dicts, JSON and text."""
 
-import pprint
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -32,7 +31,9 @@ class Model(BaseModel):
 
     def to_str(self) -> str:
         """Return the fields that are set, laid out for people."""
-        return pprint.pformat(self.to_dict())
+        from pprint import pformat
+
+        return pformat(self.to_dict())
 
 
 class RequestModel(Model):
