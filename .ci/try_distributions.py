@@ -88,7 +88,7 @@ def try_wheel(python: str, environment: Path, wheel: Path, pins: list[str], tour
     run(inner, "-W", "error", "-c", IMPORT, cwd=environment)
     run(*pip, "install", "--quiet", f"{wheel}[testing]", *pins)
     run(*pip, "check")
-    run(inner, "-W", "error", tour, cwd=environment)
+    run(inner, "-W", "error", tour, cwd=environment, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
