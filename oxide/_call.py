@@ -176,7 +176,8 @@ class Engine:
                     if preload:
                         response.data  # noqa: B018 - read here, so that a cut answer counts as a failed attempt
                 elif preload:
-                    failure = _answered(response)
+                    limit = min(_MAX_KEPT_BODY, self.configuration.max_response_bytes)
+                    failure = _answered(response, limit)
                 else:
                     failure = class_for(response.status, None)(
                         response.status, response.reason, retry_after=_retry_after(response.headers)
@@ -327,11 +328,11 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
     )
 
 
-def _answered(response: RESTResponse) -> ApiException:
-    """Return the exception for an answer outside 2xx, with whatever can be read of its body."""
+def _answered(response: RESTResponse, limit: int) -> ApiException:
+    """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
     body = b""
     with suppress(ApiException):
-        while len(body) < _MAX_KEPT_BODY and (piece := response.read(_MAX_KEPT_BODY - len(body))):
+        while piece := response.read1(limit - len(body)):
             body += piece
     response.close()
     try:
