@@ -1,19 +1,22 @@
 """Where the host and the token come from: arguments, environment, or the profiles of `oxide auth login`."""
 
 import os
+import re
 import tomllib
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from oxide._hosts import parse_host
-from oxide._secrets import Secret
+from oxide._secrets import Secret, checked_token, masked
+from oxide._settings import checked_path, masked_setting
+from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 
-_LOGIN = "run `oxide auth login`"
+_LOGIN: Final = "run `oxide auth login`"
+# What may be shown of the files; any other key may be a misspelled `token`.
+_SHOWN_KEYS: Final = frozenset({"default-profile", "time_expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,101 +29,124 @@ class Credentials:
 
 
 def find_credentials(
-    host: str | None,
-    token: str | None,
-    profile: str | None,
-    config_dir: str | os.PathLike[str] | None,
-    environ: Mapping[str, str] | None = None,
+    host: str | None, token: str | None, profile: str | None, config_dir: str | os.PathLike[str] | None
 ) -> Credentials:
     """Return host and token from the first source that has them; see `Configuration.from_environment`.
 
     The order is that of the official Rust SDK. An explicit host or profile leaves the environment aside, so a token
-    found there never goes to a host that was named elsewhere.
+    found there never goes to a host that was named elsewhere. `token` comes masked.
     """
-    files = _ProfileFiles(Path.home() / ".config" / "oxide" if config_dir is None else Path(config_dir))
     if profile is not None and (host is not None or token is not None):
-        raise ConfigurationError(_conflict("profile", "host" if host is not None else "token", "argument"))
+        message = (
+            f"profile= has a host and a token of its own: leave out {'token' if host is None else 'host'}="
+        )
+        raise ConfigurationError(message)
     if token is not None:
         if host is None:
-            message = "token= needs host=: a token goes only to the host it was given with"
+            message = "token= needs host=: a token goes only to the host that it was given with"
             raise ConfigurationError(message)
-        return Credentials(host, Secret(token), "argument")
+        return Credentials(parse_host(host).url, checked_token(token, "token"), "argument")
     if host is not None:
-        return files.for_host(host, "argument host", "give token= with it, or")
+        remedy = "give token= with it (OXIDE_TOKEN goes to OXIDE_HOST alone)"
+        return _Profiles(config_dir).of_host(host, "host", remedy)
     if profile is not None:
-        return files.named(profile, "argument profile")
-    return _from_environment(os.environ if environ is None else environ, files)
+        return _Profiles(config_dir).named(profile, f"profile={profile!r}")
+    return _from_environment(config_dir)
 
 
-def _from_environment(environ: Mapping[str, str], files: "_ProfileFiles") -> Credentials:
-    host, profile = (environ.get(name, "").strip() for name in ("OXIDE_HOST", "OXIDE_PROFILE"))
-    token = Secret(environ.get("OXIDE_TOKEN", "").strip())
+def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
+    # Never `os.environ` itself in a local variable: its `repr` shows the token.
+    host, profile = masked_setting("host", _variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
+    token = masked(_variable("OXIDE_TOKEN"))
     if host and profile:
-        raise ConfigurationError(_conflict("OXIDE_HOST", "OXIDE_PROFILE", "environment variable"))
+        message = "OXIDE_HOST and OXIDE_PROFILE are both set, and may name different hosts: unset one of them"
+        raise ConfigurationError(message)
     if token and not host:
         message = "OXIDE_TOKEN is set but OXIDE_HOST is not: set it to the host that the token is for"
         raise ConfigurationError(message)
     if token:
-        return Credentials(host, token, "environment (OXIDE_HOST, OXIDE_TOKEN)")
+        url = parse_host(host, "OXIDE_HOST").url
+        return Credentials(url, checked_token(token, "OXIDE_TOKEN"), "OXIDE_HOST and OXIDE_TOKEN")
     if host:
-        return files.for_host(host, "environment (OXIDE_HOST)", "set OXIDE_TOKEN, or")
+        return _Profiles(config_dir).of_host(host, "OXIDE_HOST", "set OXIDE_TOKEN")
     if profile:
-        return files.named(profile, "environment (OXIDE_PROFILE)")
-    return files.default()
+        return _Profiles(config_dir).named(profile, f"OXIDE_PROFILE={profile!r}")
+    return _Profiles(config_dir).default()
 
 
-@dataclass(frozen=True, slots=True)
-class _ProfileFiles:
+def _variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+class _Profiles:
     """`credentials.toml` and `config.toml` in one directory, as the official CLI writes them."""
 
-    directory: Path
-
-    @property
-    def credentials_path(self) -> Path:
-        return self.directory / "credentials.toml"
-
-    @property
-    def config_path(self) -> Path:
-        return self.directory / "config.toml"
+    def __init__(self, directory: str | os.PathLike[str] | None) -> None:
+        if directory is None:
+            try:
+                directory = Path.home() / ".config" / "oxide"
+            except RuntimeError:
+                message = "there is no home directory to find profiles in: set HOME, or give config_dir="
+                raise ConfigurationError(message) from None
+        directory = Path(checked_path("config_dir", directory))
+        self._credentials_path = directory / "credentials.toml"
+        self._config_path = directory / "config.toml"
 
     def named(self, name: str, asked_by: str) -> Credentials:
-        profiles = self._profiles()
+        """Return host and token of the profile `name`, which `asked_by` asks for."""
+        profiles = self._read()
+        if profiles is None:
+            message = f"{asked_by}: {self._credentials_path} does not exist; {_LOGIN}"
+            raise ConfigurationError(message)
         if name not in profiles:
-            known = ", ".join(sorted(profiles)) or "none"
-            message = f"{asked_by}: {self.credentials_path} has no profile {name!r}; it has: {known}"
+            message = f"{asked_by}: {self._credentials_path} has no such profile; it has {_listed(profiles)}"
             raise ConfigurationError(message)
         return self._credentials(name, profiles[name])
 
-    def for_host(self, host: str, asked_by: str, remedy: str) -> Credentials:
-        """Return the first profile, by name, whose host is `host`."""
-        wanted = parse_host(host)
-        profiles = self._profiles() if self.credentials_path.exists() else {}
-        for name in sorted(profiles):
-            known = profiles[name].get("host")
-            if isinstance(known, str) and _is_same_host(known, wanted.url):
-                return self._credentials(name, profiles[name])
-        message = (
-            f"{asked_by}: no profile in {self.credentials_path} has the host {wanted.url}; {remedy} {_LOGIN}"
-        )
+    def of_host(self, host: str, setting: str, remedy: str) -> Credentials:
+        """Return host and token of the first profile, by name, that has the host which `setting` asks for."""
+        wanted = parse_host(host, setting).url
+        profiles = self._read()
+        if profiles is None:
+            found = "does not exist"
+        else:
+            hosts = {name: _url(profiles[name].get("host")) for name in sorted(profiles)}
+            for name, url in hosts.items():
+                if url == wanted:
+                    return self._credentials(name, profiles[name])
+            known = (f"{name} ({url or 'no usable host'})" for name, url in hosts.items())
+            found = f"has no profile with that host; it has {_listed(known)}"
+        message = f"{setting} is {wanted}, but {self._credentials_path} {found}: {remedy}, or {_LOGIN}"
         raise ConfigurationError(message)
 
     def default(self) -> Credentials:
-        name = _load(self.config_path).get("default-profile") if self.config_path.exists() else None
+        """Return host and token of the default profile."""
+        config = _load(self._config_path)
+        name = None if config is None else config.get("default-profile")
         if name is None:
+            found = "does not exist" if config is None else "has no default-profile"
+            profiles = self._read()
+            known = (
+                ""
+                if profiles is None
+                else f", or name a profile: {self._credentials_path} has {_listed(profiles)}"
+            )
             message = (
-                "no host and token: none given, OXIDE_HOST and OXIDE_TOKEN are not set, no profile is named, and "
-                f"{self.config_path} has no default-profile; {_LOGIN}"
+                "no host and no token: none were given, OXIDE_HOST, OXIDE_TOKEN and OXIDE_PROFILE are not set, and "
+                f"{self._config_path} {found}; {_LOGIN}{known}"
             )
             raise ConfigurationError(message)
         if not isinstance(name, str):
-            message = f"{self.config_path}: default-profile must be a string"
+            message = f"{self._config_path}: default-profile must be a string"
             raise ConfigurationError(message)
-        return self.named(name, f"default-profile of {self.config_path}")
+        return self.named(name, f"default-profile = {name!r} in {self._config_path}")
 
-    def _profiles(self) -> dict[str, dict[str, Any]]:
-        path = self.credentials_path
-        document = _load(path)
-        _warn_if_readable_by_others(path)
+    def _read(self) -> dict[str, dict[str, Any]] | None:
+        """Return the profiles by name, None if there is no file of them; warn if others may read it."""
+        path = self._credentials_path
+        document = _load(path, private=True)
+        if document is None:
+            return None
         profiles = document.get("profile", {})
         if not isinstance(profiles, dict) or not all(isinstance(entry, dict) for entry in profiles.values()):
             message = f"{path}: `profile` must be a table of tables, as in [profile.my-silo]"
@@ -128,72 +154,81 @@ class _ProfileFiles:
         return profiles
 
     def _credentials(self, name: str, entry: dict[str, Any]) -> Credentials:
-        where = f"profile {name!r} of {self.credentials_path}"
-        for key in ("host", "token"):
-            if not isinstance(entry.get(key), str) or not entry[key]:
-                message = f"{where} has no {key}; {_LOGIN}"
-                raise ConfigurationError(message)
-        _warn_if_expired(where, entry.get("time_expires"))
-        return Credentials(entry["host"], entry["token"], where)
+        where = f"profile {name!r} of {self._credentials_path}"
+        missing = [key for key in ("host", "token") if not isinstance(entry.get(key), str)]
+        if missing:
+            message = f"{where} has no {' and no '.join(missing)}; {_LOGIN}"
+            raise ConfigurationError(message)
+        url = parse_host(entry["host"], f"{where}: host").url
+        token = checked_token(entry["token"], f"{where}: token")
+        expiry = _expiry(entry.get("time_expires"))
+        if expiry is not None and expiry < datetime.now(UTC):
+            warn(f"the token of {where} expired at {expiry:%Y-%m-%d %H:%M:%S} UTC; {_LOGIN}")
+        return Credentials(url, token, where)
 
 
-def _load(path: Path) -> dict[str, Any]:
-    """Return the TOML document in `path`, its tokens masked."""
+def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
+    """Return the TOML document in `path` with its text masked; None if there is no such file."""
     # Raised outside the `except` blocks: the original error holds the document, tokens and all.
     try:
-        return _with_masked_tokens(tomllib.loads(path.read_text(encoding="utf-8")))
+        with path.open("rb") as file:
+            document = _masked_table(tomllib.load(file))
+            mode = os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
-        problem = f"{path} does not exist; {_LOGIN}"
+        return None
     except OSError as error:
-        problem = f"{path} cannot be read: {error.strerror}"
+        problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
-        problem = f"{path} is no UTF-8 text ({error.reason} at byte {error.start})"
-    except tomllib.TOMLDecodeError as error:
-        problem = f"{path} is no TOML: {error}"
-    raise ConfigurationError(problem)
+        problem = f"is no UTF-8 text: {error.reason} at byte {error.start}"
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        problem = f"is no TOML: {error}"
+    else:
+        if private and os.name == "posix" and mode & 0o077:
+            warn(f"{path} may be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`")
+        return document
+    message = f"{path} {problem}"
+    raise ConfigurationError(message)
 
 
-def _with_masked_tokens(table: dict[str, Any]) -> dict[str, Any]:
+def _masked_table(table: dict[str, Any]) -> dict[str, Any]:
     return {
-        key: _with_masked_tokens(value)
+        key: _masked_table(value)
         if isinstance(value, dict)
-        else Secret(value)
-        if key == "token" and isinstance(value, str)
+        else masked_setting("host", value)
+        if key == "host"
         else value
+        if key in _SHOWN_KEYS
+        else masked(value)
         for key, value in table.items()
     }
 
 
-def _is_same_host(known: str, wanted: str) -> bool:
+def _url(host: object) -> str | None:
     try:
-        return parse_host(known).url == wanted
+        return parse_host(host).url if isinstance(host, str) else None
     except ConfigurationError:
-        # Another profile's host is no reason to refuse this one.
-        return False
+        # Another profile's host is no reason to refuse the one that is looked for.
+        return None
 
 
-def _warn_if_readable_by_others(path: Path) -> None:
-    mode = path.stat().st_mode
-    if os.name == "posix" and mode & 0o077:
-        message = f"{path} may be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`"
-        warnings.warn(message, UserWarning, stacklevel=2)
-
-
-def _warn_if_expired(where: str, expires: object) -> None:
-    """Warn where `expires`, free text that nothing else reads, is a time in the past."""
+def _expiry(text: object) -> datetime | None:
+    """Return the time that `text` tells, free text that the official tools only show, or None where it tells none."""
     from dateutil import parser
 
+    # Without a year in it, whatever dateutil makes of the text is near today.
+    if not re.search(r"[0-9]{4}", str(text)):
+        return None
     try:
-        time = expires if isinstance(expires, datetime) else parser.parse(str(expires)) if expires else None
+        moment = parser.parse(str(text), tzinfos=_zone)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        return
-    if time is None:
-        return
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    if time < datetime.now(UTC):
-        message = f"the token of {where} expired at {time:%Y-%m-%d %H:%M:%S %Z}; {_LOGIN}"
-        warnings.warn(message, UserWarning, stacklevel=2)
+        return None
 
 
-def _conflict(one: str, other: str, kind: str) -> str:
-    return f"{kind}s {one} and {other} are both given; only one of them may be used"
+def _zone(name: str | None, offset: int | None) -> timezone:  # noqa: ARG001 - as dateutil calls it
+    # Given this, dateutil does not warn of names that it does not know; such a time counts as UTC.
+    return UTC if offset is None else timezone(timedelta(seconds=offset))
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -5,7 +5,7 @@ import ipaddress
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from oxide._hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, split_netloc
+from oxide._hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
 from oxide._secrets import Secret
 from oxide.exceptions import ConfigurationError
 
@@ -35,46 +35,56 @@ class Proxy:
 
 
 def parse_proxy(text: str, source: str) -> Proxy:
-    """Return the proxy that `text` names; raise `ConfigurationError` where it names none, never showing a password.
+    """Return the proxy that `text` names; raise `ConfigurationError` where it names none.
 
-    A missing scheme means `http://`.
+    A missing scheme means `http://`. `source` is what to call it in the message, which shows nothing of the text but
+    its scheme: where it is badly written, any part may be the password.
     """
     text = Secret(text.strip())
-    scheme, separator, rest = text.partition("://")
-    scheme, rest = (scheme.lower(), Secret(rest)) if separator else ("http", text)
+    scheme, separator, rest = (Secret(part) for part in text.partition("://"))
+    scheme, rest = (Secret(scheme.lower()), rest) if separator else (Secret("http"), text)
     user, _, place = (Secret(part) for part in rest.rpartition("@"))
-    shown = f"{scheme}://{place.reveal()}"
     if scheme.startswith("socks"):
-        message = f"{source}: {shown!r}: SOCKS needs the package PySocks, which this client does not use; give an HTTP proxy"
+        message = (
+            f"{source} is a SOCKS proxy, which needs the package PySocks, and this client does without: "
+            'give an HTTP proxy, or proxy="" for none'
+        )
         raise ConfigurationError(message)
     if scheme not in DEFAULT_PORTS:
-        message = f"{source}: {shown!r}: the scheme must be http or https"
+        message = f"{source}: the scheme must be http or https (the value is not shown)"
         raise ConfigurationError(message)
-    name, port, path = split_netloc(f"//{place.reveal()}", shown, source)
-    if path.strip("/"):
-        message = f"{source}: {shown!r}: a path has no place in it"
+    authority = parse_authority(Secret(place.removesuffix("/")))
+    if authority is None:
+        message = (
+            f"{source} must be of the form http://name:port, with user name and password as in "
+            "http://user:password@name:port, percent-encoded where needed (the value is not shown)"
+        )
         raise ConfigurationError(message)
-    return Proxy(scheme, name, port or DEFAULT_PORTS[scheme], _basic(user) if user else None, source)
+    name, port = authority
+    scheme_name = scheme.reveal()
+    authorization = _basic(user) if user else None
+    return Proxy(scheme_name, name, port or DEFAULT_PORTS[scheme_name], authorization, source)
 
 
 def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy | None:
     """Return the proxy to reach `host` through: the argument's, else the environment's, else None.
 
-    `no_proxy` None stands for the environment's. Loopback hosts are exempt from a proxy of the environment.
+    `proxy` may be empty, for none at all; `no_proxy` None stands for the environment's. Loopback hosts are exempt from
+    a proxy of the environment.
     """
-    from urllib.request import getproxies  # costs more than all the rest, and only here is it needed
+    from urllib.request import getproxies  # here alone is it needed
 
     environment = {name: Secret(value) for name, value in getproxies().items()}
-    if no_proxy is None:
-        no_proxy = environment.get("no", "")
     if proxy is None:
-        name = host.scheme if environment.get(host.scheme) else "all"
-        proxy, source = environment.get(name), f"environment ({name}_proxy)"
         if is_loopback(host.name):
             return None
+        name = host.scheme if environment.get(host.scheme) else "all"
+        proxy, source = environment.get(name, Secret("")), f"{name.upper()}_PROXY of the environment"
     else:
         source = "proxy"
-    if not proxy or not proxy.strip() or bypasses_proxy(host, no_proxy):
+    if no_proxy is None:
+        no_proxy = environment.get("no", Secret("")).reveal()
+    if not proxy.strip() or bypasses_proxy(host, no_proxy):
         return None
     return parse_proxy(proxy, source)
 
@@ -86,34 +96,39 @@ def _basic(user_info: Secret) -> Secret:
 
 
 def bypasses_proxy(host: Host, no_proxy: str) -> bool:
-    """Whether `no_proxy`, a comma-separated list as in the environment variable, takes `host` past the proxy.
+    """Whether `no_proxy`, a list as in the environment variable, takes `host` past the proxy.
 
-    An entry is `*`, a domain (with or without a leading `.` or `*.`; it covers its subdomains), an address, a
-    network in CIDR form, or a domain or address with a port.
+    Commas or white space stand between the entries. An entry is `*`, a domain (with or without a leading `.` or `*.`;
+    it covers its subdomains), an address, a network in CIDR form, or any of them with a port.
     """
     address = parse_address(host.name)
-    for entry in no_proxy.lower().replace(" ", ",").split(","):
+    for entry in no_proxy.lower().replace(",", " ").split():
         if entry == "*":
             return True
         name, port = _entry_parts(entry)
         if not name or (port is not None and port != str(host.port)):
             continue
         if address is not None:
-            try:
-                if address in ipaddress.ip_network(name, strict=False):
-                    return True
-            except ValueError:
-                continue
-        elif host.name.rstrip(".") == name or host.name.rstrip(".").endswith(f".{name}"):
+            if _is_in_network(address, name):
+                return True
+        elif f".{host.name.rstrip('.')}".endswith(f".{name}"):
             return True
     return False
 
 
 def _entry_parts(entry: str) -> tuple[str, str | None]:
+    """Return what an entry names, without decoration, and its port."""
     if entry.startswith("["):
         name, _, port = entry[1:].partition("]")
-        return name, port.removeprefix(":") or None
-    name, colon, port = entry.partition(":")
-    if colon and ":" not in port:
-        return name.removeprefix("*").strip("."), port
-    return entry.removeprefix("*").strip("."), None
+    elif entry.count(":") == 1:
+        name, _, port = entry.partition(":")
+    else:
+        name, port = entry, ""
+    return name.removeprefix("*").strip("."), port.removeprefix(":") or None
+
+
+def _is_in_network(address: ipaddress.IPv4Address | ipaddress.IPv6Address, network: str) -> bool:
+    try:
+        return address in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False

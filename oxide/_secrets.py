@@ -1,8 +1,8 @@
 """Text that must not be seen, and the headers that carry it."""
 
 import re
-from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any, Final, NoReturn
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, Final, NoReturn, SupportsIndex
 
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
@@ -41,6 +41,10 @@ class Secret(str):
     def __format__(self, spec: str) -> str:
         return MASK
 
+    # Printers that shorten long text take a slice before they take its `repr`.
+    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
+        return Secret(super().__getitem__(key))
+
     def __copy__(self) -> "Secret":
         return self
 
@@ -56,35 +60,72 @@ class Secret(str):
         return "".join(self)
 
 
-def checked_token(token: object) -> Secret:
-    """Return `token` without the white space around it; raise `ConfigurationError` where no header could hold it."""
-    if not isinstance(token, Secret):
-        message = "access_token must be a str, or a callable that returns one"
-        raise ConfigurationError(message)
-    token = Secret(token.strip())
-    if not token:
-        message = "access_token is empty"
-        raise ConfigurationError(message)
-    if not _TOKEN.fullmatch(token):
-        message = (
-            "access_token holds white space, a control character or a character outside ASCII (not shown)"
-        )
-        raise ConfigurationError(message)
-    return token
+class SecretSource:
+    """A callable that returns a secret; the `repr` of the one that it stands for may show it, as a partial's does."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[], object]) -> None:
+        self._read = read
+
+    def __call__(self) -> Any:
+        return masked(self._read())
+
+    def __repr__(self) -> str:
+        return MASK
+
+
+class _Unusable:
+    """Stands for a value of no use where text is wanted, which may hold a secret all the same."""
+
+    def __repr__(self) -> str:
+        return MASK
+
+
+_UNUSABLE = _Unusable()
 
 
 def masked(value: Any) -> Any:
-    """Return a `str` as a `Secret`, anything else as it is."""
-    return Secret(value) if isinstance(value, str) else value
+    """Return what may be a secret in a form that shows nothing of it: text, a callable, or a mapping with such values.
+
+    A function that is given a secret masks it first of all, so that no frame of a traceback holds it.
+    """
+    if value is None or isinstance(value, (Secret, SecretSource, Headers)):
+        return value
+    if isinstance(value, str):
+        return Secret(value)
+    if isinstance(value, Mapping):
+        return {name: masked(item) for name, item in value.items()}
+    return SecretSource(value) if callable(value) else _UNUSABLE
+
+
+def checked_token(token: object, name: str = "access_token") -> Secret:
+    """Return a masked token without the white space around it; raise `ConfigurationError` where no header could hold it.
+
+    `name` is what to call it in the message.
+    """
+    if not isinstance(token, Secret):
+        message = f"{name} must be a str"
+        raise ConfigurationError(message)
+    token = Secret(token.strip())
+    if not token:
+        message = f"{name} is empty"
+        raise ConfigurationError(message)
+    if token.lower().startswith("bearer "):
+        message = f"{name} must be the token alone, without 'Bearer'"
+        raise ConfigurationError(message)
+    if not _TOKEN.fullmatch(token):
+        message = f"{name} holds white space, a control character or a character outside ASCII (not shown)"
+        raise ConfigurationError(message)
+    return token
 
 
 class Headers(MutableMapping[str, str]):
     """Headers to send: names compared without case, names and values checked, credentials masked in `repr`."""
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
+        headers = masked(headers or {})
         self._items: dict[str, tuple[str, str]] = {}
-        # Masked first, so that no frame of the traceback of a bad header holds a plain value.
-        headers = {name: masked(value) for name, value in (headers or {}).items()}
         for name, value in headers.items():
             self[name] = value
 

@@ -1,16 +1,14 @@
 """What each setting of a `Configuration` may be: a check per name, and the defaults that have a reason."""
 
-import ipaddress
-import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from oxide._hosts import parse_host
-from oxide._secrets import PRODUCT_TOKEN, Headers, checked_token
-from oxide.exceptions import ConfigurationError
+from oxide._hosts import is_name, parse_address, parse_host
+from oxide._secrets import PRODUCT_TOKEN, Headers, Secret, SecretSource, checked_token, masked
+from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 DEFAULT_HOST: Final = "http://localhost"
 # Seconds. Long enough for an image of many GiB to be created, short enough for a job to end the same night.
@@ -24,6 +22,9 @@ MAX_RESPONSE_BYTES: Final = 64 * 2**20
 CONNECTION_POOL_MAXSIZE: Final = 100
 # A server refuses versions newer than itself; this is the oldest published one, and its image contract is ours.
 API_VERSION: Final = "2025112000.0.0"
+
+# What the system's `poll` takes, in milliseconds: about 24 days.
+_MAX_SECONDS: Final = (2**31 - 1) // 1000
 
 SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
 
@@ -39,6 +40,19 @@ _DROPPED: Final = frozenset(
 _VERSION = re.compile(
     r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
 )
+
+
+def masked_setting(name: str, value: Any) -> Any:
+    """Return `value` masked if it may hold a secret; so may that of a name which does not exist, for it is misspelled."""
+    if name == "host":
+        return Secret(value) if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value) else value
+    return masked(value) if name in SECRETS or name not in _CHECKS else value
+
+
+def mask_settings(settings: dict[str, Any]) -> None:
+    """Mask, in place, each value that may hold a secret."""
+    for name, value in settings.items():
+        settings[name] = masked_setting(name, value)
 
 
 def check_setting(name: str, value: Any) -> Any:
@@ -60,8 +74,8 @@ def check_seconds(name: str, value: Any) -> float | None:
     """Return a number of seconds, or None for no limit."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        _refuse(name, "must be a positive number of seconds, or None for no limit")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MAX_SECONDS:
+        _refuse(name, f"must be a positive number of seconds up to {_MAX_SECONDS}, or None for no limit")
     return float(value)
 
 
@@ -70,14 +84,18 @@ def _refuse(name: str, rule: str) -> NoReturn:
     raise ConfigurationError(message)
 
 
-def _host(_: str, value: Any) -> str:
+def _host(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        _refuse("host", "must be a str, as in 'https://my-silo.sys.rack.example'")
+        _refuse(name, "must be a str, as in 'https://my-silo.sys.rack.example'")
     return parse_host(value).url
 
 
-def _access_token(_: str, value: Any) -> Any:
-    return value if value is None or callable(value) else checked_token(value)
+def _access_token(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, SecretSource):
+        return value
+    if not isinstance(value, str):
+        _refuse(name, "must be a str, or a callable without arguments that returns one")
+    return checked_token(value, name)
 
 
 def _text(name: str, value: Any) -> str | None:
@@ -86,18 +104,21 @@ def _text(name: str, value: Any) -> str | None:
     return value
 
 
-def _text_or_empty(name: str, value: Any) -> str | None:
+def _no_proxy(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        _refuse(name, "must be a str or None")
+        _refuse(name, "must be a str of hosts with commas between them, or None")
     return value
 
 
+def checked_path(name: str, value: Any) -> str:
+    """Return a path as text."""
+    if not isinstance(value, (str, os.PathLike)) or not (path := os.fsdecode(value)) or "\0" in path:
+        _refuse(name, "must be a path, and not empty")
+    return path
+
+
 def _path(name: str, value: Any) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
-        _refuse(name, "must be a path or None")
-    return os.fsdecode(value)
+    return None if value is None else checked_path(name, value)
 
 
 def _certificates(name: str, value: Any) -> str | bytes | None:
@@ -121,6 +142,14 @@ def _assert_hostname(name: str, value: Any) -> str | bool | None:
     if value is True:
         return None
     return False if value is False else _text(name, value)
+
+
+def _server_name(name: str, value: Any) -> str | None:
+    if value is not None and not (
+        isinstance(value, str) and (is_name(value.lower()) or parse_address(value) is not None)
+    ):
+        _refuse(name, "must be a host name or an IP address, without a port, or None")
+    return value
 
 
 def _ssl_context(name: str, value: Any) -> Any:
@@ -154,19 +183,37 @@ def _retries(name: str, value: Any) -> Any:
 
 
 def _resolve(name: str, value: Any) -> Mapping[str, str]:
-    try:
-        addresses = {
-            host.lower(): str(ipaddress.ip_address(text.strip("[]"))) for host, text in value.items()
-        }
-    except (AttributeError, ValueError):
-        _refuse(name, "must map host names to IP addresses, as in {'my.rack': '192.0.2.7'}")
+    addresses: dict[str, str] = {}
+    for host, text in value.items() if isinstance(value, Mapping) else [(None, None)]:
+        address = parse_address(text.strip("[]")) if isinstance(text, str) else None
+        if not isinstance(host, str) or not is_name(host.lower()) or address is None:
+            _refuse(
+                name, "must map host names, without a port, to IP addresses, as in {'my.rack': '192.0.2.7'}"
+            )
+        addresses[host.lower()] = str(address)
     return MappingProxyType(addresses)
 
 
-def _proxy_headers(name: str, value: Any) -> Headers | None:
-    if value is not None and not isinstance(value, Mapping):
+def _proxy(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        _refuse(name, "must be a str or None")
+    if value:
+        from oxide._proxies import parse_proxy
+
+        parse_proxy(value, name)
+    return value
+
+
+def _proxy_headers(name: str, value: Any) -> Mapping[str, str] | None:
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
         _refuse(name, "must map header names to values")
-    return None if value is None else Headers(value)
+    try:
+        return MappingProxyType(Headers(value))
+    except (ApiTypeError, ApiValueError) as error:
+        problem = str(error)
+    _refuse(name, f"cannot be sent: {problem}")
 
 
 def _socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
@@ -213,12 +260,12 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "key_password": _text,
     "verify_ssl": _flag,
     "assert_hostname": _assert_hostname,
-    "tls_server_name": _text,
+    "tls_server_name": _server_name,
     "ssl_context": _ssl_context,
     "allow_http_token": _flag,
     "resolve": _resolve,
-    "proxy": _text_or_empty,
-    "no_proxy": _text_or_empty,
+    "proxy": _proxy,
+    "no_proxy": _no_proxy,
     "proxy_headers": _proxy_headers,
     "proxy_ssl_context": _ssl_context,
     "timeout": check_seconds,

@@ -21,7 +21,10 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
         return configuration.ssl_context
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Python 3.13 began to refuse certificates without an authority key identifier, which private CAs often make.
+    context.hostname_checks_common_name = False  # as browsers, and as RFC 9525 has it
+    # As Python 3.13 does by default, on every Python: a CA that is trusted need not be a root ...
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # ... and as it does not: private CAs often make certificates without an authority key identifier.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not configuration.verify_ssl:
         context.check_hostname = False
@@ -36,23 +39,44 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
     if configuration.ca_cert_data is not None:
         _load_authorities(context, "ca_cert_data", configuration.ca_cert_data)
     if configuration.cert_file is not None and not for_proxy:
-        _load_client_certificate(context, configuration)
+        _load_client_certificate(context, configuration.cert_file, configuration)
     return context
 
 
+def trusted_authorities(configuration: "Configuration") -> str:
+    """Return, for people, which CA certificates a client trusts."""
+    if configuration.ssl_context is not None:
+        trusts_all = configuration.ssl_context.verify_mode == ssl.CERT_NONE
+        return f"those of ssl_context{', which accepts any certificate' if trusts_all else ''}"
+    if not configuration.verify_ssl:
+        return "any certificate is accepted (verify_ssl=False)"
+    given = [name for name in ("ssl_ca_cert", "ca_cert_data") if getattr(configuration, name) is not None]
+    if not given:
+        paths = ssl.get_default_verify_paths()
+        return f"the system's ({', '.join(filter(None, (paths.cafile, paths.capath))) or 'none found'})"
+    return " and ".join(
+        f"those of {name} {configuration.ssl_ca_cert!r}" if name == "ssl_ca_cert" else f"those of {name}"
+        for name in given
+    )
+
+
 def _load_authorities(context: ssl.SSLContext, where: str, data: str | bytes) -> None:
-    if isinstance(data, bytes) and b"-----BEGIN" in data:
-        data = data.decode("ascii", "replace").replace("\ufffd", "?")
+    pem = data.encode(errors="replace") if isinstance(data, str) else data
     try:
-        context.load_verify_locations(cadata=data)
-    except (ssl.SSLError, ValueError, UnicodeError) as error:
+        if isinstance(data, str) or b"-----BEGIN" in pem:
+            # Bundles name their certificates in comments, in any language.
+            context.load_verify_locations(cadata=pem.decode("ascii", "replace").replace("\ufffd", "?"))
+        else:
+            context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError) as error:
         message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
         raise ConfigurationError(message) from None
 
 
-def _load_client_certificate(context: ssl.SSLContext, configuration: "Configuration") -> None:
-    certificate, key = configuration.cert_file, configuration.key_file
-    assert certificate is not None  # noqa: S101 - the caller's condition, for the type checkers
+def _load_client_certificate(
+    context: ssl.SSLContext, certificate: str | os.PathLike[str], configuration: "Configuration"
+) -> None:
+    key = configuration.key_file
     _read("cert_file", certificate)
     if key is not None:
         _read("key_file", key)

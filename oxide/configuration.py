@@ -3,12 +3,12 @@
 import copy
 import functools
 import logging
-import platform
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Never, NoReturn, Self
 
 from oxide._hosts import parse_host
-from oxide._secrets import MASK, Headers, masked
+from oxide._secrets import MASK, masked
 from oxide._settings import (
     API_VERSION,
     CONNECT_TIMEOUT,
@@ -21,6 +21,8 @@ from oxide._settings import (
     SETTINGS,
     TIMEOUT,
     check_setting,
+    mask_settings,
+    masked_setting,
     no_such_setting,
 )
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _DEPENDENCIES = ("pydantic", "python-dateutil", "typing-extensions", "urllib3")
+_TLS_FILES = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_password")
 
 
 class Configuration:
@@ -152,11 +155,17 @@ class Configuration:
         debug: bool | None = None,
         **unknown: Never,
     ) -> None:
-        # Masked first, so that no frame of a traceback holds a plain secret.
-        access_token, key_password, proxy = masked(access_token), masked(key_password), masked(proxy)
-        proxy_headers = None if proxy_headers is None else Headers(proxy_headers)
-        for name in unknown:
-            raise ApiTypeError(no_such_setting(name))
+        # First of all, so that no frame of a traceback holds a plain secret.
+        host, access_token, key_password = (
+            masked_setting("host", host),
+            masked(access_token),
+            masked(key_password),
+        )
+        proxy, proxy_headers = masked(proxy), masked(proxy_headers)
+        if unknown:
+            names = list(unknown)
+            unknown.clear()
+            raise ApiTypeError(no_such_setting(names[0]))
         self.__dict__.update(_frozen=False, _sources={})
         self.host = DEFAULT_HOST if host is None else host
         self.access_token = access_token
@@ -197,11 +206,13 @@ class Configuration:
         self.check()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        value = masked(value) if name in SECRETS else value
+        value = masked_setting(name, value)
         if name not in SETTINGS:
             raise ApiAttributeError(no_such_setting(name))
-        if self.__dict__["_frozen"] and name not in {"access_token", "debug"}:
-            message = f"{name} cannot change once a client is made: make a new Configuration, or a copy, and a new client"
+        if self.__dict__["_frozen"] and name != "access_token":
+            message = (
+                f"{name} cannot change once a client is made: change a copy, and make a new client from it"
+            )
             raise ConfigurationError(message)
         self.__dict__[name] = check_setting(name, value)
         self.note_source(name, "argument")
@@ -214,23 +225,29 @@ class Configuration:
 
     def check(self) -> None:
         """Raise `ConfigurationError` where settings do not go together or name files that cannot be used."""
-        files = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_password")
-        given = [name for name in files if getattr(self, name) is not None]
-        problem = None
-        if self.ssl_context is not None and (given or not self.verify_ssl):
-            problem = (
-                f"ssl_context takes the place of {', '.join(given) or 'verify_ssl'}; give one or the other"
-            )
-        elif self.cert_file is None and (self.key_file is not None or self.key_password is not None):
-            problem = f"{'key_file' if self.key_file is not None else 'key_password'} needs cert_file"
-        elif parse_host(self.host).name in self.resolve and self.chosen_proxy():
-            problem = "resolve names the host, but a proxy does its own resolving: drop one of the two"
-        if problem:
+        if problem := self._conflict():
             raise ConfigurationError(problem)
-        if given:
+        if any(getattr(self, name) is not None for name in _TLS_FILES):
             from oxide._tls import build_context
 
             build_context(self)
+
+    def _conflict(self) -> str | None:
+        replaced = [name for name in (*_TLS_FILES, "assert_hostname") if getattr(self, name) is not None]
+        if not self.verify_ssl:
+            replaced.append("verify_ssl=False")
+        if self.ssl_context is not None and replaced:
+            return f"ssl_context takes the place of {', '.join(replaced)}: give one or the other"
+        for name in ("key_file", "key_password"):
+            if getattr(self, name) is not None and self.cert_file is None:
+                return f"{name} needs cert_file"
+        proxy = self.chosen_proxy()
+        if proxy is not None and parse_host(self.host).name in self.resolve:
+            return (
+                f"resolve has no effect on {self.host} behind a proxy ({proxy.source}), which resolves names itself: "
+                'leave it out, or set proxy=""'
+            )
+        return None
 
     def freeze(self) -> None:
         """Fix every setting but `access_token`: a client has been made and will not look at them again."""
@@ -274,12 +291,14 @@ class Configuration:
         """
         from oxide._credentials import find_credentials
 
-        token = masked(token)
-        for name in settings.keys() & SECRETS:
-            settings[name] = masked(settings[name])
+        host, token = masked_setting("host", host), masked(token)
+        mask_settings(settings)
+        for name in settings:
+            if name not in SETTINGS:
+                raise ApiTypeError(no_such_setting(name))
         if "access_token" in settings:
-            message = "from_environment() takes the token as token=, with host="
-            raise ConfigurationError(message)
+            message = "from_environment() takes the token as token=, together with host="
+            raise ApiTypeError(message)
         found = find_credentials(host, token, profile, config_dir)
         configuration = cls(found.host, access_token=found.token, **settings)
         configuration.note_source("host", found.source)
@@ -304,43 +323,44 @@ class Configuration:
         Configuration._default = default
 
     def to_debug_report(self) -> str:
-        """Return what a maintainer asks first: settings and where they came from, proxy, versions. It holds no secret."""
-        from importlib.metadata import version
+        """Return what a maintainer asks first: versions, settings and where they came from, proxy, CAs. It holds no secret."""
+        import platform
+        import ssl
 
         from oxide import __version__
+        from oxide._tls import trusted_authorities
 
-        lines = [f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}"]
-        lines.append(", ".join(f"{name} {version(name)}" for name in _DEPENDENCIES))
         proxy = self.chosen_proxy()
-        lines.append(f"proxy in use: {f'{proxy.url} ({proxy.source})' if proxy else 'none'}")
-        if self.ssl_context is not None:
-            authorities = "ssl_context"
-        elif not self.verify_ssl:
-            authorities = "any certificate is accepted (verify_ssl=False)"
-        else:
-            files = [name for name in ("ssl_ca_cert", "ca_cert_data") if getattr(self, name) is not None]
-            authorities = " and ".join(files) or "system"
-        lines.append(f"CA certificates: {authorities}")
-        lines += [f"{name}: {self._shown(name)} ({self._source(name)})" for name in SETTINGS]
-        return "\n".join(lines)
+        return "\n".join(
+            [
+                f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}",
+                ", ".join([*(f"{name} {_version(name)}" for name in _DEPENDENCIES), ssl.OPENSSL_VERSION]),
+                f"proxy in use: {f'{proxy.url} ({proxy.source})' if proxy else 'none'}",
+                f"trusted CA certificates: {trusted_authorities(self)}",
+                *(f"{name}: {self._shown(name)} ({self._source(name)})" for name in SETTINGS),
+            ]
+        )
 
     def _shown(self, name: str) -> str:
-        value = getattr(self, name)
+        value = self.__dict__[name]
+        if name in SECRETS and value is not None:
+            return MASK if value else "''"
         if name == "ca_cert_data" and value is not None:
             return f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}>"
-        return MASK if name in SECRETS and value is not None else repr(value)
+        if isinstance(value, Mapping):
+            return repr(dict(value))
+        # The `repr` of a partial or of a bound method shows more than which function it is.
+        return f"<{getattr(value, '__qualname__', type(value).__name__)}>" if callable(value) else repr(value)
 
     def _source(self, name: str) -> str:
         source: str = self.__dict__["_sources"][name]
-        return "default" if source == "argument" and getattr(self, name) == _defaults()[name] else source
+        return "default" if source == "argument" and self.__dict__[name] == _defaults()[name] else source
 
     def __repr__(self) -> str:
-        shown = [
-            f"{name}={self._shown(name)}"
-            for name in SETTINGS
-            if name == "host" or self._source(name) != "default"
-        ]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        # A debugger may ask in the middle of the constructor.
+        known = [name for name in SETTINGS if name in self.__dict__]
+        shown = [name for name in known if name == "host" or self._source(name) != "default"]
+        return f"{type(self).__name__}({', '.join(f'{name}={self._shown(name)}' for name in shown)})"
 
     def __copy__(self) -> Self:
         clone = object.__new__(type(self))
@@ -357,10 +377,19 @@ class Configuration:
                 "a Configuration that holds a secret does not pickle: build it in the worker that uses it"
             )
             raise ApiTypeError(message)
-        return self.__dict__
+        return {**self.__dict__, "resolve": dict(self.resolve), "_frozen": False}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update(state, resolve=MappingProxyType(state["resolve"]))
+
+
+def _version(distribution: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "of unknown version"
 
 
 @functools.cache
