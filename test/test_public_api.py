@@ -1,0 +1,116 @@
+"""Compare the public interface with the description in public_api.txt, so that no change of it goes unnoticed.
+
+A change that is meant is written down by `tox -e public-api`, and reviewed as a change of that file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import griffe
+
+STORED = Path(__file__).with_name("public_api.txt")
+SPECIAL_METHODS = {"__init__", "__call__", "__enter__", "__iter__", "__next__"}
+WIDTH = 110
+
+
+def interface() -> str:
+    """Describe every public name of the package, from its source: signatures, types, bases, constants."""
+    package = griffe.load("oxide", allow_inspection=False)
+    assert isinstance(package, griffe.Module)
+    return "".join(f"{line}\n" for line in module_lines(package))
+
+
+def module_lines(module: griffe.Module) -> Iterator[str]:
+    """Describe a module; what it takes over from a private module is described in its place."""
+    for name, member in sorted(module.members.items()):
+        if not member.is_public or name.startswith("__"):
+            continue
+        if member.is_module:
+            continue
+        target = member.final_target if isinstance(member, griffe.Alias) else member
+        if member.is_alias and not private(target.path):
+            yield f"{member.path} = {target.path}"
+        else:
+            yield from member_lines(target, member.path)
+    for _, submodule in sorted(module.modules.items()):
+        if submodule.is_public:
+            yield from module_lines(submodule)
+
+
+def member_lines(member: griffe.Object, path: str) -> Iterator[str]:
+    """Describe a class with its members, a function or an attribute."""
+    if isinstance(member, griffe.Class):
+        bases = ", ".join(str(base) for base in member.bases)
+        yield f"class {path}({bases})"
+        for name, inner in sorted(class_members(member).items()):
+            yield from (f"    {line}" for line in member_lines(inner, name))
+    elif isinstance(member, griffe.Function):
+        yield from signature_lines(member, path)
+    elif isinstance(member, griffe.Attribute):
+        yield attribute_line(member, path)
+
+
+def class_members(cls: griffe.Class) -> dict[str, griffe.Object]:
+    """Return the public members of a class, and those that it inherits from private classes."""
+    found: dict[str, griffe.Object] = {}
+    keys = any(str(base) == "TypedDict" for base in cls.bases)
+    for owner in reversed([cls, *(base for base in cls.mro() if private(base.path))]):
+        found |= {
+            name: member
+            for name, member in owner.members.items()
+            if isinstance(member, griffe.Object)
+            and (keys or not name.startswith("_") or name in SPECIAL_METHODS)
+        }
+    return found
+
+
+def signature_lines(function: griffe.Function, path: str) -> Iterator[str]:
+    """Describe a function, with a line for each parameter if they do not fit into one."""
+    name = "@classmethod " * ("classmethod" in function.labels) + path
+    line = name + str(function.signature()).removeprefix(function.name)
+    if len(line) <= WIDTH:
+        yield line
+        return
+    yield f"{name}("
+    previous = None
+    for parameter in function.parameters:
+        if parameter.name in {"self", "cls"}:
+            continue
+        if previous is not parameter.kind is griffe.ParameterKind.keyword_only:
+            yield "    *,"
+        previous = parameter.kind
+        yield f"    {parameter_text(parameter)},"
+    yield f") -> {function.returns}"
+
+
+def parameter_text(parameter: griffe.Parameter) -> str:
+    """Describe one parameter."""
+    if parameter.kind is griffe.ParameterKind.var_keyword:
+        return f"**{parameter.name}: {parameter.annotation}"
+    default = "" if parameter.default is None else f" = {parameter.default}"
+    return f"{parameter.name}: {parameter.annotation}{default}"
+
+
+def attribute_line(attribute: griffe.Attribute, path: str) -> str:
+    """Describe an attribute; its value only where it is a constant or a default, not what a method assigns."""
+    settable = "property" in attribute.labels and "writable" in attribute.labels
+    kind = "@property " * ("property" in attribute.labels)
+    annotation = "" if attribute.annotation is None else f": {attribute.annotation}"
+    constant = attribute.value is not None and attribute.labels & {"class-attribute", "module-attribute"}
+    return (
+        f"{kind}{path}{annotation}" + (f" = {attribute.value}" if constant else "") + ", settable" * settable
+    )
+
+
+def private(path: str) -> bool:
+    """Tell whether a dotted path has a private part."""
+    return any(part.startswith("_") for part in path.split("."))
+
+
+def test_public_interface() -> None:
+    """The public interface is the one that is written down; see above where a change is meant."""
+    assert interface() == STORED.read_text("utf-8"), "run `tox -e public-api` if this is meant"
+
+
+if __name__ == "__main__":
+    STORED.write_text(interface(), "utf-8")
