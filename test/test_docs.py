@@ -1,0 +1,314 @@
+"""What the docs say of the code is what the code says: names, signatures, types, defaults, statuses, exceptions."""
+
+import collections.abc
+import inspect
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+from pydantic import AwareDatetime, BaseModel
+
+import oxide
+from oxide import _encoding, _identifiers, _settings, exceptions
+from oxide._operations import OPERATIONS, Operation
+from oxide._retry import RETRIED_STATUSES
+from oxide.testing._routing import SUCCESS_STATUSES
+
+ROOT = Path(__file__).parent.parent
+API = "docs/ImagesApi.md"
+FORMS = ("_with_http_info", "_without_preload_content")
+HELPERS = ("image_ensure", "image_list_iter", "from_environment")
+OF_OPERATIONS = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+
+
+def read(page: str) -> str:
+    """Return a page of the project."""
+    return (ROOT / page).read_text("utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands below a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(heading)}\n", text, re.MULTILINE)
+    assert found, f"no heading {heading!r}"
+    rest = text[found.end() :]
+    end = re.search(rf"^#{{1,{len(found[1])}}} ", rest, re.MULTILINE)
+    return rest[: end.start()] if end else rest
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of the first table, without its header, as plain text."""
+    table = re.search(r"^[-: ]+\|[-:| ]+\n((?:.*\|.*\n?)+)", text, re.MULTILINE)
+    assert table, "no table"
+    return [[plain(cell) for cell in re.split(r"(?<!\\)\|", line)] for line in table[1].splitlines()]
+
+
+def plain(markdown: str) -> str:
+    """Return a piece of Markdown without its marks and links."""
+    without_links = re.sub(r"\[((?:[^][]|\[[^]]*\])*)\]\([^)]*\)", r"\1", markdown)
+    return re.sub(r"[`*]|\\(?=\|)", "", without_links).strip()
+
+
+def written(annotation: Any) -> str:
+    """Return a type as the docs write it."""
+    if annotation in {None, NoneType}:
+        return "None"
+    if annotation is AwareDatetime:
+        return "datetime"
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is None:
+        return getattr(annotation, "__name__", str(annotation))
+    if origin is Annotated:
+        return written(arguments[0])
+    if origin is Literal:
+        return " | ".join(map(repr, arguments))
+    if origin in {Union, UnionType}:
+        return " | ".join(map(written, arguments))
+    if origin is collections.abc.Callable:
+        *parameters, result = arguments
+        return f"Callable[[{', '.join(map(written, parameters[0]))}], {written(result)}]"
+    return f"{origin.__name__}[{', '.join(map(written, arguments))}]"
+
+
+def written_without_none(annotation: Any) -> str:
+    """Return a type as the docs write it where "optional" stands beside it."""
+    return written(annotation).removesuffix(" | None")
+
+
+def call(method: Callable[..., Any]) -> str:
+    """Return a signature as the docs write it."""
+    parameters = [
+        "**" + parameter.name
+        if parameter.kind is parameter.VAR_KEYWORD
+        else parameter.name
+        if parameter.default is parameter.empty
+        else f"{parameter.name}={parameter.default!r}"
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.name != "self"
+    ]
+    return f"{method.__name__}({', '.join(parameters)}) -> {written(inspect.signature(method).return_annotation)}"
+
+
+def public_methods(kind: type) -> set[str]:
+    """Return the names of the public methods that a class has itself."""
+    return {
+        name
+        for name, value in vars(kind).items()
+        if not name.startswith("_") and not isinstance(value, property)
+    }
+
+
+def test_every_method_is_documented_and_nothing_else() -> None:
+    plain_forms = {operation.id for operation in OPERATIONS}
+    other_forms = {name + form for name in plain_forms for form in FORMS}
+    assert public_methods(oxide.ImagesApi) == plain_forms | other_forms | set(HELPERS)
+    headings = set(re.findall(r"^#+ (\w+)$", read(API), re.MULTILINE))
+    assert headings >= plain_forms | set(HELPERS)
+    assert {name for name in headings if name.islower()} == plain_forms | set(HELPERS)
+
+
+@pytest.mark.parametrize("page", [API, "docs/index.md"])
+def test_table_of_methods(page: str) -> None:
+    text = read(page) if page == API else section(read(page), "Documentation for API endpoints")
+    documented = [row[-3:-1] for row in rows(text)]
+    assert documented == [[operation.id, f"{operation.method} {operation.path}"] for operation in OPERATIONS]
+
+
+@pytest.mark.parametrize("name", [*(operation.id for operation in OPERATIONS), *HELPERS])
+def test_signature(name: str) -> None:
+    assert section(read(API), name).startswith(f"> `{call(getattr(oxide.ImagesApi, name))}`\n")
+
+
+@OF_OPERATIONS
+def test_parameters(operation: Operation[Any]) -> None:
+    parameters = list(inspect.signature(getattr(oxide.ImagesApi, operation.id)).parameters.values())[1:-1]
+    documented = rows(section(section(read(API), operation.id), "Parameters"))
+    assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
+        (
+            parameter.name,
+            written_without_none(parameter.annotation),
+            parameter.default is None,
+        )
+        for parameter in parameters
+    ]
+
+
+@OF_OPERATIONS
+def test_return_types(operation: Operation[Any]) -> None:
+    text = plain(section(section(read(API), operation.id), "Return type"))
+    text = " ".join(text.split())
+    assert text.startswith(written(operation.result))
+    with_info, open_answer = (getattr(oxide.ImagesApi, operation.id + form) for form in FORMS)
+    assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
+    opened = written(inspect.signature(open_answer).return_annotation)
+    assert f"{open_answer.__name__} an open {opened}." in text
+
+
+@OF_OPERATIONS
+def test_request_headers(operation: Operation[Any]) -> None:
+    text = plain(section(section(read(API), operation.id), "HTTP request headers"))
+    assert f"Content-Type: {'Not defined' if operation.body is None else 'application/json'}\n" in text
+    assert text.endswith("Accept: application/json")
+
+
+@OF_OPERATIONS
+def test_statuses(operation: Operation[Any]) -> None:
+    success, *failures = rows(section(section(read(API), operation.id), "HTTP response details"))
+    assert (success[0], success[3]) == (str(SUCCESS_STATUSES[operation.id]), "")
+    for status, _, headers, raised in failures:
+        assert headers == "x-request-id"
+        if status == "4XX":
+            assert raised == "ApiException or below"
+        else:
+            kind = getattr(exceptions, raised)
+            assert issubclass(kind, exceptions.class_for(int(status.replace("X", "0")), raised))
+    assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
+    docstring = inspect.getdoc(getattr(oxide.ImagesApi, operation.id)) or ""
+    named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
+    assert set(named) <= {row[3] for row in failures}
+
+
+def test_options_of_a_call() -> None:
+    documented = rows(section(read(API), "Options of one call"))
+    hints = get_type_hints(oxide.RequestOptions)
+    assert [(name, kind) for name, kind, _ in documented] == [
+        (name, written(hint)) for name, hint in hints.items()
+    ]
+
+
+def test_range_of_limit() -> None:
+    limit = rows(section(section(read(API), "image_list"), "Parameters"))[0]
+    assert f"1 to {_encoding._MAX_LIMIT}" in limit[3]
+
+
+MODELS = [name for name in oxide.models.__all__ if name != "DigestType"]
+OF_MODELS = pytest.mark.parametrize(
+    "model", [getattr(oxide, name) for name in MODELS], ids=lambda model: model.__name__
+)
+
+
+def test_every_model_is_listed() -> None:
+    listed = re.findall(
+        r"^- \[(\w+)\]\(\1\.md\)$", section(read("docs/index.md"), "Documentation for models"), re.MULTILINE
+    )
+    assert listed == MODELS
+
+
+@OF_MODELS
+def test_model(model: type[BaseModel | Enum]) -> None:
+    page = read(f"docs/{model.__name__}.md")
+    if issubclass(model, Enum):
+        documented = re.findall(r"^\* `(\w+)` \(value: `(.*)`\)$", section(page, "Enum"), re.MULTILINE)
+        assert documented == [(member.name, repr(member.value)) for member in model]
+        return
+    documented = rows(section(page, "Properties"))
+    assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
+        (name, written_without_none(field.annotation), not field.is_required())
+        for name, field in model.model_fields.items()
+    ]
+    keeps_unknown = model.model_config["extra"] == "allow"
+    assert ("fields that this version does not know are kept" in page.lower()) == keeps_unknown
+
+
+def test_members_of_digest_type() -> None:
+    (member,) = oxide.DigestType
+    assert f"the member `{member.name}` (value: `{member.value!r}`)" in read("docs/Digest.md")
+
+
+def test_lengths() -> None:
+    for name, _, _, notes in rows(section(read("docs/ImageCreate.md"), "Properties")):
+        constraints = oxide.ImageCreate.model_fields[name].metadata
+        longest = [limit for part in constraints if (limit := getattr(part, "max_length", None)) is not None]
+        assert re.findall(r"At most (\d+) characters", notes) == list(map(str, longest))
+    assert f"1 to {_identifiers.NAME_MAX_BYTES} characters" in section(read("docs/NameOrId.md"), "Names")
+
+
+def drawn_tree(kind: type[Exception], prefix: str = "") -> Iterator[str]:
+    """Yield the lines of the tree of exceptions, each a class with Python's own bases."""
+    below = [child for child in kind.__subclasses__() if child.__module__ == exceptions.__name__]
+    for child in below:
+        last = child is below[-1]
+        own = [base.__name__ for base in child.__bases__ if base.__module__ == "builtins"]
+        yield prefix + ("└── " if last else "├── ") + child.__name__ + "".join(f" ({name})" for name in own)
+        yield from drawn_tree(child, prefix + ("    " if last else "│   "))
+
+
+def test_tree_of_exceptions() -> None:
+    docstring = inspect.cleandoc(exceptions.__doc__ or "")
+    (tree,) = re.findall(
+        r"^```text\n(OpenApiException\n.*?)^```", read("docs/errors.md"), re.MULTILINE | re.DOTALL
+    )
+    assert inspect.cleandoc(docstring.split("\n\n")[1]) + "\n" == tree
+    drawn = [re.split(r"  +(?=\S)(?![├└│])", line)[0] for line in tree.splitlines()]
+    assert drawn == ["OpenApiException", *drawn_tree(oxide.OpenApiException)]
+
+
+def test_each_exception_has_advice() -> None:
+    advised = [row[0] for row in rows(section(read("docs/errors.md"), "What to do"))]
+    of_calls = [line.split("── ")[1].split(" (")[0] for line in drawn_tree(oxide.ApiException)]
+    assert advised == of_calls
+
+
+def test_attributes_of_exceptions() -> None:
+    documented = [row[0] for row in rows(section(read("docs/errors.md"), "Attributes"))]
+    assert documented == [name for name in vars(oxide.ApiException()) if not name.startswith("_")]
+    assert documented == attributes_in_docstring(oxide.ApiException)
+
+
+def attributes_in_docstring(kind: type) -> list[str]:
+    """Return the names that the docstring of a class gives its attributes."""
+    return re.findall(r"^    (\w+): ", (inspect.getdoc(kind) or "").partition("Attributes:")[2], re.MULTILINE)
+
+
+def test_defaults_of_timeouts() -> None:
+    configuration = oxide.Configuration()
+    documented = rows(section(read("docs/retries-and-timeouts.md"), "Timeouts"))
+    assert [(name, float(default)) for name, default, _ in documented] == [
+        (name, getattr(configuration, name)) for name in ("timeout", "connect_timeout", "read_timeout")
+    ]
+
+
+def test_attributes_of_an_attempt() -> None:
+    documented = [row[0] for row in rows(section(read("docs/retries-and-timeouts.md"), "Watching"))]
+    assert documented == [field.name for field in fields(oxide.Attempt)]
+
+
+def test_statuses_tried_again() -> None:
+    documented = rows(section(read("docs/retries-and-timeouts.md"), "What is tried again"))
+    assert [", ".join(map(str, sorted(RETRIED_STATUSES))), "again", "no"] in documented
+
+
+def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
+    page = read("docs/migrating.md")
+    for name in _settings._DROPPED:
+        setting: dict[str, Any] = {name: "x"}
+        with pytest.raises(oxide.ApiTypeError, match=r"see docs/migrating\.md"):
+            oxide.Configuration(**setting)
+        assert f"`{name}`" in page
+
+
+def test_the_version_has_its_place_in_the_changelog() -> None:
+    assert re.search(rf"^## \[{re.escape(oxide.__version__)}\]", read("CHANGELOG.md"), re.MULTILINE)
+
+
+def test_the_map_of_the_code_has_every_module() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix() for path in ROOT.glob("oxide/*.py") if path.name != "__init__.py"
+    }
+    mapped = set(re.findall(r"\((oxide/\w+\.py)\)", section(read("CONTRIBUTING.md"), "A map of the code")))
+    assert mapped == found
+
+
+def test_the_readme_names_what_is_needed() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    text = " ".join(section(read("README.md"), "What it is").split())
+    assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
+    (names,) = re.findall(r"four dependencies: ([^.]*)\.", text)
+    assert sorted(re.split(r", | and ", names)) == sorted(
+        requirement.split(">=")[0] for requirement in project["dependencies"]
+    )
