@@ -335,15 +335,10 @@ def _answered(response: RESTResponse, limit: int) -> ApiException:
         while piece := response.read1(limit - len(body)):
             body += piece
     response.close()
-    try:
-        document = from_json(body, allow_partial="trailing-strings")
-    except ValueError:
-        document = None
-    known = document if isinstance(document, dict) else {}
-    code, message, request_id = (
-        value if isinstance(value := known.get(name), str) else None
-        for name in ("error_code", "message", "request_id")
-    )
+    # The body may be cut: half a message still says something, half a code or ID is wrong.
+    known = _members(body, cut_text=False)
+    code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))
+    message = _str_or_none(_members(body, cut_text=True).get("message"))
     location_header = response.headers.get("location")
     if 300 <= response.status < 400:
         message = f"redirect to {location_header}" if location_header else "redirect without a target"
@@ -363,6 +358,19 @@ def _answered(response: RESTResponse, limit: int) -> ApiException:
         retry_after=_retry_after(response.headers),
         hint=_hint(response.status, message, location_header),
     )
+
+
+def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
+    """Return the members of the JSON object that `body` is or begins, whole ones only unless `cut_text`."""
+    try:
+        document = from_json(body, allow_partial="trailing-strings" if cut_text else True)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _str_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _hint(status: int, message: str | None, target: str | None) -> str | None:
@@ -390,7 +398,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 def _text(body: bytes) -> str | bytes:
     kept = body[:_MAX_KEPT_BODY]
     try:
-        # What is kept may end within a character.
-        return getincrementaldecoder("utf-8")().decode(kept, final=len(kept) == len(body))
+        # An answer that was cut, here or on the way, may end within a character.
+        return getincrementaldecoder("utf-8")().decode(kept)
     except UnicodeDecodeError:
         return kept
