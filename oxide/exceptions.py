@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from oxide._retry import Attempt
 
-_MAX_TEXT = 1000
+_MAX_TEXT = 1000  # bytes of UTF-8
+_MAX_REQUEST_ID = 100  # likewise; a UUID has 36
 
 Outcome = Literal["not sent", "unknown", "answered"]
 
@@ -125,14 +126,14 @@ class ApiException(OpenApiException):
         text = ": ".join(part for part in (what, self.message) if part) or type(self).__name__
         facts = [
             self.operation,
-            self.request_id and f"request id {self.request_id}",
+            self.request_id and f"request id {_one_line(self.request_id, _MAX_REQUEST_ID)}",
             self.outcome == "unknown" and self.method != "GET" and "the server may have acted",
             len(self.attempts) > 1 and f"{len(self.attempts)} attempts",
             self.retry_after is not None and f"retry after {self.retry_after:g} s",
         ]
         if known := ", ".join(fact for fact in facts if fact):
             # The facts stay readable however long the server's message is.
-            text = f"{_one_line(text, _MAX_TEXT - len(known))} ({known})"
+            text = f"{_one_line(text, _MAX_TEXT - len(known.encode()) - 3)} ({known})"
         return _one_line(text, _MAX_TEXT) + (f"; {self._hint}" if self._hint else "")
 
     def __repr__(self) -> str:
@@ -233,7 +234,7 @@ def _rebuilt(cls: type[ApiException], args: tuple[Any, ...]) -> ApiException:
 
 
 def _one_line(text: str, limit: int) -> str:
-    """Return `text` on one line of printable characters, `limit` of them at most."""
-    line = "".join(c if c.isprintable() else " " for c in text[: 2 * limit])
-    line = " ".join(line.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    """Return `text` on one line of printable characters, `limit` bytes of UTF-8 at most."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * limit]).split())
+    encoded = line.encode()
+    return line if len(encoded) <= limit else encoded[: limit - len("…".encode())].decode(errors="ignore") + "…"

@@ -1,0 +1,626 @@
+"""What a failed call raises: the right class, what could be read, and one line that says it all."""
+
+import builtins
+import copy
+import json
+import pickle
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from core_support import BY_NAME, CONTRACTS, FORMS, IMAGE, PAGE, Scene, open_scene
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import oxide
+from oxide import exceptions
+from oxide.testing import Truncate
+
+BODY = {
+    "request_id": "8d3a7c5e-0d0a-4e5f-9a43-0a8f5f1b7f11",
+    "error_code": "SomeCode",
+    "message": "what is wrong",
+}
+CLASSES: dict[int, type[oxide.ApiException]] = {
+    300: oxide.RedirectException,
+    301: oxide.RedirectException,
+    302: oxide.RedirectException,
+    304: oxide.RedirectException,
+    308: oxide.RedirectException,
+    399: oxide.RedirectException,
+    400: oxide.BadRequestException,
+    401: oxide.UnauthorizedException,
+    402: oxide.ApiException,
+    403: oxide.ForbiddenException,
+    404: oxide.NotFoundException,
+    405: oxide.ApiException,
+    409: oxide.ConflictException,
+    410: oxide.ApiException,
+    413: oxide.ApiException,
+    418: oxide.ApiException,
+    422: oxide.UnprocessableEntityException,
+    429: oxide.TooManyRequestsException,
+    499: oxide.ApiException,
+    500: oxide.ServiceException,
+    501: oxide.ServiceException,
+    502: oxide.ServiceException,
+    503: oxide.ServiceException,
+    504: oxide.ServiceException,
+    507: oxide.ServiceException,
+    599: oxide.ServiceException,
+}
+MOST_BYTES = 1200
+"""What `str()` of an error may take: about 1 KB, and a fixed hint."""
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    with open_scene() as scene:
+        yield scene
+
+
+@pytest.fixture(scope="module")
+def module_scene() -> Iterator[Scene]:
+    """Serve tests that make many calls, none of which depends on an earlier one."""
+    with open_scene() as scene:
+        yield scene
+
+
+def raised(scene: Scene, name: str = "image_view", form: str = "", **changes: Any) -> Any:
+    """Return what a call of an operation raises, checked for what holds for every answered error."""
+    with pytest.raises(oxide.ApiException) as caught:
+        scene.call(name, form, **{**BY_NAME[name].arguments, **changes})
+    error = caught.value
+    assert error.operation == name
+    assert error.method == scene.last.method == BY_NAME[name].method
+    assert error.url == scene.simulator.url + scene.last.target
+    assert error.outcome == "answered"
+    assert [(attempt.number, attempt.status) for attempt in error.attempts] == [(1, error.status)]
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    assert_one_line(error)
+    return error
+
+
+def assert_class(error: object, cls: type) -> None:
+    assert type(error) is cls
+
+
+def as_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def assert_one_line(error: oxide.ApiException) -> None:
+    for text in (str(error), repr(error)):
+        assert text.isprintable()
+        assert len(text.encode()) < MOST_BYTES
+    assert str(error) in repr(error)
+
+
+class TestOfTheService:
+    """Errors of the simulator itself, whose bodies are those of the real service."""
+
+    @pytest.mark.parametrize("form", ["", "_with_http_info"])
+    @pytest.mark.parametrize(
+        ("name", "changes", "cls", "code", "message"),
+        [
+            (
+                "image_view",
+                {"image": uuid4()},
+                oxide.BadRequestException,
+                "InvalidRequest",
+                "project should not",
+            ),
+            ("image_list", {}, oxide.BadRequestException, None, "unable to parse query string"),
+            (
+                "image_create",
+                {"image_create": "there"},
+                oxide.ObjectAlreadyExists,
+                "ObjectAlreadyExists",
+                'image "there"',
+            ),
+            (
+                "image_demote",
+                {"image": "there"},
+                oxide.ObjectAlreadyExists,
+                "ObjectAlreadyExists",
+                'image "there"',
+            ),
+            (
+                "image_promote",
+                {"image": "there"},
+                oxide.ObjectAlreadyExists,
+                "ObjectAlreadyExists",
+                'image "there"',
+            ),
+            (
+                "image_view",
+                {},
+                oxide.NotFoundException,
+                "ObjectNotFound",
+                "not found: project-image with name",
+            ),
+            (
+                "image_delete",
+                {"project": None},
+                oxide.NotFoundException,
+                "ObjectNotFound",
+                "silo-image with name",
+            ),
+            (
+                "image_promote",
+                {"project": "no"},
+                oxide.NotFoundException,
+                "ObjectNotFound",
+                'project with name "no"',
+            ),
+            ("image_create", {"_request_auth": "viewer"}, oxide.ForbiddenException, "Forbidden", "Forbidden"),
+            (
+                "image_view",
+                {"_request_auth": "oxide-token-00"},
+                oxide.UnauthorizedException,
+                "Unauthorized",
+                "invalid",
+            ),
+            (
+                "image_demote",
+                {"_request_auth": "other"},
+                oxide.UnauthorizedException,
+                "Unauthorized",
+                "missing or",
+            ),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_each_kind(
+        self,
+        scene: Scene,
+        form: str,
+        name: str,
+        changes: dict[str, Any],
+        cls: type[oxide.ApiException],
+        code: str | None,
+        message: str,
+    ) -> None:
+        scene.simulator.create_image("there", project="my-project")
+        scene.simulator.create_image("there")
+        if changes.get("_request_auth") == "viewer":
+            changes = {
+                "_request_auth": scene.simulator.create_user("v", project_roles={"my-project": "viewer"})
+            }
+        if name == "image_create":
+            changes = {**changes, "image_create": scene.new_image(name=changes.get("image_create", "new"))}
+        error = raised(scene, name, form, **changes)
+        assert_class(error, cls)
+        assert (error.error_code, message in error.message) == (code, True)
+        assert isinstance(error.data, oxide.Error)
+        answer = json.loads(scene.last.answer)
+        assert error.data.to_dict() == answer
+        assert error.body == scene.last.answer.decode()
+        assert error.message == answer["message"]
+        assert error.request_id == answer["request_id"] == error.headers["X-Request-ID"]
+        assert error.status == scene.last.status
+        shown = str(error)
+        assert shown.startswith(f"{error.status} {code or error.reason}: {error.message} ({name}, ")
+        assert f"request id {error.request_id}" in shown
+
+
+class TestStatus:
+    @pytest.mark.parametrize(("status", "cls"), CLASSES.items())
+    def test_the_class_goes_by_the_status(
+        self, module_scene: Scene, status: int, cls: type[oxide.ApiException]
+    ) -> None:
+        for contract in CONTRACTS:
+            for form in ("", "_with_http_info"):
+                for body in (BODY, b"", "<html>\n<body>nope</body></html>", b"\xff\xfe", "null", "[]", '"x"'):
+                    module_scene.answer(status, body)
+                    error = raised(module_scene, contract.name, form)
+                    assert_class(error, cls)
+                    assert error.status == status
+                    # By HTTP, a 304 has no body, whatever was to be sent.
+                    assert (error.error_code == "SomeCode") is (body is BODY and status != 304)
+
+    @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+    def test_without_preload_no_status_is_raised(self, module_scene: Scene, contract: Any) -> None:
+        for status in CLASSES:
+            module_scene.answer(status, BODY, x_request_id="r-1")
+            with module_scene.call(contract.name, FORMS[2], **contract.arguments) as response:
+                assert response.status == status
+                assert response.headers["x-request-id"] == "r-1"
+                assert status == 304 or response.json() == BODY
+
+    def test_the_code_makes_a_conflict_of_names(self, module_scene: Scene) -> None:
+        taken = {**BODY, "error_code": "ObjectAlreadyExists"}
+        module_scene.answer(400, taken)
+        error = raised(module_scene)
+        assert_class(error, oxide.ObjectAlreadyExists)
+        assert isinstance(error, oxide.BadRequestException)
+        for status in (404, 409, 500):
+            module_scene.answer(status, taken)
+            assert type(raised(module_scene)) is CLASSES[status]
+        for code in ("objectalreadyexists", "ObjectAlreadyExists2", "", None, 5, ["ObjectAlreadyExists"]):
+            module_scene.answer(400, {**BODY, "error_code": code})
+            assert type(raised(module_scene)) is oxide.BadRequestException
+
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("name", ["image_delete", "image_list"])
+    def test_a_redirect_is_not_followed_and_names_its_target(
+        self, scene: Scene, name: str, status: int
+    ) -> None:
+        scene.answer(status, b"", location="https://elsewhere.example/v1/images")
+        error = raised(scene, name)
+        assert_class(error, oxide.RedirectException)
+        assert error.location == "https://elsewhere.example/v1/images"
+        assert "redirect to https://elsewhere.example/v1/images" in str(error)
+        assert "make it the host" in str(error)
+        assert len(scene.requests) == 1
+
+    def test_a_redirect_without_a_target(self, scene: Scene) -> None:
+        scene.answer(302)
+        error = raised(scene)
+        assert error.location is None
+        assert "redirect without a target" in str(error)
+
+    def test_a_rack_that_is_too_old_says_what_to_set(self, scene: Scene) -> None:
+        message = "server does not support this API version: 2025112000.0.0"
+        scene.answer(400, {"request_id": "r-1", "message": message})
+        assert str(raised(scene)).endswith("set an older one, or None")
+
+    @pytest.mark.parametrize(("status", "shown"), [(429, "7"), (503, "7"), (404, "7")])
+    def test_how_long_to_wait(self, scene: Scene, status: int, shown: str) -> None:
+        scene.answer(status, BODY, retry_after="7")
+        error = raised(scene)
+        assert error.retry_after == 7.0
+        assert "retry after 7 s" in str(error)
+        for garbage in ("soon", "-1", "1.5", "7 s", ""):
+            scene.answer(status, BODY, retry_after=garbage)
+            assert raised(scene).retry_after is None
+
+
+class TestBodies:
+    def test_what_is_read_of_a_whole_body(self, scene: Scene) -> None:
+        text = json.dumps(BODY, indent=2)
+        scene.answer(404, text, x_request_id="of-the-header", x_other="5")
+        error = raised(scene)
+        assert (error.error_code, error.message) == ("SomeCode", "what is wrong")
+        assert error.request_id == BODY["request_id"]
+        assert error.body == text
+        assert error.data == oxide.Error.from_dict(BODY)
+        assert error.headers["X-OTHER"] == "5"
+        assert error.reason == "Not Found"
+        assert str(error) == (f"404 SomeCode: what is wrong (image_view, request id {BODY['request_id']})")
+
+    def test_fields_that_are_new_are_in_the_data(self, scene: Scene) -> None:
+        scene.answer(500, {**BODY, "details": {"retry": False}})
+        assert raised(scene).data.details == {"retry": False}
+
+    @pytest.mark.parametrize(
+        "text", [json.dumps(BODY), json.dumps(BODY, indent=2)], ids=["compact", "pretty"]
+    )
+    def test_of_a_cut_body_only_what_is_whole_but_for_the_message(
+        self, module_scene: Scene, text: str
+    ) -> None:
+        for cut in range(len(text)):
+            module_scene.answer(400, text[:cut], x_request_id="of-the-header")
+            error = raised(module_scene)
+            assert_class(error, oxide.BadRequestException)
+            assert error.body == text[:cut]
+            assert error.error_code == ("SomeCode" if '"SomeCode"' in text[:cut] else None)
+            whole_id = f'"{BODY["request_id"]}"' in text[:cut]
+            assert error.request_id == (BODY["request_id"] if whole_id else "of-the-header")
+            assert BODY["message"].startswith(error.message or "")
+            assert (error.data is not None) is (f'"{BODY["message"]}"' in text[:cut])
+        assert error.message == BODY["message"]
+
+    def test_a_connection_cut_within_the_body_is_the_error_it_began(self, scene: Scene) -> None:
+        scene.simulator.fail_next(Truncate(80))
+        error = raised(scene)
+        assert_class(error, oxide.NotFoundException)
+        assert len(error.body) == 80
+        assert error.request_id == error.headers["x-request-id"]
+
+    @pytest.mark.parametrize(
+        ("body", "message", "request_id"),
+        [
+            ({"message": "only this"}, "only this", "of-the-header"),
+            ({"request_id": "r-2"}, None, "r-2"),
+            ({"message": 5, "request_id": None, "error_code": {}}, None, "of-the-header"),
+            ({"error": {"message": "foreign"}}, None, "of-the-header"),
+            ({"message": "", "request_id": ""}, "", "of-the-header"),
+            ([BODY], None, "of-the-header"),
+            ("<html><title>502 Bad Gateway</title>", None, "of-the-header"),
+            ("[" * 100_000, None, "of-the-header"),
+            (b"", None, "of-the-header"),
+        ],
+        ids=lambda body: str(body)[:30] if body else "",
+    )
+    def test_of_a_foreign_body_whatever_can_be_read(
+        self, scene: Scene, body: object, message: str | None, request_id: str
+    ) -> None:
+        scene.answer(502, body, x_request_id="of-the-header")
+        error = raised(scene)
+        assert_class(error, oxide.ServiceException)
+        assert (error.message, error.request_id, error.error_code) == (message, request_id, None)
+        assert error.reason == "Bad Gateway"
+        assert str(error).startswith(f"502 Bad Gateway{f': {message}' if message else ''} (image_view, ")
+
+    def test_a_body_that_is_no_text_is_kept_as_bytes(self, scene: Scene) -> None:
+        scene.answer(500, b'{"message": "\xff"}')
+        assert raised(scene).body == b'{"message": "\xff"}'
+
+    @pytest.mark.parametrize("character", ["x", "漢"])
+    def test_of_a_huge_body_the_first_mebibyte_is_kept(self, scene: Scene, character: str) -> None:
+        text = character * 3_000_000
+        scene.answer(500, text)
+        error = raised(scene)
+        assert text.startswith(error.body)
+        assert 2**20 - 4 < len(error.body.encode()) <= 2**20
+
+    @given(status=st.integers(300, 599), body=st.binary(max_size=60) | st.text(max_size=60).map(json.dumps))
+    @example(status=400, body=b'{"error_code": "ObjectAlreadyExists", "message": "\xff')
+    @example(status=500, body="cut within the last character: 漢".encode()[:-1])
+    def test_any_answer_is_one_error_by_its_status(
+        self, module_scene: Scene, status: int, body: str | bytes
+    ) -> None:
+        module_scene.answer(status, body)
+        error = raised(module_scene)
+        assert error.status == status
+        assert isinstance(error, CLASSES.get(status, CLASSES[status // 100 * 100 + 99]))
+        if status != 304:
+            # The last bytes may be part of a character, as where an answer is cut.
+            kept = as_bytes(error.body)
+            assert as_bytes(body).startswith(kept)
+            assert len(as_bytes(body)) - len(kept) < 4
+        twin = pickle.loads(pickle.dumps(error))
+        assert (type(twin), str(twin), twin.body) == (type(error), str(error), error.body)
+
+
+def without(field: str, document: Any = IMAGE) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != field}
+
+
+def page(*items: Any) -> dict[str, Any]:
+    return {"items": [IMAGE, *items], "next_page": None}
+
+
+class TestUndecodableAnswers:
+    """A 2xx that is none of the result's."""
+
+    @pytest.mark.parametrize(
+        ("name", "body", "problem"),
+        [
+            ("image_view", without("version"), "unreadable Image: version: missing"),
+            ("image_create", without("id"), "unreadable Image: id: missing"),
+            ("image_demote", without("size"), "unreadable Image: size: missing"),
+            ("image_promote", without("name"), "unreadable Image: name: missing"),
+            ("image_view", {**IMAGE, "name": None}, "Image: name: Input should be a valid string"),
+            ("image_view", {**IMAGE, "digest": {"type": 5}}, "Image: digest.type: Input should be"),
+            (
+                "image_view",
+                {**IMAGE, "time_created": "2026-01-01T00:00:00"},
+                "time_created: Input should have timezone",
+            ),
+            ("image_view", [IMAGE], "unreadable Image: the whole: Input should be an object"),
+            ("image_view", "null", "unreadable Image: the whole: Input should be an object"),
+            ("image_view", "{}", "unreadable Image: block_size: missing"),
+            (
+                "image_list",
+                page(IMAGE, IMAGE, without("version")),
+                "ImageResultsPage: items[3].version: missing",
+            ),
+            ("image_list", page({**IMAGE, "digest": {}}), "ImageResultsPage: items[1].digest.type: missing"),
+            ("image_list", page(5), "ImageResultsPage: items[1]: Input should be an object"),
+            ("image_list", {"next_page": None}, "unreadable ImageResultsPage: items: missing"),
+            (
+                "image_list",
+                {**PAGE, "next_page": 5},
+                "ImageResultsPage: next_page: Input should be a valid string",
+            ),
+            ("image_view", b"", "unreadable Image: a body was to be expected, and there is none"),
+            ("image_list", b"", "unreadable ImageResultsPage: a body was to be expected, and there is none"),
+            (
+                "image_view",
+                "<html>\n<b>log in</b>",
+                "the body is no JSON but text/x-odd: '<html>\\n<b>log in</b>'",
+            ),
+            ("image_view", json.dumps(IMAGE)[:-5], "unreadable Image: the body is no JSON but text/x-odd: "),
+            ("image_view", "[" * 100_000, "unreadable Image: the body is no JSON but text/x-odd: '[[["),
+            ("image_view", b"\xff\xfe", "the body is no JSON but text/x-odd: b'\\xff\\xfe'"),
+            ("image_view", json.dumps(IMAGE).encode("utf-16"), "unreadable Image: the body is no JSON but "),
+        ],
+        ids=lambda value: value[:40] if isinstance(value, str) else "",
+    )
+    @pytest.mark.parametrize("form", ["", "_with_http_info"])
+    def test_the_error_names_the_place_and_keeps_the_answer(
+        self, scene: Scene, form: str, name: str, body: Any, problem: str
+    ) -> None:
+        scene.answer(203, body, x_request_id="r-1", content_type="text/x-odd")
+        error = raised(scene, name, form)
+        assert_class(error, oxide.ApiResponseError)
+        assert isinstance(error, ValueError)
+        assert problem in str(error)
+        assert problem in error.message
+        assert (error.status, error.reason, error.request_id) == (
+            203,
+            "Non-Authoritative Information",
+            "r-1",
+        )
+        assert error.headers["content-type"] == "text/x-odd"
+        assert error.data is None
+        assert as_bytes(error.body) == as_bytes(body if isinstance(body, str | bytes) else json.dumps(body))
+
+    def test_an_answer_without_a_type_is_said_to_have_none(self, scene: Scene) -> None:
+        scene.answer(200, "plain")
+        assert "no JSON but of no type: 'plain'" in str(raised(scene))
+
+    @pytest.mark.parametrize("status", [200, 201, 202, 204, 205, 299])
+    @pytest.mark.parametrize(
+        "name", ["image_create", "image_demote", "image_list", "image_promote", "image_view"]
+    )
+    def test_a_typed_call_never_returns_none(self, scene: Scene, name: str, status: int) -> None:
+        scene.answer(status, b"")
+        error = raised(scene, name)
+        assert_class(error, oxide.ApiResponseError)
+        assert (error.status, error.body) == (status, "")
+
+    @given(body=st.binary(max_size=40) | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
+    def test_any_body_is_an_image_or_this_error(self, module_scene: Scene, body: str | bytes) -> None:
+        module_scene.answer(200, body)
+        assert type(raised(module_scene)) is oxide.ApiResponseError
+
+
+def every_class() -> list[type[Exception]]:
+    return [
+        value
+        for value in vars(exceptions).values()
+        if isinstance(value, type) and issubclass(value, oxide.OpenApiException)
+    ]
+
+
+ANSWERED = [cls for cls in every_class() if issubclass(cls, oxide.ApiException)]
+texts = st.none() | st.text(st.characters(), max_size=30) | st.text(min_size=1).map(lambda text: text * 2000)
+
+
+class TestOneLine:
+    @given(
+        cls=st.sampled_from(ANSWERED),
+        status=st.none() | st.integers(100, 599),
+        reason=texts,
+        code=texts,
+        message=texts,
+        request_id=texts,
+        operation=st.none() | st.sampled_from([contract.name for contract in CONTRACTS]),
+        outcome=st.sampled_from(["not sent", "unknown", "answered"]),
+        retry_after=st.none() | st.floats(0, 1e9),
+    )
+    def test_str_is_one_short_line_whatever_the_server_says(
+        self,
+        cls: type[oxide.ApiException],
+        status: int | None,
+        reason: str | None,
+        code: str | None,
+        message: str | None,
+        request_id: str | None,
+        operation: str | None,
+        outcome: Any,
+        retry_after: float | None,
+    ) -> None:
+        error = cls(
+            status,
+            reason,
+            error_code=code,
+            message=message,
+            request_id=request_id,
+            operation=operation,
+            outcome=outcome,
+            retry_after=retry_after,
+            headers={"set-cookie": "not-to-be-shown"},
+            body="nor this",
+        )
+        assert_one_line(error)
+        assert str(status or "") in str(error)
+        assert (operation or "") in str(error)
+        assert "not-to-be-shown" not in str(error)
+        assert "nor this" not in str(error)
+        if request_id and request_id.isascii() and request_id.isalnum() and len(request_id) < 50:
+            assert f"request id {request_id}" in str(error)
+        if outcome == "unknown":
+            assert "the server may have acted" in str(error)
+
+    def test_parts_come_in_this_order(self) -> None:
+        attempt = oxide.Attempt("image_view", "GET", "/", 1, "answered", 503, None, None, 0.1, None)
+        error = oxide.ServiceException(
+            503,
+            "Service Unavailable",
+            error_code="ServiceNotAvailable",
+            message="later",
+            operation="image_view",
+            request_id="r-1",
+            attempts=[attempt, attempt],
+            retry_after=1.5,
+        )
+        assert str(error) == (
+            "503 ServiceNotAvailable: later (image_view, request id r-1, 2 attempts, retry after 1.5 s)"
+        )
+        assert repr(error) == f"<ServiceException: {error}>"
+
+    def test_where_nothing_is_known_the_class_is(self) -> None:
+        assert str(oxide.ApiException()) == "ApiException"
+        assert str(oxide.ApiException(404)) == "404"
+        assert str(oxide.ApiConnectionError(None, "refused")) == "refused"
+
+
+class TestTree:
+    def test_it_is_as_drawn_in_the_docstring(self) -> None:
+        above: list[type] = []
+        drawn = []
+        for line in (exceptions.__doc__ or "").splitlines():
+            found = re.match(r" {4}([ │]*(?:[├└]── )?)(\w+)(?: \((\w+)\))?( {2,}|$)", line)
+            if found is None:
+                continue
+            cls = getattr(exceptions, found[2])
+            depth = len(found[1]) // 4
+            parent = above[depth - 1] if depth else Exception
+            bases = (parent, getattr(builtins, found[3])) if found[3] else (parent,)
+            assert cls.__bases__ == bases
+            above[depth:] = [cls]
+            drawn.append(cls)
+        assert sorted(map(repr, drawn)) == sorted(map(repr, every_class()))
+        assert len(drawn) == 20
+
+    def test_each_says_what_to_do(self) -> None:
+        for cls in every_class():
+            assert (cls.__doc__ or "").strip().endswith("."), cls
+
+    @pytest.mark.parametrize("cls", every_class(), ids=lambda cls: cls.__name__)
+    @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
+    def test_each_pickles_and_copies(self, cls: Any, duplicate: Any) -> None:
+        if cls not in ANSWERED:
+            error = cls("what is wrong")
+            twin = duplicate(error)
+            assert (type(twin), twin.args, str(twin)) == (cls, error.args, str(error))
+            return
+        error = cls(
+            404,
+            "Not Found",
+            body="{}",
+            data=oxide.Error.from_dict(BODY),
+            headers={"x-request-id": "r-1"},
+            error_code="SomeCode",
+            message="what is wrong",
+            request_id="r-1",
+            operation="image_view",
+            method="GET",
+            url="http://localhost/v1/images/a",
+            outcome="unknown",
+            attempts=[oxide.Attempt("image_view", "GET", "/", 1, "unknown", None, None, "x", 0.1, None)],
+            retry_after=5.0,
+            hint="do this",
+        )
+        twin = duplicate(error)
+        assert type(twin) is cls
+        assert twin.args == error.args == ("Not Found",)
+        assert vars(twin) == vars(error)
+        assert str(twin) == str(error)
+
+    def test_an_error_of_a_call_pickles_with_all_it_knows(self, scene: Scene) -> None:
+        for name, body in (("image_view", b""), ("image_list", BODY)):
+            scene.answer(200 if name == "image_view" else 404, body, x_one="1")
+            error = raised(scene, name)
+            twin = pickle.loads(pickle.dumps(error))
+            assert type(twin) is type(error)
+            assert twin.headers["X-One"] == "1"
+            assert {**vars(twin), "headers": 0} == {**vars(error), "headers": 0}
+
+    def test_a_program_can_raise_them_as_generated_ones(self) -> None:
+        error = oxide.ApiException(status=418, reason="I'm a teapot", body="short", data={"stout": True})
+        assert (error.status, error.reason, error.body, error.data) == (
+            418,
+            "I'm a teapot",
+            "short",
+            {"stout": True},
+        )
+        assert error.headers is None
+        assert oxide.ApiException(0, "why").args == ("why",)
