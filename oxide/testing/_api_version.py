@@ -1,17 +1,17 @@
 """The `api-version` request header: semantic versions, read as the real service's parser reads them."""
 
 import re
+import string
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Final
+from typing import Final, NoReturn
 
 from oxide.testing._errors import ApiError
 
 NEWEST_API_VERSION: Final = "2026081901.0.0"
 
-_DIGITS = re.compile(r"[0-9]*")
 _U64_MAX = 2**64 - 1
-_IDENTIFIERS = re.compile(r"[0-9A-Za-z.-]*")
+_IDENTIFIER_CHARACTERS: Final = f"{string.ascii_letters}{string.digits}.-"
 
 
 @total_ordering
@@ -26,8 +26,7 @@ class ApiVersion:
     def parse(cls, text: str) -> "ApiVersion":
         """Parse `text`, or raise a ValueError that says what is wrong in the words of Rust's semver crate."""
         if not text:
-            message = "empty string, expected a semver version"
-            raise ValueError(message)
+            _fail("empty string,", "expected a semver version")
         rest = text
         numbers = []
         for part in ("major", "minor", "patch"):
@@ -35,20 +34,25 @@ class ApiVersion:
             numbers.append(number)
             if part != "patch":
                 rest = _dot(rest, f"{part} version number")
-        prerelease, rest = _identifiers(rest, "-", "pre-release identifier")
-        _, rest = _identifiers(rest, "+", "build metadata")
+        position = "patch version number"
+        prerelease: tuple[str, ...] = ()
+        if rest.startswith("-"):
+            position = "pre-release identifier"
+            prerelease, rest = _identifiers(rest[1:], position)
+        if rest.startswith("+"):
+            position = "build metadata"
+            _, rest = _identifiers(rest[1:], position)
         if rest:
-            position = "build metadata" if "+" in text else "pre-release identifier" if prerelease else None
-            message = f"unexpected character {rest[0]!r} after {position or 'patch version number'}"
-            raise ValueError(message)
+            _fail(f"unexpected character {rest[0]!r}", f"after {position}")
         return cls((numbers[0], numbers[1], numbers[2]), prerelease)
 
     def __lt__(self, other: "ApiVersion") -> bool:
         return self._key() < other._key()
 
     def _key(self) -> tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]:
+        # Numbers are below words, and have no leading zeros: the longer one is the larger.
         identifiers = (
-            (False, int(part), "") if part.isdecimal() else (True, 0, part) for part in self.prerelease
+            (False, len(part), part) if part.isdecimal() else (True, 0, part) for part in self.prerelease
         )
         return self.numbers, not self.prerelease, tuple(identifiers)
 
@@ -70,41 +74,38 @@ def check_api_version(header: bytes | None, newest: ApiVersion) -> None:
 
 
 def _number(text: str, position: str) -> tuple[int, str]:
-    digits = _DIGITS.match(text)
-    if digits is None or not digits[0]:
-        if text:
-            message = f"unexpected character {text[0]!r} while parsing {position}"
-        else:
-            message = f"unexpected end of input while parsing {position}"
-        raise ValueError(message)
-    if len(digits[0]) > 1 and digits[0].startswith("0"):
-        message = f"invalid leading zero in {position}"
-        raise ValueError(message)
-    if len(digits[0]) > len(str(_U64_MAX)) or int(digits[0]) > _U64_MAX:
-        message = f"value of {position} exceeds u64::MAX"
-        raise ValueError(message)
-    return int(digits[0]), text[digits.end() :]
+    rest = text.lstrip("0123456789")
+    digits = text[: len(text) - len(rest)]
+    if not digits:
+        _fail(
+            f"unexpected character {text[0]!r}" if text else "unexpected end of input",
+            f"while parsing {position}",
+        )
+    if len(digits) > 1 and digits[0] == "0":
+        _fail("invalid leading zero", f"in {position}")
+    if len(digits) > len(str(_U64_MAX)) or int(digits) > _U64_MAX:
+        _fail(f"value of {position}", "exceeds u64::MAX")
+    return int(digits), rest
 
 
 def _dot(text: str, position: str) -> str:
-    if text.startswith("."):
-        return text[1:]
-    if text:
-        message = f"unexpected character {text[0]!r} after {position}"
-    else:
-        message = f"unexpected end of input while parsing {position}"
-    raise ValueError(message)
+    if not text:
+        _fail("unexpected end of input", f"while parsing {position}")
+    if text[0] != ".":
+        _fail(f"unexpected character {text[0]!r}", f"after {position}")
+    return text[1:]
 
 
-def _identifiers(text: str, sign: str, position: str) -> tuple[tuple[str, ...], str]:
-    if not text.startswith(sign):
-        return (), text
-    found = _IDENTIFIERS.match(text, 1)
-    identifiers = tuple(found[0].split(".")) if found else ()
+def _identifiers(text: str, position: str) -> tuple[tuple[str, ...], str]:
+    rest = text.lstrip(_IDENTIFIER_CHARACTERS)
+    identifiers = tuple(text[: len(text) - len(rest)].split("."))
     if not all(identifiers):
-        message = f"empty identifier segment in {position}"
-        raise ValueError(message)
-    if sign == "-" and any(part.isdecimal() and len(part) > 1 and part[0] == "0" for part in identifiers):
-        message = f"invalid leading zero in {position}"
-        raise ValueError(message)
-    return identifiers, text[1 + len(".".join(identifiers)) :]
+        _fail("empty identifier segment", f"in {position}")
+    if position == "pre-release identifier" and any(re.fullmatch("0[0-9]+", part) for part in identifiers):
+        _fail("invalid leading zero", f"in {position}")
+    return identifiers, rest
+
+
+def _fail(problem: str, place: str) -> NoReturn:
+    message = f"{problem} {place}"
+    raise ValueError(message)

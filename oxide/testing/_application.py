@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Final
 from uuid import uuid4
 
@@ -48,15 +49,25 @@ class Request:
     """One request as it arrived; `body` is cut just past the size that the service takes."""
 
     method: str
-    path: str
-    query: str
+    target: str
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
 
     @property
-    def target(self) -> str:
-        """Return path and query, as they were written."""
-        return f"{self.path}?{self.query}" if self.query else self.path
+    def path(self) -> str:
+        """Return the path as it was written."""
+        return self._path_and_query[0]
+
+    @property
+    def query(self) -> str:
+        """Return the query as it was written, without the question mark."""
+        return self._path_and_query[1]
+
+    @cached_property
+    def _path_and_query(self) -> tuple[str, str]:
+        absolute = _ABSOLUTE_TARGET.match(self.target)
+        path, _, query = (self.target[absolute.end() :] if absolute else self.target).partition("?")
+        return path or "/", query
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of this (lower-case) name."""
@@ -72,14 +83,6 @@ class Response:
     body: bytes = b""
     chunked: bool = False
     user: str | None = None
-
-
-def split_target(target: str) -> tuple[str, str]:
-    """Return path and query of a request target, as they were written."""
-    if absolute := _ABSOLUTE_TARGET.match(target):
-        target = target[absolute.end() :] or "/"
-    path, _, query = target.partition("?")
-    return path, query
 
 
 class Application:

@@ -9,7 +9,7 @@ def utc_now() -> datetime:
 
 
 def wire_time(moment: datetime) -> str:
-    """Return `moment`, which must know its zone, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second [P].
+    """Return `moment`, which must know its zone, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second.
 
     The number of digits follows from trailing zeros.
     """

@@ -10,7 +10,7 @@ from typing import Final
 
 import h11
 
-from oxide.testing._application import MAX_BODY_BYTES, Request, Response, split_target
+from oxide.testing._application import MAX_BODY_BYTES, Request, Response
 from oxide.testing.faults import Drip, Fault, Interim, Truncate
 
 _READ_BYTES: Final = 65_536
@@ -87,9 +87,8 @@ class Connection:
                 # The rest is read and thrown away, so that the client gets to reading the answer.
                 body += event.data[: MAX_BODY_BYTES + 1 - len(body)]
             elif isinstance(event, h11.EndOfMessage) and head is not None:
-                path, query = split_target(head.target.decode("ascii"))
                 headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
-                return Request(head.method.decode("ascii"), path, query, headers, bytes(body))
+                return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, bytes(body))
             else:
                 raise ConnectionEnd
 

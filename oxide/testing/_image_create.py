@@ -106,8 +106,7 @@ class _Document:
         return values[0]
 
     def _fail(self, problem: str) -> NoReturn:
-        # [P] Some problems are told at their own value rather than at the end; only an array's is known to be told
-        # before anything of it is read.
+        # Only of an array is it known that it is refused before anything of it is read.
         before = b"" if isinstance(self._value, list) else self._text
         line, column = before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1)
         raise ApiError.malformed_body(problem=f"{problem} at line {line} column {column}")

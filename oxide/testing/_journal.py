@@ -9,7 +9,8 @@ from oxide.testing._application import Request, Response
 from oxide.testing._parameters import parse_query
 
 KEPT_REQUESTS: Final = 10_000
-KEPT_ANSWER_BYTES: Final = 65_536
+KEPT_BODY_BYTES: Final = 65_536
+KEPT_ANSWER_BYTES: Final = 4_096
 _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
 
 
@@ -19,10 +20,10 @@ class ReceivedRequest:
 
     `target` is the raw request target, `path` its path as it was written, and `query` its decoded parameters (the
     last one where a name comes twice). Header names are in lower case, equal ones joined by a comma, and credentials
-    masked; `user` is whose they were. `body` is cut just past the size that the service takes.
+    masked; `user` is whose they were. `body` is the request's body, at most its first 64 KiB.
 
     `status` is that of the answer, or None while there is none and where the connection was dropped instead;
-    `answer` is the answer's body as it was sent, at most its first 64 KiB.
+    `answer` is the answer's body as it was sent, at most its first 4 KiB.
     """
 
     method: str
@@ -54,7 +55,7 @@ class Journal:
             path=request.path,
             query=dict(parse_query(request.query)),
             headers=_masked(request.headers),
-            body=request.body,
+            body=request.body[:KEPT_BODY_BYTES],
             operation=operation,
         )
         with self._changed:

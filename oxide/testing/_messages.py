@@ -1,13 +1,26 @@
-"""What the facts about the real service leave uncertain, and what was chosen: here and nowhere else.
+"""What the facts about the real service leave uncertain, and what was chosen.
 
-Three grades of doubt, in the words of the marks below:
+Grades of doubt, as the marks below tell them:
 
 - `[C]` follows from reading the service's code; no test of its authors asserts it.
 - `[P]` was observed with a small program of the same shape, built with other crate versions: the gist is sure,
   the wording approximate.
 - `[M]` is the wording of a third-party crate, from memory.
+- `[?]` is a guess.
 
-A client must not depend on any of them; a test that does is testing the simulator.
+Below are the words. These are the deeds, with the modules that do them:
+
+- `_application`: what is malformed is a 400 also without credentials [C]. Gzipped answers are chunked [M].
+- `_clock`: times have 0, 3 or 6 digits of a second [P].
+- `_api_version`: versions older than the first published one, and pre-releases, are taken [C].
+- `_parameters`: unknown parameters are ignored; of equal ones a list takes the last, and others refuse a second
+  `project` [P]. So it is with `page_token` [?].
+- `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
+- `_image_create`: unknown fields, and anything after the object, are ignored [P]. Of several problems the one told is
+  the first in the order of the fields [?], at the end of the text [?].
+- `_service`: the four operations that change something ask for credentials before they look at what selects the
+  image; view and list do not, but ask before they look anything up [C]. An image in a project that the caller may not
+  see is itself what is not found, not the project [C]. The state of a snapshot does not matter [C].
 """
 
 import json

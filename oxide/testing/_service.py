@@ -147,7 +147,7 @@ def _image(
     if project_id is None:
         raise ApiError.not_found(kind="project", selector=project)
     row = store.image_by_name(image, project_id)
-    # [C] The project itself need not be readable, so its unreadable image is what is not found.
+    # The project itself need not be readable, so its unreadable image is what is not found.
     return actor, _readable(row, actor.project(project_id), "project-image", image)
 
 

@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
 _ADMIN: Final = "admin"
 
-
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class ImageValues(TypedDict, total=False):
@@ -50,13 +49,20 @@ class Simulator:
     """An Oxide images service of one silo, over real HTTP on this machine.
 
     It listens from `start()` to `stop()`, or for the length of a `with` block, and then leaves neither thread nor
-    socket behind. What it holds is gone then too, unless `database` names a file.
+    socket behind. Its methods may be called from any thread.
 
-    `host` and `port` are where it listens; port 0 takes a free one. `tls` is an `ssl.SSLContext`, or True to have a
-    certificate made for `host` (`configuration()` trusts it). `clock` tells the time for new and changed images
-    as an aware datetime, and may be assigned at any time. `token` is the token of the silo administrator that every
-    simulator has; by default the database's or else a new one. Requests for an API version above `max_api_version`
-    are refused.
+    Args:
+        host: the address to listen on.
+        port: the port to listen on; 0 takes a free one.
+        database: the file to keep everything in; None is memory, and forgets at `stop()`.
+        tls: an `ssl.SSLContext`, or True for a certificate made on the spot, which `configuration()` trusts.
+        max_api_version: the newest API version that is served; requests for newer ones are refused.
+        clock: tells the time for new and changed images, as an aware datetime; may be assigned later.
+        token: the token of the silo's administrator, beginning with `oxide-token-`; None takes the database's, or
+            else a new one.
+
+    Raises:
+        ValueError: `max_api_version` is no version, or `token` no token.
     """
 
     def __init__(
@@ -263,7 +269,7 @@ class Simulator:
         except NameTaken:
             message = "an image of that name exists there already"
             raise ValueError(message) from None
-        except sqlite3.IntegrityError as error:
+        except (sqlite3.IntegrityError, OverflowError) as error:
             message = f"the database refuses it: {error}"
             raise ValueError(message) from error
 
@@ -282,7 +288,7 @@ class Simulator:
         return context
 
     @staticmethod
-    def _running(part: T | None) -> T:
+    def _running(part: _T | None) -> _T:
         if part is None:
             message = "the simulator is not running: use `with Simulator() as simulator` or call `start()`"
             raise RuntimeError(message)

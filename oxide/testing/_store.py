@@ -103,7 +103,7 @@ class Store:
     """One database and one connection to it, used by one thread at a time."""
 
     def __init__(self, database: str | PathLike[str] | None):
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._connection = sqlite3.connect(
             ":memory:" if database is None else database,
             check_same_thread=False,
@@ -126,14 +126,9 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block alone, and keep all of its changes or, if it raises, none."""
-        with self._lock:
+        with self._lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+            yield
 
     def set_user(self, name: str, token: str, silo_role: str | None) -> None:
         """Add a user, or give the one of that name another token and role."""
@@ -205,7 +200,9 @@ class Store:
 
     def image_by_name(self, name: str, project_id: str | None) -> ImageRow | None:
         """Return the live image of that name in a project or, without one, among the silo's images."""
-        return self._image("name = ? AND project_id IS ?", (name, project_id))
+        if project_id is None:
+            return self._image("name = ? AND project_id IS NULL", (name,))
+        return self._image("name = ? AND project_id = ?", (name, project_id))
 
     def images(self, scan: Scan, project_id: str | None, limit: int) -> list[ImageRow]:
         """Return the next page of a scan of a project or, without one, of the silo's images."""
@@ -231,14 +228,14 @@ class Store:
         """Mark an image deleted, which frees its name."""
         self._write("UPDATE image SET time_deleted = ? WHERE id = ?", (now, image_id))
 
-    def _image(self, condition: str, values: tuple[str | None, ...]) -> ImageRow | None:
+    def _image(self, condition: str, values: tuple[str, ...]) -> ImageRow | None:
         row = self._row(
             f"SELECT {_IMAGE_COLUMNS} FROM image WHERE {condition} AND time_deleted IS NULL",  # noqa: S608
             values,
         )
         return None if row is None else _image_row(row)
 
-    def _row(self, query: str, values: tuple[str | None, ...]) -> tuple[Any, ...] | None:
+    def _row(self, query: str, values: tuple[str, ...]) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
         return row
 

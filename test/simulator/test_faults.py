@@ -23,6 +23,7 @@ def test_answer_instead(simulator: Simulator, call: Caller, world: World) -> Non
     simulator.fail_next(Answer(503, '{"mässage": 1}', {"Retry-After": "2", "Content-Type": "x/y"}))
     simulator.fail_next(Answer(502, b"<html>\xff</html>"))
     simulator.fail_next(Answer(204, "nothing of this"))
+    simulator.fail_next(Answer(599))
     first = call("DELETE", "/v1/images/simg")
     assert (first.status, first.body.decode()) == (503, '{"mässage": 1}')
     assert (first.headers["retry-after"], first.headers["content-type"]) == ("2", "x/y")
@@ -30,6 +31,7 @@ def test_answer_instead(simulator: Simulator, call: Caller, world: World) -> Non
     second = call("DELETE", "/v1/images/simg")
     assert (second.status, second.body) == (502, b"<html>\xff</html>")
     assert call("DELETE", "/v1/images/simg").status == 204
+    assert call("DELETE", "/v1/images/simg").status == 599
     assert call("GET", "/v1/images/simg").status == 200
 
 

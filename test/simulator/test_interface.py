@@ -13,8 +13,8 @@ from simulator_http import Caller, World
 import oxide
 import oxide.testing
 from oxide.testing import Drop, ReceivedRequest, Simulator
-from oxide.testing._application import Request
-from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_REQUESTS
+from oxide.testing._application import Request, Response
+from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_BODY_BYTES, KEPT_REQUESTS
 
 pytest_plugins = ["pytester"]
 
@@ -68,6 +68,8 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
         simulator.create_snapshot("a_b", "proj")
     with pytest.raises(ValueError, match="block_size"):
         simulator.create_snapshot("t", "proj", block_size=1024)
+    with pytest.raises(ValueError, match="too large"):
+        simulator.create_snapshot("t", "proj", size=2**63)
     with pytest.raises(ValueError, match="os"):
         simulator.create_image("a", os="x" * 65)
     with pytest.raises(ValueError, match=r"user\.name"):
@@ -144,9 +146,15 @@ def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Ca
     ]
 
 
+@pytest.mark.parametrize("target", ["/v1/images?", "http://elsewhere/v1/images?limit=5", "/%2F?%20=+"])
+def test_recorded_target_is_what_was_sent(simulator: Simulator, call: Caller, target: str) -> None:
+    call("GET", target)
+    assert simulator.requests[0].target == target
+
+
 def test_recorded_body_is_cut(simulator: Simulator, call: Caller) -> None:
     call("POST", "/v1/images", b"x" * 2_000_000)
-    assert simulator.requests[0].body == b"x" * 1_048_577
+    assert simulator.requests[0].body == b"x" * KEPT_BODY_BYTES
 
 
 def test_repeated_headers_are_joined(simulator: Simulator) -> None:
@@ -165,8 +173,10 @@ def test_record_is_bounded(simulator: Simulator, call: Caller) -> None:
     big = call("GET", "/v1/images?limit=300")
     assert simulator.requests[0].answer == big.body[:KEPT_ANSWER_BYTES] != big.body
     for _ in range(KEPT_REQUESTS + 5 - 1):
-        simulator._journal.arrived(Request("GET", "/x", "", (), b""), None)
+        simulator._journal.arrived(Request("GET", "/x", (), b""), None)
     assert len(simulator.requests) == KEPT_REQUESTS
+    simulator._journal.answered(1, Response(200))
+    assert simulator.requests[0].status is None
 
 
 def test_wait_for_requests(simulator: Simulator) -> None:
@@ -175,10 +185,14 @@ def test_wait_for_requests(simulator: Simulator) -> None:
     simulator.wait_for_requests(0)
 
 
-def test_clock_must_know_its_zone(simulator: Simulator) -> None:
+def test_clock_must_know_its_zone(
+    simulator: Simulator, call: Caller, caplog: pytest.LogCaptureFixture
+) -> None:
     simulator.clock = lambda: datetime(2026, 1, 1)
     with pytest.raises(ValueError, match="zone"):
         simulator.create_image("a")
+    assert call("GET", "/v1/images").error == (500, "Internal", "Internal Server Error")
+    assert "must tell times that know their zone" in caplog.text
 
 
 def test_configuration_leads_the_client_here(simulator: Simulator) -> None:

@@ -123,7 +123,7 @@ def test_schemathesis_finds_nothing(simulator: Simulator, call: Caller, world: W
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", simulator.url]
     command += ["--header", f"Authorization: Bearer {simulator.token}"]
-    command += ["--max-examples", "100", "--seed", "5", "--no-color", "--warnings", "off"]
+    command += ["--max-examples", "50", "--seed", "5", "--no-color", "--warnings", "off"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     for request in simulator.requests:

@@ -204,6 +204,7 @@ def test_no_identifier_is_too_strange(call: Caller, text: str) -> None:
         ("2026081901.0.1", "server does not support this API version: 2026081901.0.1"),
         ("not-a-semver", "unexpected character 'n' while parsing major version number: not-a-semver"),
         ("1", "unexpected end of input while parsing major version number: 1"),
+        ("1.", "unexpected end of input while parsing minor version number: 1."),
         ("1.2", "unexpected end of input while parsing minor version number: 1.2"),
         ("2026-06-08", "unexpected character '-' after major version number: 2026-06-08"),
         ("v1.0.0", "unexpected character 'v' while parsing major version number: v1.0.0"),
@@ -213,6 +214,8 @@ def test_no_identifier_is_too_strange(call: Caller, text: str) -> None:
             "value of major version number exceeds u64::MAX: 18446744073709551616.0.0",
         ),
         ("1.0.0x", "unexpected character 'x' after patch version number: 1.0.0x"),
+        ("1.0.0_", "unexpected character '_' after patch version number: 1.0.0_"),
+        ("1.0.0+a_", "unexpected character '_' after build metadata: 1.0.0+a_"),
         ("1.0.0-", "empty identifier segment in pre-release identifier: 1.0.0-"),
         ("1.0.0-01", "invalid leading zero in pre-release identifier: 1.0.0-01"),
         ("1.0.0-a_b", "unexpected character '_' after pre-release identifier: 1.0.0-a_b"),
@@ -233,7 +236,7 @@ def test_65_66_bad_version(call: Caller, version: str, message: str) -> None:
     "version",
     [
         "2025112000.0.0", "2026081901.0.0", "0.0.1", "2026060400.0.0", "2026081901.0.0-rc1", "1.2.3-a.1.b+c.01",
-        "2026081901.0.0+build",
+        "2026081901.0.0+build", f"1.0.0-{'9' * 5000}",
     ],
 )  # fmt: skip
 def test_67_good_version(call: Caller, world: World, version: str) -> None:
@@ -246,9 +249,14 @@ def test_newest_version_is_a_setting() -> None:
         call = Caller(simulator)
         statuses = [
             call("GET", "/v1/images", headers={"api-version": f"2026081901.0.0{suffix}"}).status
-            for suffix in ("-alpha", "-rc", "-rc.2", "-rc1", "-rc2", "-rc2.0", "-rc3", "")
+            for suffix in ("-10", "-9.z", "-alpha", "-rc", "-rc.2", "-rc1", "-rc2", "-rc2.0", "-rc3", "")
         ]
         call.close()
-    assert statuses == [200, 200, 200, 200, 200, 400, 400, 400]
+    assert statuses == [200, 200, 200, 200, 200, 200, 200, 400, 400, 400]
+    with Simulator(max_api_version="1.0.0-9") as simulator:
+        call = Caller(simulator)
+        assert call("GET", "/v1/images", headers={"api-version": "1.0.0-10"}).status == 400
+        assert call("GET", "/v1/images", headers={"api-version": "1.0.0-8"}).status == 200
+        call.close()
     with pytest.raises(ValueError, match="major version number"):
         Simulator(max_api_version="newest")
