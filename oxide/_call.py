@@ -112,7 +112,7 @@ class Engine:
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> _Request:
         if options:
-            _mask(operation, options)
+            _check_options(operation, options)
         target = encode_target(operation, arguments)
         encoded = None if operation.body is None else encode_body(operation, body)
         headers = {"accept": "application/json", "accept-encoding": "gzip"}
@@ -222,8 +222,9 @@ class Engine:
         token = request.token
         if token is None:
             return dict(request.headers)
-        secret = checked_token(masked(token()) if callable(token) else token)
-        return {**request.headers, "authorization": Secret("Bearer " + secret)}
+        if callable(token):
+            token = checked_token(token(), "what the callable for the token returned")
+        return {**request.headers, "authorization": Secret("Bearer " + token)}
 
     def _describe(self, error: ApiException, request: _Request, attempts: list[Attempt]) -> None:
         error.operation = request.operation.id
@@ -251,26 +252,28 @@ class Engine:
                 _logger.exception("on_attempt raised; the call goes on")
 
 
-def _mask(operation: Operation[Any], options: RequestOptions) -> None:
-    """Check the options of a call and mask them in place, so that no frame of a traceback holds a plain secret."""
-    for name in ("_request_auth",):
-        if name in options:
-            options[name] = masked(options[name])
-    given = options.get("_headers")
-    if isinstance(given, Mapping):
-        options["_headers"] = {name: masked(value) for name, value in given.items()}
-    elif given is not None:
-        options["_headers"] = None
-        message = f"{operation.id}: _headers must map header names to values"
-        raise ApiTypeError(message)
+def mask_options(options: RequestOptions) -> None:
+    """Mask options in place, misspelled ones too, so that no frame of a traceback holds a plain secret."""
+    values = cast("dict[str, Any]", options)
+    for name, value in values.items():
+        if name != "_request_timeout":
+            values[name] = masked(value)
+
+
+def _check_options(operation: Operation[Any], options: RequestOptions) -> None:
     for name in options:
         if name not in RequestOptions.__optional_keys__:
             message = f"{operation.id}() got an unexpected keyword argument {name!r}"
             if name in {"_content_type", "_host_index"}:
                 message += ", which generated clients have: see docs/migrating.md"
             raise ApiTypeError(message)
-    token = options.get("_request_auth")
-    if token is not None and not isinstance(token, str) and not callable(token):
+    headers, token = options.get("_headers"), options.get("_request_auth")
+    if headers is not None and not isinstance(headers, Mapping):
+        message = f"{operation.id}: _headers must map header names to values"
+        raise ApiTypeError(message)
+    if isinstance(token, str):
+        options["_request_auth"] = checked_token(token, "_request_auth")
+    elif token is not None and not callable(token):
         message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
         raise ApiTypeError(message)
 

@@ -12,7 +12,7 @@ from urllib3.util.ssltransport import SSLTransport
 
 from oxide._hosts import Host
 from oxide._proxies import Proxy
-from oxide._secrets import Headers
+from oxide._secrets import Headers, Secret
 from oxide._tls import build_context
 from oxide._wire import WireConnection
 from oxide.configuration import Configuration
@@ -23,7 +23,10 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     options: dict[str, Any] = {"num_pools": 1, "maxsize": configuration.connection_pool_maxsize}
     if host.scheme == "https":
         options["ssl_context"] = build_context(configuration)
-        options["assert_hostname"] = configuration.assert_hostname
+        own_context = configuration.ssl_context
+        # urllib3 checks the name itself wherever the context does not, unless it is told otherwise.
+        unchecked = own_context is not None and not own_context.check_hostname
+        options["assert_hostname"] = False if unchecked else configuration.assert_hostname
         options["server_hostname"] = configuration.tls_server_name
     if proxy is None:
         manager = urllib3.PoolManager(**options)
@@ -36,7 +39,12 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
             options["proxy_ssl_context"] = context
             # What urllib3 before 2.8 takes instead, where the proxy forwards.
             options.setdefault("ssl_context", context)
-        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers.by_lower_name(), **options)
+        # Revealed, since `http.client` formats what it sends to a proxy, and would send the mask.
+        manager = urllib3.ProxyManager(
+            proxy.url,
+            proxy_headers={name: Secret(value).reveal() for name, value in headers.items()},
+            **options,
+        )
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     pool = manager.connection_from_host(host.name, host.port, host.scheme)
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}

@@ -3,15 +3,15 @@
 import random
 import sys
 import time
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, ClassVar, NoReturn, Self, TypeVar
 
 from oxide import __version__
-from oxide._call import Engine, RequestOptions
+from oxide._call import Engine, RequestOptions, mask_options
 from oxide._operations import Operation
 from oxide._secrets import Headers, masked
 from oxide._urllib3_retry import policy_of
+from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiTypeError, ApiValueError
@@ -53,30 +53,29 @@ class ApiClient:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
-        self.configuration = Configuration.get_default() if configuration is None else configuration
-        self.default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
+        self._configuration = Configuration.get_default() if configuration is None else configuration
+        self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
         if header_name is not None:
             self.set_default_header(header_name, header_value or "")
         if cookie is not None:
             self.set_default_header("Cookie", cookie)
-        self.configuration.check()
+        self.configuration._check()
         transport = Transport(self.configuration)
         self._engine: Engine | None = Engine(
             configuration=self.configuration,
             transport=transport,
             policy=policy_of(self.configuration),
-            default_headers=self.default_headers,
+            default_headers=self._default_headers,
             refusal=transport.refusal(),
             clock=clock,
             sleep=sleep,
             jitter=jitter,
         )
-        self.configuration.freeze()
+        self.configuration._freeze()
         if not self.configuration.verify_ssl:
-            message = (
+            warn(
                 "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
             )
-            warnings.warn(message, UserWarning, stacklevel=2)
 
     @classmethod
     def get_default(cls) -> "ApiClient":
@@ -91,6 +90,16 @@ class ApiClient:
         ApiClient._default = default
 
     @property
+    def configuration(self) -> Configuration:
+        """The configuration; of its settings, only `access_token` may still be assigned."""
+        return self._configuration
+
+    @property
+    def default_headers(self) -> MutableMapping[str, str]:
+        """The headers sent with every call, names compared without case; they may change from call to call."""
+        return self._default_headers
+
+    @property
     def user_agent(self) -> str:
         """The `User-Agent` header."""
         return self.default_headers["User-Agent"]
@@ -101,6 +110,7 @@ class ApiClient:
 
     def set_default_header(self, header_name: str, header_value: str) -> None:
         """Send a header with every call from now on."""
+        header_value = masked(header_value)
         self.default_headers[header_name] = header_value
 
     def close(self) -> None:
@@ -127,6 +137,8 @@ class ApiClient:
         body: object = None,
     ) -> ApiResponse[T]:
         """Run one operation and return its result with the answer; raise `ApiException` where there is none."""
+        if options:
+            mask_options(options)
         return self._open_engine().call(operation, options, arguments, body)
 
     def open(
@@ -137,6 +149,8 @@ class ApiClient:
         body: object = None,
     ) -> RESTResponse:
         """Run one operation and return its answer, whatever its status, the body still to be read."""
+        if options:
+            mask_options(options)
         return self._open_engine().open(operation, options, arguments, body)
 
     def _open_engine(self) -> Engine:

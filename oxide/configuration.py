@@ -202,8 +202,8 @@ class Configuration:
         self.on_attempt = on_attempt
         self.debug = debug
         if host is None:
-            self.note_source("host", "default")
-        self.check()
+            self._note_source("host", "default")
+        self._check()
 
     def __setattr__(self, name: str, value: Any) -> None:
         value = masked_setting(name, value)
@@ -215,7 +215,7 @@ class Configuration:
             )
             raise ConfigurationError(message)
         self.__dict__[name] = check_setting(name, value)
-        self.note_source(name, "argument")
+        self._note_source(name, "argument")
         if name == "debug" and value is not None:
             logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
 
@@ -223,7 +223,7 @@ class Configuration:
         message = f"{name}: a setting cannot be deleted"
         raise ApiAttributeError(message)
 
-    def check(self) -> None:
+    def _check(self) -> None:
         """Raise `ConfigurationError` where settings do not go together or name files that cannot be used."""
         if problem := self._conflict():
             raise ConfigurationError(problem)
@@ -241,7 +241,7 @@ class Configuration:
         for name in ("key_file", "key_password"):
             if getattr(self, name) is not None and self.cert_file is None:
                 return f"{name} needs cert_file"
-        proxy = self.chosen_proxy()
+        proxy = self._chosen_proxy()
         if proxy is not None and parse_host(self.host).name in self.resolve:
             return (
                 f"resolve has no effect on {self.host} behind a proxy ({proxy.source}), which resolves names itself: "
@@ -249,15 +249,15 @@ class Configuration:
             )
         return None
 
-    def freeze(self) -> None:
+    def _freeze(self) -> None:
         """Fix every setting but `access_token`: a client has been made and will not look at them again."""
         self.__dict__["_frozen"] = True
 
-    def note_source(self, name: str, source: str) -> None:
+    def _note_source(self, name: str, source: str) -> None:
         """Remember, for `to_debug_report`, where the value of a setting came from."""
         self.__dict__["_sources"][name] = source
 
-    def chosen_proxy(self) -> "Proxy | None":
+    def _chosen_proxy(self) -> "Proxy | None":
         """Return the proxy that requests to `host` go through, by `proxy`, `no_proxy` and the environment."""
         from oxide._proxies import choose_proxy
 
@@ -301,8 +301,8 @@ class Configuration:
             raise ApiTypeError(message)
         found = find_credentials(host, token, profile, config_dir)
         configuration = cls(found.host, access_token=found.token, **settings)
-        configuration.note_source("host", found.source)
-        configuration.note_source("access_token", found.source)
+        configuration._note_source("host", found.source)
+        configuration._note_source("access_token", found.source)
         return configuration
 
     @classmethod
@@ -330,7 +330,7 @@ class Configuration:
         from oxide import __version__
         from oxide._tls import trusted_authorities
 
-        proxy = self.chosen_proxy()
+        proxy = self._chosen_proxy()
         return "\n".join(
             [
                 f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}",

@@ -21,6 +21,8 @@ from oxide._failures import TRANSLATED, translate
 from oxide._gunzip import Gunzip
 from oxide._hosts import is_loopback, parse_host
 from oxide._pool import close_pool, make_pool
+from oxide._proxies import choose_proxy
+from oxide._tls import trusted_authorities
 from oxide._wire import Exchange, exchanging
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiException, ApiResponseError, ApiValueError
@@ -222,7 +224,7 @@ class Transport:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._host = parse_host(configuration.host)
-        self._proxy = configuration.chosen_proxy()
+        self._proxy = choose_proxy(self._host, configuration.proxy, configuration.no_proxy)
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A proxy that forwards is told the whole URL; everyone else just the path.
         self._prefix = self._host.url if forwarding else self._host.base_path
@@ -281,28 +283,20 @@ class Transport:
         """Return why no credentials may be sent, or None: plain http is for this machine alone."""
         if self._host.scheme == "https" or self._configuration.allow_http_token:
             return None
-        target = self._configuration.resolve.get(self._host.name, self._host.name)
-        first_hops = [target] if self._proxy is None else [target, self._proxy.name]
-        exposed = [name for name in first_hops if not is_loopback(name)]
+        names = [self._host.name] if self._proxy is None else [self._host.name, self._proxy.name]
+        resolve = self._configuration.resolve
+        exposed = [name for name in names if not is_loopback(resolve.get(name, name))]
         if not exposed:
             return None
         return (
-            f"no token is sent over plain http to {exposed[0]}, where anybody on the way could read it: "
-            "use https://, or set allow_http_token=True"
+            f"neither token nor cookie is sent over plain http to {exposed[0]}, where anybody on the way could read "
+            "it: use https://, or set allow_http_token=True"
         )
 
     def _explain(self, failure: ApiException) -> None:
         """Add what only the configuration knows: which CAs were trusted, which proxy was used."""
         if isinstance(failure.__cause__, ssl.SSLCertVerificationError):
-            configuration = self._configuration
-            file = configuration.ssl_ca_cert
-            given = {
-                "ssl_context": configuration.ssl_context,
-                f"ssl_ca_cert {file!r}": file,
-                "ca_cert_data": configuration.ca_cert_data,
-            }
-            trusted = " and ".join(name for name, value in given.items() if value is not None)
-            trusted = trusted or "the system's"
+            trusted = trusted_authorities(self._configuration)
             failure.reason = (
                 f"{failure.reason} (host {self._host.name!r}; trusted CA certificates: {trusted})"
             )

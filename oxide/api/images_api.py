@@ -12,14 +12,17 @@ Every method also takes `_request_timeout`, `_request_auth` and `_headers`, for 
 """
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._call import RequestOptions
+from oxide._call import RequestOptions, mask_options
 from oxide._encoding import checked_body
 from oxide._ensure import ensure_image
 from oxide._pagination import ImagePager
+from oxide._secrets import masked
+from oxide._settings import mask_settings, masked_setting
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
@@ -48,6 +51,7 @@ class ImagesApi:
 
     def __init__(self, api_client: ApiClient | None = None) -> None:
         self.api_client = ApiClient.get_default() if api_client is None else api_client
+        self._owns_client = False
 
     @classmethod
     def from_environment(
@@ -55,7 +59,7 @@ class ImagesApi:
         host: str | None = None,
         token: str | None = None,
         profile: str | None = None,
-        config_dir: str | None = None,
+        config_dir: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> Self:
         """Return an API with a client of its own, set up by `Configuration.from_environment`.
@@ -65,13 +69,20 @@ class ImagesApi:
         Raises:
             ConfigurationError: no usable host and token were found.
         """
-        return cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
+        # Masked, so that no frame of a traceback holds a plain secret.
+        host, token = masked_setting("host", host), masked(token)
+        mask_settings(settings)
+        api = cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
+        api._owns_client = True
+        return api
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.api_client.close()
+        # A client that was given may serve others.
+        if self._owns_client:
+            self.api_client.close()
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -189,6 +200,7 @@ class ImagesApi:
             ObjectAlreadyExists: an image of that name is there and differs; the message names the field.
             ApiException: as for `image_view` and `image_create`.
         """
+        mask_options(options)
         wanted = checked_body(op.IMAGE_CREATE, image_create)
         return ensure_image(
             wanted,
@@ -272,6 +284,7 @@ class ImagesApi:
                 the token.
             **options: see `RequestOptions`; they count for each page.
         """
+        mask_options(options)
 
         def fetch(token: str | None) -> ImageResultsPage:
             # The token carries project and order; the server would ignore what else is sent.
