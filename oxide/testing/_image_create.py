@@ -64,7 +64,7 @@ class _Document:
     def image_create(self) -> NewImage:
         body = self._value
         if not isinstance(body, _Object):
-            self._fail(_messages.invalid_type(body, "struct ImageCreate"))
+            self._fail(_messages.invalid_type(body, _messages.IMAGE_CREATE))
         os = self._string(body, "os", path="os: ")
         version = self._string(body, "version", path="version: ")
         snapshot_id = self._snapshot_id(self._only(body, "source"))
@@ -76,16 +76,15 @@ class _Document:
 
     def _snapshot_id(self, source: object) -> UUID:
         if not isinstance(source, _Object):
-            expected = "internally tagged enum ImageSource"
-            self._fail(f"source: {_messages.invalid_type(source, expected)}")
+            self._fail(f"source: {_messages.invalid_type(source, _messages.IMAGE_SOURCE)}")
         kind = self._only(source, "type", path="source: ")
         if not isinstance(kind, str):
-            self._fail(f"source.type: {_messages.invalid_type(kind, 'variant identifier')}")
+            self._fail(f"source.type: {_messages.invalid_type(kind, _messages.SOURCE_TYPE)}")
         if kind != "snapshot":
             self._fail(f"source.type: {_messages.unknown_variant(kind, ['snapshot'])}")
         snapshot = self._only(source, "id", path="source: ")
         if not isinstance(snapshot, str):
-            self._fail(f"source: {_messages.invalid_type(snapshot, 'a UUID string')}")
+            self._fail(f"source: {_messages.invalid_type(snapshot, _messages.UUID_STRING)}")
         snapshot_id = parse_id(snapshot)
         if snapshot_id is None:
             self._fail(f"source: {_messages.not_a_uuid(snapshot)}")
@@ -94,7 +93,7 @@ class _Document:
     def _string(self, pairs: _Object, key: str, path: str = "") -> str:
         value = self._only(pairs, key)
         if not isinstance(value, str):
-            self._fail(path + _messages.invalid_type(value, "a string"))
+            self._fail(path + _messages.invalid_type(value, _messages.STRING))
         return value
 
     def _only(self, pairs: _Object, key: str, path: str = "") -> object:

@@ -12,7 +12,8 @@ Below are the words. These are the deeds, with the modules that do them:
 
 - `_application`: what is malformed is a 400 also without credentials [C]. Gzipped answers are chunked [M].
 - `_clock`: times have 0, 3 or 6 digits of a second [P].
-- `_api_version`: versions older than the first published one, and pre-releases, are taken [C].
+- `_api_version`: versions older than the first published one, and pre-releases, are taken [C]; its words for a
+  version that cannot be read are those of a crate [P].
 - `_parameters`: unknown parameters are ignored; of equal ones a list takes the last, and others refuse a second
   `project` [P]. So it is with `page_token` [?].
 - `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
@@ -85,26 +86,16 @@ def base64_length(length: int) -> str:
 
 BASE64_PADDING: Final = "Invalid padding"
 
-# [P] The JSON parser and the types it fills.
-JSON_EOF_VALUE: Final = "EOF while parsing a value"
-JSON_EOF_OBJECT: Final = "EOF while parsing an object"
-JSON_EOF_STRING: Final = "EOF while parsing a string"
-JSON_EXPECTED_IDENT: Final = "expected ident"
-JSON_EXPECTED_VALUE: Final = "expected value"
-JSON_EXPECTED_COLON: Final = "expected `:`"
-JSON_EXPECTED_COMMA: Final = "expected `,` or `}`"
-JSON_KEY_NOT_STRING: Final = "key must be a string"
-JSON_TRAILING_COMMA: Final = "trailing comma"
-JSON_RECURSION: Final = "recursion limit exceeded"
-JSON_NUMBER: Final = "number out of range"
-JSON_UNICODE: Final = "invalid unicode code point"
-A_STRING: Final = "a string"
-A_UUID_STRING: Final = "a UUID string"
-AN_IDENTIFIER: Final = "variant identifier"
+# [P] What the JSON parser expects. The parser that is used here words its own errors as the service's does.
+IMAGE_CREATE: Final = "struct ImageCreate"
+IMAGE_SOURCE: Final = "internally tagged enum ImageSource"
+SOURCE_TYPE: Final = "variant identifier"
+STRING: Final = "a string"
+UUID_STRING: Final = "a UUID string"
 
 
 def invalid_type(value: object, expected: str) -> str:
-    """Return what is said of a JSON value of the wrong type."""
+    """Return what is said of a JSON value of the wrong type [P]."""
     match value:
         case None:
             found = "null"
