@@ -448,7 +448,7 @@ class TestUndecodableAnswers:
         assert issubclass(oxide.ApiResponseError, ValueError)
         assert problem in str(error)
         assert problem in error.message
-        assert len(error.message) < 300
+        assert len(error.message) < 600
         assert (error.status, error.reason, error.request_id) == (
             203,
             "Non-Authoritative Information",
