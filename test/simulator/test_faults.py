@@ -130,18 +130,30 @@ def test_truncate_acts(simulator: Simulator, call: Caller, world: World) -> None
 
 
 @pytest.mark.parametrize("body_only", [False, True])
-def test_drip(simulator: Simulator, world: World, body_only: bool) -> None:
+def test_drip_sends_everything(simulator: Simulator, world: World, body_only: bool) -> None:
     simulator.fail_next(Drip(0.001, size=50, body_only=body_only))
-    pieces = []
+    dripped = exchange(simulator, "GET /v1/images/simg HTTP/1.1").splitlines()
+    plain = exchange(simulator, "GET /v1/images/simg HTTP/1.1").splitlines()
+    assert (dripped[0], dripped[-1]) == (plain[0], plain[-1])
+
+
+@pytest.mark.parametrize("body_only", [False, True])
+def test_drip_waits_before_every_piece(simulator: Simulator, world: World, body_only: bool) -> None:
+    simulator.fail_next(Drip(math.inf, body_only=body_only))
     with connected(simulator) as connection:
-        connection.sendall(raw_request(simulator, "GET /v1/images/simg HTTP/1.1\r\nconnection: close"))
-        while piece := connection.recv(65536):
-            pieces.append(piece)
-    assert b"".join(pieces).startswith(b"HTTP/1.1 200 ")
-    assert b"".join(pieces).endswith(b"}")
-    if body_only:
-        assert pieces[0].endswith(b"\r\n\r\n")
-    assert len(pieces) > 3
+        connection.sendall(raw_request(simulator, "GET /v1/images/simg HTTP/1.1"))
+        if body_only:
+            assert connection.recv(65536).endswith(b"\r\n\r\n")
+        connection.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+
+
+def test_drip_sends_pieces_of_its_size(simulator: Simulator, world: World) -> None:
+    simulator.fail_next(Drip(0.2, size=60))
+    with connected(simulator) as connection:
+        connection.sendall(raw_request(simulator, "GET /v1/images/simg HTTP/1.1"))
+        assert len(connection.recv(65536)) % 60 == 0
 
 
 def test_interim(simulator: Simulator, world: World) -> None:
