@@ -55,7 +55,8 @@ class _Pages(Iterator[ImageResultsPage]):
         if self._started and self._following is None:
             raise StopIteration
         if self._started and self._following in {"", self._kept}:
-            message = "next_page leads back to a page that was there before"
+            problem = "leads back to a page that was there before" if self._following else "is empty"
+            message = f"next_page {problem}"
             raise ApiResponseError(200, message, operation="image_list")
         self.page_token = self._following
         page = self._fetch(self.page_token)

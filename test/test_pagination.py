@@ -1,0 +1,320 @@
+"""The pager: every image once, whatever the page size, and whatever happens on the way."""
+
+import gc
+import math
+import weakref
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pytest
+from core_support import IMAGE, Scene, open_scene
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oxide
+from oxide.testing import Drop, ReceivedRequest
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    with open_scene() as scene:
+        yield scene
+
+
+def fill(scene: Scene, count: int, project: str | None = "my-project") -> list[str]:
+    """Create images, and return their names as the service sorts them."""
+    names = [f"image-{number:04d}" for number in range(count)]
+    # In another order than the one they are listed in.
+    scene.simulator.create_images(sorted(names, key=lambda name: name[::-1]), project=project)
+    return names
+
+
+def names(images: Iterator[oxide.Image]) -> list[str]:
+    return [image.name for image in images]
+
+
+def listings(scene: Scene) -> list[ReceivedRequest]:
+    return [request for request in scene.requests if request.operation == "image_list"]
+
+
+class TestEveryImage:
+    @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10, None])
+    @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 9])
+    def test_comes_once_whatever_the_page_size(self, scene: Scene, count: int, limit: int | None) -> None:
+        expected = fill(scene, count)
+        assert names(scene.images.image_list_iter(project="my-project", limit=limit)) == expected
+        assert len(listings(scene)) == math.ceil(count / (limit or 100)) + 1
+
+    def test_comes_once_over_pages_of_the_default_size(self, scene: Scene) -> None:
+        expected = fill(scene, 250)
+        assert names(scene.images.image_list_iter(project="my-project")) == expected
+        assert len(listings(scene)) == 4
+
+    @pytest.mark.parametrize("sort_by", [*oxide.NameOrIdSortMode, "name_ascending", None], ids=repr)
+    def test_comes_in_the_order_asked_for(self, scene: Scene, sort_by: str | None) -> None:
+        expected = fill(scene, 7)
+        images = list(scene.images.image_list_iter(project="my-project", sort_by=sort_by, limit=2))
+        if sort_by == "id_ascending":
+            assert images == sorted(images, key=lambda image: image.id)
+            assert sorted(names(iter(images))) == expected
+        else:
+            assert names(iter(images)) == (expected[::-1] if sort_by == "name_descending" else expected)
+
+    def test_is_of_the_project_or_of_the_silo_alone(self, scene: Scene) -> None:
+        fill(scene, 3)
+        scene.simulator.create_image("of-the-silo")
+        for project in ("my-project", scene.project, oxide.NameOrId("my-project")):
+            assert len(list(scene.images.image_list_iter(project, limit=2))) == 3
+        assert names(scene.images.image_list_iter(limit=2)) == ["of-the-silo"]
+
+    def test_comes_once_while_others_are_deleted_and_made(self, scene: Scene) -> None:
+        everything = fill(scene, 12)
+        pager = scene.images.image_list_iter(project="my-project", limit=3)
+        seen = names(islice(pager, 3))
+        # The image that the next page begins behind, one that is still to come, and one seen before.
+        for name in (everything[2], everything[3], everything[0], everything[8]):
+            scene.images.image_delete(name, project="my-project")
+        scene.simulator.create_image("image-0000a", project="my-project")
+        scene.simulator.create_image("image-0005a", project="my-project")
+        seen += names(pager)
+        gone = {everything[3], everything[8]}
+        assert seen == sorted([name for name in everything if name not in gone] + ["image-0005a"])
+
+    def test_comes_once_while_each_is_deleted_as_it_comes(self, scene: Scene) -> None:
+        everything = fill(scene, 7)
+        seen = []
+        for image in scene.images.image_list_iter(project="my-project", limit=2):
+            scene.images.image_delete(image)
+            seen.append(image.name)
+        assert seen == everything
+        assert names(scene.images.image_list_iter(project="my-project")) == []
+
+
+class TestOnTheWire:
+    def test_the_first_page_is_asked_for_with_everything_the_rest_by_token(self, scene: Scene) -> None:
+        fill(scene, 5)
+        pages = list(scene.images.image_list_iter("my-project", "name_descending", 2).pages())
+        first, *rest = [request.query for request in listings(scene)]
+        assert first == {"project": "my-project", "sort_by": "name_descending", "limit": "2"}
+        assert rest == [{"page_token": page.next_page, "limit": "2"} for page in pages[:-1]]
+        assert len(rest) == 3
+
+    def test_without_a_page_size_none_is_sent(self, scene: Scene) -> None:
+        fill(scene, 1)
+        list(scene.images.image_list_iter(project="my-project"))
+        assert [set(request.query) for request in listings(scene)] == [{"project"}, {"page_token"}]
+
+    def test_a_token_to_resume_at_leaves_project_and_order_out(self, scene: Scene) -> None:
+        fill(scene, 3)
+        token = scene.images.image_list(limit=1, project="my-project").next_page
+        images = scene.images.image_list_iter("my-project", "name_ascending", 5, token)
+        assert len(list(images)) == 2
+        assert listings(scene)[1].query == {"page_token": token, "limit": "5"}
+
+    def test_options_go_with_every_page(self, scene: Scene) -> None:
+        fill(scene, 2)
+        ann = scene.simulator.create_user("ann", project_roles={"my-project": "viewer"})
+        options: dict[str, Any] = {
+            "_request_auth": ann,
+            "_headers": {"x-job": "nightly"},
+            "_request_timeout": 5,
+        }
+        list(scene.images.image_list_iter(project="my-project", limit=1, **options))
+        assert [(request.user, request.headers["x-job"]) for request in scene.requests] == [
+            ("ann", "nightly")
+        ] * 3
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"limit": 0},
+            {"limit": "5"},
+            {"sort_by": "time"},
+            {"project": "Bad"},
+            {"page_token": ""},
+            {"_headers": 5},
+        ],
+        ids=repr,
+    )
+    def test_wrong_arguments_are_refused_before_anything_is_sent(
+        self, scene: Scene, arguments: dict[str, Any]
+    ) -> None:
+        with pytest.raises((oxide.ApiValueError, oxide.ApiTypeError)):
+            next(scene.images.image_list_iter(**arguments))
+        assert scene.requests == []
+
+    def test_a_misspelled_option_is_a_type_error(self, scene: Scene) -> None:
+        arguments: dict[str, Any] = {"page_size": 5}
+        with pytest.raises(TypeError, match="page_size"):
+            next(scene.images.image_list_iter(**arguments))
+        assert scene.requests == []
+
+
+class TestLaziness:
+    def test_a_page_is_fetched_when_its_first_image_is_asked_for(self, scene: Scene) -> None:
+        fill(scene, 4)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        fetched = [len(listings(scene))]
+        for _ in pager:
+            fetched.append(len(listings(scene)))
+        assert fetched == [0, 1, 1, 2, 2]
+        assert len(listings(scene)) == 3
+
+    def test_it_runs_once(self, scene: Scene) -> None:
+        expected = fill(scene, 3)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        assert iter(pager) is pager
+        assert names(islice(pager, 1)) == expected[:1]
+        assert names(pager) == expected[1:]
+        count = len(listings(scene))
+        assert list(pager) == []
+        assert list(pager.pages()) == []
+        assert len(listings(scene)) == count
+
+    def test_a_page_is_let_go_before_the_next_is_fetched(self, scene: Scene) -> None:
+        fill(scene, 6)
+        alive: list[int] = []
+        images: list[weakref.ref[oxide.Image]] = []
+
+        def token_read_at_each_fetch() -> str:
+            gc.collect()
+            alive.append(sum(image() is not None for image in images))
+            return scene.simulator.token
+
+        pager = scene.images.image_list_iter("my-project", limit=2, _request_auth=token_read_at_each_fetch)
+        for image in pager:
+            images.append(weakref.ref(image))
+            del image
+        assert len(images) == 6
+        assert alive == [0, 0, 0, 0]
+
+
+class TestPages:
+    def test_they_are_those_of_the_service_with_the_empty_one_at_the_end(self, scene: Scene) -> None:
+        fill(scene, 5)
+        expected, token = [], None
+        while True:
+            expected.append(scene.images.image_list(2, token, "my-project" if token is None else None))
+            token = expected[-1].next_page
+            if token is None:
+                break
+        assert list(scene.images.image_list_iter(project="my-project", limit=2).pages()) == expected
+        assert [len(page.items) for page in expected] == [2, 2, 1, 0]
+
+    def test_they_are_those_that_are_left(self, scene: Scene) -> None:
+        everything = fill(scene, 5)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        assert next(pager).name == everything[0]
+        assert [names(iter(page.items)) for page in pager.pages()] == [everything[2:4], everything[4:], []]
+
+    def test_the_token_is_that_of_the_page_at_hand(self, scene: Scene) -> None:
+        fill(scene, 5)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        token = None
+        for page in pager.pages():
+            assert pager.page_token == token
+            if token is not None:
+                assert scene.images.image_list(2, token) == page
+            token = page.next_page
+
+    @given(count=st.integers(0, 7), limit=st.integers(1, 4), seen=st.integers(0, 7), by_page=st.booleans())
+    def test_resuming_repeats_a_page_at_most_and_loses_nothing(
+        self, count: int, limit: int, seen: int, by_page: bool
+    ) -> None:
+        with open_scene() as scene:
+            expected = fill(scene, count)
+            pager = scene.images.image_list_iter(project="my-project", limit=limit)
+            if by_page:
+                pages = islice(pager.pages(), seen)
+                first = [name for page in pages for name in names(iter(page.items))]
+            else:
+                first = names(islice(pager, seen))
+            # Where no page has been fetched there is no token, and the listing has to begin anew.
+            project = "my-project" if pager.page_token is None else None
+            again = names(scene.images.image_list_iter(project, None, limit, pager.page_token))
+            assert expected[-len(again) :] == again if again else first == expected
+            assert sorted({*first, *again}) == expected
+            assert len(first) + len(again) - len(expected) <= limit
+
+
+class TestFailures:
+    @pytest.mark.parametrize("by_page", [True, False])
+    @pytest.mark.parametrize("failing", [0, 1, 2, 3])
+    def test_asking_again_goes_on_where_it_failed(self, scene: Scene, failing: int, by_page: bool) -> None:
+        everything = fill(scene, 6)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        images = (image for page in pager.pages() for image in page.items) if by_page else pager
+        seen = names(islice(images, 2 * failing))
+        scene.simulator.fail_next(Drop(), times=2)
+        for _ in range(2):
+            with pytest.raises(oxide.ApiConnectionError):
+                next(pager.pages() if by_page else pager)
+            # Nothing of what was fetched is asked for again.
+            token = pager.page_token
+            assert (token is None) is (failing == 0)
+        if token is not None:
+            assert names(scene.images.image_list_iter(page_token=token)) == everything[len(seen) :]
+        rest = (image for page in pager.pages() for image in page.items) if by_page else pager
+        assert seen + names(rest) == everything
+
+    def test_an_error_answer_is_raised_as_by_image_list(self, scene: Scene) -> None:
+        with pytest.raises(oxide.NotFoundException):
+            next(scene.images.image_list_iter(project="nowhere"))
+
+    def test_a_token_that_the_service_refuses_is_told(self, scene: Scene) -> None:
+        with pytest.raises(oxide.BadRequestException, match="pagination token"):
+            next(scene.images.image_list_iter(page_token="none-of-yours"))
+
+
+class TestOddServices:
+    """Pages that the service never gives, but that something else may."""
+
+    @staticmethod
+    def serve(scene: Scene, *tokens: object, items: int = 1) -> None:
+        for token in tokens:
+            scene.answer(200, {"items": [IMAGE] * items, "next_page": token})
+
+    def test_an_empty_page_with_a_token_is_not_the_end(self, scene: Scene) -> None:
+        self.serve(scene, "a")
+        self.serve(scene, "b", "c", items=0)
+        self.serve(scene, None)
+        assert len(list(scene.images.image_list_iter())) == 2
+        assert [request.query.get("page_token") for request in scene.requests] == [None, "a", "b", "c"]
+
+    def test_a_page_without_next_page_is_the_end(self, scene: Scene) -> None:
+        scene.answer(200, {"items": [IMAGE]})
+        assert len(list(scene.images.image_list_iter())) == 1
+
+    @pytest.mark.parametrize("start", [None, "t0", "c0"])
+    @pytest.mark.parametrize("cycle", [1, 2, 3, 5, 8])
+    @pytest.mark.parametrize("before", [0, 1, 2, 5])
+    def test_going_round_in_circles_is_an_error(
+        self, scene: Scene, before: int, cycle: int, start: str | None
+    ) -> None:
+        circle = [f"c{number}" for number in range(cycle)]
+        self.serve(scene, *(f"t{number}" for number in range(1, before + 1)), *circle * 20)
+        pager = scene.images.image_list_iter(page_token=start)
+        seen: list[oxide.Image] = []
+        with pytest.raises(oxide.ApiResponseError, match="leads back") as caught:
+            seen.extend(pager)
+        assert caught.value.operation == "image_list"
+        # What was fetched has come before the error, and the error stays.
+        count = len(scene.requests)
+        assert len(seen) == count
+        with pytest.raises(oxide.ApiResponseError):
+            next(pager)
+        assert len(scene.requests) == count
+        assert count <= 3 * (before + cycle) + 1
+
+    def test_an_empty_token_is_an_error_behind_its_page(self, scene: Scene) -> None:
+        self.serve(scene, "")
+        pager = scene.images.image_list_iter()
+        assert next(pager).name == IMAGE["name"]
+        with pytest.raises(oxide.ApiResponseError, match="next_page is empty"):
+            next(pager)
+        assert len(scene.requests) == 1
+
+    def test_many_different_tokens_are_no_circle(self, scene: Scene) -> None:
+        self.serve(scene, *(f"t{number}" for number in range(300)), None)
+        assert len(list(scene.images.image_list_iter())) == 301
