@@ -91,7 +91,8 @@ class DefaultPolicy:
         """See `Policy`."""
         if failure.number > self.max_retries or not is_replayable(failure):
             return None
-        delay = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** (failure.number - 1))
+        # The exponent is bounded as well, since a float is.
+        delay = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failure.number - 1, 9))
         if failure.retry_after is not None:
             delay = max(delay, failure.retry_after)
         return (delay, self) if fits(delay, failure.time_left) else None
@@ -127,6 +128,6 @@ def parse_http_date(text: str | None) -> float | None:
 
     try:
         moment = parsedate_to_datetime(text or "")
-    except (TypeError, ValueError, IndexError):
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -1,0 +1,111 @@
+"""Calls as the tests make them: the six operations, with answers that fit, and a client whose time is the test's."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from core_support import IMAGE, NEW_IMAGE
+
+import oxide
+
+TOKEN = "oxide-token-of-the-tests"
+IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation, with arguments, and the answer of a server that does it."""
+
+    name: str
+    method: str
+    arguments: tuple[Any, ...]
+    status: int
+    body: bytes
+
+    def __call__(self, api: oxide.ImagesApi, form: str = "", **options: Any) -> Any:
+        """Make the call."""
+        return getattr(api, self.name + form)(*self.arguments, **options)
+
+    def __repr__(self) -> str:
+        """Return the name, which is what a test is called by."""
+        return self.name
+
+
+def image(name: str = "an-image") -> bytes:
+    """Return an image as the server sends it."""
+    return json.dumps({**IMAGE, "name": name}).encode()
+
+
+def page(*names: str) -> bytes:
+    """Return a page of images."""
+    return json.dumps({"items": [{**IMAGE, "name": name} for name in names], "next_page": None}).encode()
+
+
+CREATE = Call("image_create", "POST", (NEW_IMAGE, "proj"), 201, image())
+DELETE = Call("image_delete", "DELETE", (IMAGE_ID,), 204, b"")
+DEMOTE = Call("image_demote", "POST", (IMAGE_ID, "proj"), 202, image())
+LIST = Call("image_list", "GET", (), 200, page("an-image"))
+PROMOTE = Call("image_promote", "POST", (IMAGE_ID,), 202, image())
+VIEW = Call("image_view", "GET", (IMAGE_ID,), 200, image())
+
+READS = [LIST, VIEW]
+WRITES = [CREATE, DELETE, DEMOTE, PROMOTE]
+CALLS = [*READS, *WRITES]
+
+
+class FakeClock:
+    """A clock that goes on only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time, in seconds."""
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Go on."""
+        self.now += seconds
+
+
+@dataclass
+class Session:
+    """A client, and what it has done besides."""
+
+    api: oxide.ImagesApi
+    sleeps: list[float] = field(default_factory=list)
+    attempts: list[oxide.Attempt] = field(default_factory=list)
+
+
+@contextmanager
+def session(
+    url: str,
+    *,
+    clock: FakeClock | None = None,
+    sleep: Callable[[float], object] | None = None,
+    **settings: Any,
+) -> Iterator[Session]:
+    """Return a client that never sleeps and whose random number is always 1."""
+    attempts: list[oxide.Attempt] = []
+    sleeps: list[float] = []
+
+    def pause(seconds: float) -> None:
+        sleeps.append(seconds)
+        if clock is not None:
+            clock.advance(seconds)
+        if sleep is not None:
+            sleep(seconds)
+
+    settings.setdefault("on_attempt", attempts.append)
+    timing: dict[str, Any] = {} if clock is None else {"clock": clock}
+    configuration = oxide.Configuration(url, access_token=TOKEN, **settings)
+    with oxide.ApiClient(configuration, sleep=pause, jitter=lambda: 1.0, **timing) as client:
+        yield Session(oxide.ImagesApi(client), sleeps, attempts)
+
+
+def outcomes(error: oxide.ApiException) -> list[str]:
+    """Return what each attempt of a failed call came to."""
+    return [attempt.outcome for attempt in error.attempts]

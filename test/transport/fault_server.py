@@ -1,0 +1,238 @@
+"""A server on loopback that does what a script says, connection by connection, byte by byte.
+
+A script is a list of steps, each a function of the `Peer` that has connected. When it has run, the connection is
+closed. Nothing here waits for time to pass: a step that stalls lasts until the client, or the test, is gone.
+"""
+
+import gzip
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Self, TypeAlias
+
+Step: TypeAlias = Callable[["Peer"], object]
+Script: TypeAlias = Sequence[Step]
+
+
+class Gone(Exception):
+    """The client has closed the connection."""
+
+
+class Peer:
+    """One connection, seen from the server, and what it has sent."""
+
+    def __init__(self, server: "FaultServer", sock: socket.socket, number: int) -> None:
+        self.server = server
+        self.sock = sock
+        self.number = number
+
+    def receive(self) -> bytes:
+        """Return some bytes; raise `Gone` where there are no more."""
+        data = self.sock.recv(65536)
+        if not data:
+            raise Gone
+        return data
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """Begin TLS."""
+        plain = self.sock
+        self.sock = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self.server.replace(plain, self.sock)
+        self.sock.do_handshake()
+
+
+class FaultServer:
+    """Serves one script for each connection, in the order in which they are made.
+
+    Further connections run the script `otherwise`. `requests` are the requests read so far, each with the number of its
+    connection, counted from 1. Leaving the context closes everything, and raises what a step has raised.
+    """
+
+    def __init__(
+        self,
+        *scripts: Script,
+        tls: ssl.SSLContext | None = None,
+        otherwise: Script = (),
+        listening: bool = True,
+    ) -> None:
+        self._scripts = scripts
+        self._otherwise = otherwise
+        self._tls = tls
+        self._listener = socket.socket()
+        self._listener.bind(("127.0.0.1", 0))
+        self._listening = listening
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"
+        self.connections = 0
+        self.requests: list[tuple[int, bytes]] = []
+        self.released = threading.Event()
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._problems: list[BaseException] = []
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Self:
+        if self._listening:
+            self.listen()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.released.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        with self._lock:
+            for sock in self._open:
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(30)
+            assert not thread.is_alive(), "a script goes on after its server is closed"
+        if self._problems:
+            raise self._problems[0]
+
+    def listen(self) -> None:
+        """Take connections, which have been refused so far."""
+        self._listener.listen(128)
+        self._start(self._accept)
+
+    def methods(self) -> list[str]:
+        """Return the methods of the requests read so far."""
+        return [request.split(b" ", 1)[0].decode() for _, request in self.requests]
+
+    def replace(self, old: socket.socket, new: socket.socket | None = None) -> None:
+        """Remember which sockets are open."""
+        with self._lock:
+            self._open.discard(old)
+            if new is not None:
+                self._open.add(new)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._lock:
+                self._open.add(sock)
+                self.connections += 1
+            self._start(self._serve, sock, self.connections)
+
+    def _start(self, target: Callable[..., None], *arguments: Any) -> None:
+        thread = threading.Thread(target=target, args=arguments, name="fault-server")
+        self._threads.append(thread)
+        thread.start()
+
+    def _serve(self, sock: socket.socket, number: int) -> None:
+        script = self._scripts[number - 1] if number <= len(self._scripts) else self._otherwise
+        peer = Peer(self, sock, number)
+        try:
+            if self._tls is not None:
+                peer.secure(self._tls)
+            for step in script:
+                step(peer)
+        except (Gone, OSError):
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised where the server is closed
+            self._problems.append(error)
+        finally:
+            self.replace(peer.sock)
+            peer.sock.close()
+
+
+def request(peer: Peer) -> None:
+    """Read one request, with its body, and note it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += peer.receive()
+    head, _, body = data.partition(b"\r\n\r\n")
+    lengths = [line[15:] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    while len(body) < int(lengths[0] if lengths else 0):
+        body += peer.receive()
+    peer.server.requests.append((peer.number, head + b"\r\n\r\n" + body))
+
+
+def arrival(peer: Peer) -> None:
+    """Wait until some of a request has arrived, and read none of it."""
+    peer.sock.recv(1, socket.MSG_PEEK)
+
+
+def part_of_request(peer: Peer) -> None:
+    """Read some bytes of a request, and leave the rest."""
+    peer.sock.recv(1)
+
+
+def send(data: bytes | Iterable[bytes]) -> Step:
+    """Send bytes, or pieces of bytes one by one, until the client is gone."""
+
+    def step(peer: Peer) -> None:
+        for piece in (data,) if isinstance(data, bytes) else data:
+            peer.sock.sendall(piece)
+
+    return step
+
+
+def stall(peer: Peer) -> None:
+    """Say nothing until the client, or the server, closes the connection."""
+    while peer.sock.recv(65536):
+        pass
+
+
+def reset(peer: Peer) -> None:
+    """Break the connection, so that the client sees a reset."""
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.sock.close()
+    raise Gone
+
+
+def until_released(peer: Peer) -> None:
+    """Wait until the test sets `server.released`."""
+    assert peer.server.released.wait(30)
+
+
+def always(*steps: Step) -> Step:
+    """Do the steps again and again, until the client is gone."""
+
+    def step(peer: Peer) -> None:
+        while True:
+            for each in steps:
+                each(peer)
+
+    return step
+
+
+def do(function: Callable[[], Any]) -> Step:
+    """Call a function of the test's."""
+    return lambda _: function()
+
+
+def handshake(context: ssl.SSLContext) -> Step:
+    """Begin TLS, as a server behind a proxy's CONNECT does."""
+
+    return lambda peer: peer.secure(context)
+
+
+def answer(
+    status: int = 200, body: bytes = b"", *headers: str, reason: str = "Reason", length: bool = True
+) -> bytes:
+    """Return an answer, framed by its length unless `length` is false."""
+    lines = [f"HTTP/1.1 {status} {reason}", *headers]
+    if length:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def chunked(body: bytes, *headers: str, size: int = 7, status: int = 200) -> bytes:
+    """Return an answer in chunks of `size` bytes."""
+    chunks = [body[start : start + size] for start in range(0, len(body), size)]
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    head = answer(status, b"", *headers, "Transfer-Encoding: chunked", length=False)
+    return head + coded + b"0\r\n\r\n"
+
+
+def gzipped(body: bytes, *headers: str, status: int = 200) -> bytes:
+    """Return an answer with a gzip body."""
+    return answer(status, gzip.compress(body), *headers, "Content-Encoding: gzip")
