@@ -49,7 +49,8 @@ class _Pages(Iterator[ImageResultsPage]):
         self._following: str | None = page_token
         self._started = False
         # A server that goes round in circles is found as in Brent's algorithm: with one token kept.
-        self._kept, self._since, self._span = page_token, 0, 1
+        self._kept: str | None = None
+        self._since, self._span = 0, 1
 
     def __next__(self) -> ImageResultsPage:
         if self._started and self._following is None:

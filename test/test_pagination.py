@@ -156,8 +156,7 @@ class TestLaziness:
         fill(scene, 4)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         fetched = [len(listings(scene))]
-        for _ in pager:
-            fetched.append(len(listings(scene)))
+        fetched.extend(len(listings(scene)) for _ in pager)
         assert fetched == [0, 1, 1, 2, 2]
         assert len(listings(scene)) == 3
 
@@ -306,6 +305,15 @@ class TestOddServices:
             next(pager)
         assert len(scene.requests) == count
         assert count <= 3 * (before + cycle) + 1
+
+    @pytest.mark.parametrize("start", [None, "a"])
+    def test_a_page_that_leads_to_itself_is_not_fetched_again(self, scene: Scene, start: str | None) -> None:
+        self.serve(scene, "a", "a")
+        with pytest.raises(oxide.ApiResponseError, match="leads back"):
+            list(scene.images.image_list_iter(page_token=start))
+        assert [request.query.get("page_token") for request in scene.requests] == (
+            [None, "a"] if start is None else ["a"]
+        )
 
     def test_an_empty_token_is_an_error_behind_its_page(self, scene: Scene) -> None:
         self.serve(scene, "")
