@@ -23,7 +23,7 @@ class Answer:
     """
 
     status: int
-    body: str | bytes = b""
+    body: str | bytes = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     after_acting: bool = False
 
