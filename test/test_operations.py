@@ -212,6 +212,14 @@ class TestEveryForm:
             assert (response.status, response.json()["error_code"]) == (404, "ObjectNotFound")
 
 
+def test_no_time_limit_for_one_call() -> None:
+    with open_scene(timeout=0.02, read_timeout=0.02) as scene:
+        scene.simulator.fail_next(Delay(0.1), times=2)
+        assert scene.images.image_list(_request_timeout=None).items == []
+        with pytest.raises(oxide.ApiTimeoutError):
+            scene.images.image_list()
+
+
 class TestResults:
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_the_plain_form_returns_the_result(self, scene: Scene, contract: Contract) -> None:
@@ -303,7 +311,7 @@ class _Order(enum.StrEnum):
     BY_ID = "id_ascending"
 
 
-class _Few(enum.IntEnum):
+class _Few(int, enum.Enum):  # noqa: UP042 - as above
     THREE = 3
 
 
@@ -333,6 +341,7 @@ BAD_IDENTIFIERS: list[tuple[Any, type[Exception]]] = [
     ("..", oxide.ApiValueError),
     ("a?project=b", oxide.ApiValueError),
     ("a" * 64, oxide.ApiValueError),
+    ("A" * 10_000, oxide.ApiValueError),
     ("ä", oxide.ApiValueError),
     ("\ud800", oxide.ApiValueError),
     (f"{ID}\n", oxide.ApiValueError),
