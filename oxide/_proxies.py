@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from oxide._hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
@@ -10,8 +10,7 @@ from oxide._secrets import Secret
 from oxide.exceptions import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """An HTTP proxy.
 
     Attributes:

@@ -7,7 +7,7 @@ end the call at once.
 
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from oxide.exceptions import Outcome
 
@@ -48,8 +48,7 @@ class Attempt:
     delay: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """What the replay decision looks at.
 
     Attributes:
@@ -81,8 +80,7 @@ class Policy(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class DefaultPolicy:
+class DefaultPolicy(NamedTuple):
     """The rules of this module, with `max_retries` extra tries at most."""
 
     max_retries: int
