@@ -1,0 +1,1 @@
+"""Tests of configuration, credentials, TLS, proxies and secrecy, against real servers, proxies and files."""

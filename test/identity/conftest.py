@@ -1,0 +1,40 @@
+"""A home directory for profiles, a certificate authority, servers and proxies."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import oxide
+from identity.authority import Authority, make_authority
+from identity.servers import Recorder, recorder
+
+
+@pytest.fixture
+def config_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a new home, and return the directory in it where the official CLI keeps its files."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    directory = tmp_path / ".config" / "oxide"
+    directory.mkdir(parents=True)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return a certificate authority."""
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    """Run a server that records what it is sent, over plain HTTP."""
+    with recorder() as record:
+        yield record
+
+
+@pytest.fixture(autouse=True)
+def no_defaults_left() -> Iterator[None]:
+    """Leave neither a default configuration nor a default client to the next test."""
+    yield
+    oxide.Configuration.set_default(None)
+    oxide.ApiClient.set_default(None)
