@@ -311,7 +311,7 @@ class _Order(enum.StrEnum):
     BY_ID = "id_ascending"
 
 
-class _Few(int, enum.Enum):  # noqa: UP042 - as above
+class _Few(int, enum.Enum):
     THREE = 3
 
 

@@ -1,0 +1,266 @@
+"""The names that programs import, and the table of operations that signatures and documents agree with."""
+
+import ast
+import http.client
+import inspect
+import json
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Unpack, get_type_hints
+from urllib.parse import urlsplit
+
+import pytest
+from core_support import BY_NAME, CONTRACTS, FORMS, Contract
+
+import oxide
+import oxide.testing
+from oxide._operations import OPERATIONS, Operation
+from oxide.testing import Simulator
+
+PACKAGE = Path(oxide.__file__).parent
+MODELS = {
+    "BlockSize": "block_size",
+    "Digest": "digest",
+    "Error": "error",
+    "Image": "image",
+    "ImageCreate": "image_create",
+    "ImageResultsPage": "image_results_page",
+    "ImageSource": "image_source",
+    "NameOrId": "name_or_id",
+    "NameOrIdSortMode": "name_or_id_sort_mode",
+}
+ERRORS = [
+    "ApiAttributeError",
+    "ApiException",
+    "ApiKeyError",
+    "ApiTypeError",
+    "ApiValueError",
+    "BadRequestException",
+    "ConflictException",
+    "ForbiddenException",
+    "NotFoundException",
+    "OpenApiException",
+    "ServiceException",
+    "UnauthorizedException",
+    "UnprocessableEntityException",
+]
+# Where generated clients have each name: the paths are part of the contract.
+PATHS = [
+    *((f"oxide.models.{module}", name) for name, module in MODELS.items()),
+    *(("oxide.models", name) for name in MODELS),
+    *(("oxide.exceptions", name) for name in ERRORS),
+    ("oxide.api", "ImagesApi"),
+    ("oxide.api.images_api", "ImagesApi"),
+    ("oxide.api_client", "ApiClient"),
+    ("oxide.api_response", "ApiResponse"),
+    ("oxide.configuration", "Configuration"),
+    ("oxide.rest", "ApiException"),
+    ("oxide.rest", "RESTResponse"),
+]
+
+
+def fresh(program: str) -> Any:
+    """Run a program in an interpreter of its own, and return what it prints as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", f"import json, sys\n{program}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+    )
+    return json.loads(done.stdout)
+
+
+class TestOfThePackage:
+    def test_all_is_sorted_and_is_the_public_namespace(self) -> None:
+        seen = fresh("""
+import oxide
+before = [name for name in vars(oxide) if not name.startswith("_")]
+listed = dir(oxide)
+values = {name: getattr(oxide, name).__name__ for name in oxide.__all__}
+after = [name for name in vars(oxide) if not name.startswith("_")]
+starred = {}
+exec("from oxide import *", starred)
+modules = [name for name in after if isinstance(vars(oxide)[name], type(sys))]
+print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__builtins__"}), modules]))
+""")
+        before, listed, values, after, starred, modules = seen
+        assert oxide.__all__ == sorted(oxide.__all__)
+        assert len(set(oxide.__all__)) == len(oxide.__all__)
+        assert listed == starred == oxide.__all__
+        assert values == {name: name for name in oxide.__all__}
+        assert set(before) <= {"TYPE_CHECKING", "import_module"}
+        assert set(after) - set(before) == {*oxide.__all__, *modules}
+        assert set(modules) <= {
+            "api",
+            "api_client",
+            "api_response",
+            "configuration",
+            "exceptions",
+            "models",
+            "rest",
+        }
+
+    def test_importing_it_loads_no_dependency_and_no_simulator(self) -> None:
+        loaded = fresh("import oxide\nprint(json.dumps(list(sys.modules)))")
+        assert "oxide" in loaded
+        assert not {"pydantic", "urllib3", "dateutil", "oxide.testing", "oxide.rest"} & set(loaded)
+
+    def test_the_client_never_loads_the_simulator(self) -> None:
+        program = "from oxide import *\nImagesApi(ApiClient())\nprint(json.dumps(list(sys.modules)))"
+        assert not [name for name in fresh(program) if name.startswith(("oxide.testing", "h11"))]
+
+    @pytest.mark.parametrize("name", ["ImageApi", "image_list", "_call2", "VERSION", "testing2"])
+    def test_a_misspelled_name_is_an_attribute_error(self, name: str) -> None:
+        with pytest.raises(AttributeError, match=f"module 'oxide' has no attribute '{name}'"):
+            getattr(oxide, name)
+        with pytest.raises(ImportError, match=name):
+            exec(f"from oxide import {name}")
+
+    def test_both_lists_of_where_names_come_from_agree(self) -> None:
+        """Type checkers read the imports, the interpreter reads `_HOMES`."""
+        tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
+        (block,) = (node for node in tree.body if isinstance(node, ast.If))
+        imported: dict[str, str] = {}
+        for node in block.body:
+            assert isinstance(node, ast.ImportFrom)
+            imported |= {alias.name: str(node.module) for alias in node.names}
+        modules = {name for name, home in imported.items() if home == "oxide"}
+        names = {name: home for name, home in imported.items() if home != "oxide"}
+        homes = vars(oxide)["_HOMES"]
+        assert names == {name: f"oxide.{homes.get(name, 'exceptions')}" for name in oxide.__all__}
+        assert modules == vars(oxide)["_MODULES"]
+        assert homes.keys() <= set(oxide.__all__)
+
+    def test_the_version_is_a_literal(self) -> None:
+        source = (PACKAGE / "__init__.py").read_text("utf-8")
+        assert re.search(r'^__version__ = "(\d+\.\d+\.\d+)"$', source, re.MULTILINE)
+        assert f'"{oxide.__version__}"' in source
+
+    @pytest.mark.parametrize("module", ["oxide.api", "oxide.models", "oxide.testing"])
+    def test_the_names_of_each_subpackage_are_sorted_and_there(self, module: str) -> None:
+        found = import_module(module)
+        assert found.__all__ == sorted(found.__all__)
+        assert all(hasattr(found, name) for name in found.__all__)
+
+
+class TestOfGeneratedClients:
+    @pytest.mark.parametrize(("module", "name"), PATHS)
+    def test_each_name_is_where_they_have_it(self, module: str, name: str) -> None:
+        assert getattr(import_module(module), name) is getattr(oxide, name)
+
+    def test_submodules_are_attributes_as_soon_as_the_package_is_imported(self) -> None:
+        for path in (
+            "oxide.rest.ApiException",
+            "oxide.models.digest.Digest",
+            "oxide.api.images_api.ImagesApi",
+        ):
+            assert fresh(f"import oxide\nprint(json.dumps({path}.__name__))") == path.rpartition(".")[2]
+
+    def test_every_module_can_be_the_first_to_be_imported(self) -> None:
+        modules = sorted(
+            ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+            for path in PACKAGE.rglob("*.py")
+            if path.name != "__main__.py"
+        )
+        failed = fresh(f"""
+import importlib, os
+failed = []
+for name in {modules!r}:
+    child = os.fork()
+    if not child:
+        try:
+            importlib.import_module(name)
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        failed.append(name)
+print(json.dumps(failed))
+""")
+        assert failed == []
+        assert len(modules) > 30
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+class TestOperations:
+    def test_the_table_is_the_contract(self, operation: Operation[Any]) -> None:
+        contract = BY_NAME[operation.id]
+        path = operation.path.replace("{image}", str(contract.arguments.get("image")))
+        assert (operation.method, path) == (contract.method, contract.path)
+        assert set(operation.query) == set(contract.query)
+        assert set(operation.required) == contract.required & set(contract.query)
+        assert (operation.body is None) == (contract.body is None)
+        assert (operation.result is type(None)) == (contract.answer is None)
+
+    def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
+        contract = BY_NAME[operation.id]
+        for form in FORMS:
+            method = getattr(oxide.ImagesApi, operation.id + form)
+            own, *parameters, options = inspect.signature(method).parameters.values()
+            assert own.name == "self"
+            assert [parameter.name for parameter in parameters] == list(contract.arguments)
+            for parameter in parameters:
+                assert parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+                default = parameter.empty if parameter.name in contract.required else None
+                assert parameter.default is default
+            assert (options.kind, options.annotation) == (options.VAR_KEYWORD, Unpack[oxide.RequestOptions])
+
+    def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
+        plain, info, unread = (
+            get_type_hints(getattr(oxide.ImagesApi, operation.id + form)) for form in FORMS
+        )
+        response: Any = oxide.ApiResponse
+        assert plain.pop("return") == operation.result
+        assert info.pop("return") == response[operation.result]
+        assert unread.pop("return") is oxide.RESTResponse
+        assert plain == info == unread
+
+    def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
+        plain, *others = (
+            inspect.getdoc(getattr(oxide.ImagesApi, operation.id + form)) or "" for form in FORMS
+        )
+        _, _, arguments = plain.partition("\nArgs:\n")
+        for name in (*BY_NAME[operation.id].arguments, r"\*\*options"):
+            assert re.search(rf"^ +{name}: ", arguments, re.MULTILINE), name
+        path = operation.path
+        assert (
+            f"`{operation.method} {path}`" in plain
+            or f"`{operation.method} …{path[len('/v1/images') :]}`" in plain
+        )
+        assert all(text.startswith(f"Do as `{operation.id}`") and "\n" not in text for text in others)
+
+
+def test_methods_are_the_operations_in_three_forms_and_two_helpers() -> None:
+    public = {name for name in vars(oxide.ImagesApi) if not name.startswith("_")}
+    forms = {operation.id + form for operation in OPERATIONS for form in FORMS}
+    assert public == forms | {"from_environment", "image_ensure", "image_list_iter"}
+    assert {operation.id for operation in OPERATIONS} == BY_NAME.keys()
+
+
+@pytest.fixture(scope="module")
+def document() -> Any:
+    with Simulator() as simulator:
+        url = urlsplit(simulator.url)
+        connection = http.client.HTTPConnection(str(url.hostname), url.port)
+        connection.request("GET", "/openapi.json", headers={"authorization": f"Bearer {simulator.token}"})
+        served = json.loads(connection.getresponse().read())
+        connection.close()
+    return served
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
+def test_the_document_of_the_simulator_has_the_operation(document: Any, contract: Contract) -> None:
+    found = document["paths"][contract.path.replace("my-image", "{image}")][contract.method.lower()]
+    assert found["operationId"] == contract.name
+    parameters = {parameter["name"]: parameter for parameter in found["parameters"]}
+    assert parameters.keys() == contract.arguments.keys() - {"image_create"}
+    for name, parameter in parameters.items():
+        assert parameter["in"] == ("path" if name == "image" else "query")
+        assert parameter.get("required", False) is (name in contract.required)
+    assert ("requestBody" in found) is (contract.body is not None)
+    assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}
+    assert ("content" in found["responses"][str(contract.status)]) is (contract.answer is not None)
