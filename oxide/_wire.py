@@ -18,8 +18,6 @@ MAX_INTERIM_ANSWERS = 20
 _MAX_LINE = 65536
 _MAX_HEADER_LINES = 100
 _BUFFER = 16384
-# Seconds: more than any operation takes, less than a socket refuses.
-_LONGEST_WAIT = 1_000_000.0
 
 # RFC 9112, sections 4, 5 and 7.1; RFC 9110, section 8.6.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
@@ -76,11 +74,9 @@ class Exchange:
         whole = self._until(self.deadline)
         if whole is not None and (left is None or whole < left):
             left, self.limit = whole, "timeout"
-        if left is None:
-            return None
-        if left <= 0:
+        if left is not None and left <= 0:
             raise TimeoutError
-        return min(left, _LONGEST_WAIT)
+        return left
 
     def _until(self, moment: float | None) -> float | None:
         return None if moment is None else moment - self._clock()

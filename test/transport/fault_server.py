@@ -17,7 +17,7 @@ Step: TypeAlias = Callable[["Peer"], object]
 Script: TypeAlias = Sequence[Step]
 
 
-class Gone(Exception):
+class Gone(Exception):  # noqa: N818 - no error, but the usual end of a script
     """The client has closed the connection."""
 
 
@@ -200,6 +200,20 @@ def always(*steps: Step) -> Step:
         while True:
             for each in steps:
                 each(peer)
+
+    return step
+
+
+def drip(data: bytes, tick: Callable[[], object] | None = None) -> Step:
+    """Send byte by byte, with a call of `tick` before each; without one, in real time, fifty bytes a second."""
+
+    def step(peer: Peer) -> None:
+        for byte in data:
+            if tick is not None:
+                tick()
+            elif peer.server.released.wait(0.02):
+                return
+            peer.sock.sendall(bytes([byte]))
 
     return step
 

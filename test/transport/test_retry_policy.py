@@ -1,0 +1,156 @@
+"""The replay decision and `Retry-After`, as pure functions over everything they may be given."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import urllib3
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from oxide._retry import (
+    FIRST_BACKOFF,
+    MAX_BACKOFF,
+    MAX_UNBOUNDED_WAIT,
+    RETRIED_STATUSES,
+    DefaultPolicy,
+    Failure,
+    Policy,
+    parse_http_date,
+    parse_retry_after,
+)
+from oxide._urllib3_retry import Urllib3Policy
+
+SECONDS = st.floats(0, 1e10)
+FAILURES = st.builds(
+    Failure,
+    method=st.sampled_from(["GET", "POST", "DELETE"]),
+    number=st.integers(1, 5000),
+    outcome=st.sampled_from(["not sent", "unknown", "answered"]),
+    transient=st.booleans(),
+    status=st.none() | st.integers(100, 999) | st.sampled_from(sorted(RETRIED_STATUSES)),
+    retry_after=st.none() | SECONDS,
+    time_left=st.none() | st.floats(-1e6, 1e6),
+)
+JITTER = st.floats(0, 1)
+RETRIES = st.builds(
+    urllib3.Retry,
+    total=st.sampled_from([None, False, 0, 1, 5]),
+    connect=st.sampled_from([None, False, 0, 3]),
+    read=st.sampled_from([None, False, 0, 3]),
+    status=st.sampled_from([None, 0, 3]),
+    allowed_methods=st.sampled_from([None, ["GET"], ["POST", "DELETE"], urllib3.Retry.DEFAULT_ALLOWED_METHODS]),
+    status_forcelist=st.sampled_from([None, [500, 503], [413]]),
+    backoff_factor=st.floats(0, 1000),
+    backoff_jitter=st.floats(0, 10),
+    respect_retry_after_header=st.booleans(),
+)
+
+
+@given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
+@example(Failure("GET", 5000, "not sent", True, None, None, None), 1.0, 6000)
+def test_the_rules(failure: Failure, jitter: float, max_retries: int) -> None:
+    step = DefaultPolicy(max_retries).next(failure, jitter)
+    may_help = failure.transient or (failure.outcome != "not sent" and failure.status in RETRIED_STATUSES)
+    harmless = failure.outcome == "not sent" or failure.method == "GET"
+    pause = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(failure.number - 1, 20))
+    pause = max(pause, failure.retry_after or 0)
+    in_time = pause < (MAX_UNBOUNDED_WAIT if failure.time_left is None else failure.time_left)
+    if may_help and harmless and in_time and failure.number <= max_retries:
+        assert step == (pause, DefaultPolicy(max_retries))
+    else:
+        assert step is None
+
+
+@given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
+def test_no_write_that_may_have_left_is_sent_again(failure: Failure, jitter: float, max_retries: int) -> None:
+    if failure.method != "GET" and failure.outcome != "not sent":
+        assert DefaultPolicy(max_retries).next(failure, jitter) is None
+
+
+@given(failure=FAILURES, jitter=JITTER, retry=RETRIES)
+def test_a_retry_of_urllib3_decides_within_the_deadline_and_stays_as_it_was(
+    failure: Failure, jitter: float, retry: urllib3.Retry
+) -> None:
+    before = dict(vars(retry))
+    step = Urllib3Policy(retry).next(failure, jitter)
+    assert vars(retry) == before
+    if step is None:
+        return
+    pause, _ = step
+    assert 0 <= pause < (MAX_UNBOUNDED_WAIT if failure.time_left is None else failure.time_left)
+    if failure.outcome == "not sent":
+        assert failure.transient
+    else:
+        allowed = retry.allowed_methods
+        default = allowed is urllib3.Retry.DEFAULT_ALLOWED_METHODS
+        assert failure.method == "GET" if default else not allowed or failure.method in allowed
+
+
+@given(failure=FAILURES, retry=RETRIES)
+def test_a_retry_of_urllib3_comes_to_its_end(failure: Failure, retry: urllib3.Retry) -> None:
+    if all(count is None for count in (retry.total, retry.connect, retry.read, retry.status)):
+        return
+    policy: Policy | None = Urllib3Policy(retry)
+    for _ in range(20):
+        step = policy.next(failure, 0.5) if policy else None
+        policy = step[1] if step else None
+    unlimited = retry.total is None and {
+        "not sent": retry.connect,
+        "unknown": retry.read,
+        "answered": retry.read if failure.transient else retry.status,
+    }[failure.outcome] is None
+    assert policy is None or unlimited
+
+
+NOW = datetime(2026, 11, 10, 12, 0, 0, tzinfo=UTC)
+DATES = st.datetimes(datetime(1971, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001 - given its zone here
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
+)
+
+
+@given(st.integers(0, 10**9))
+def test_seconds(seconds: int) -> None:
+    assert parse_retry_after(f" {seconds} ", 0.0) == seconds
+
+
+@given(st.integers(10**10, 10**400))
+def test_more_seconds_than_anybody_waits_for(seconds: int) -> None:
+    parsed = parse_retry_after(str(seconds), 0.0)
+    assert parsed is not None
+    assert 10**9 <= parsed < math.inf
+
+
+@given(DATES)
+def test_dates_in_the_three_forms_of_http(moment: datetime) -> None:
+    forms = [format_datetime(moment, usegmt=True), moment.strftime("%a %b %e %H:%M:%S ") + f"{moment.year:04}"]
+    if 1971 <= moment.year <= 2067:
+        forms.append(moment.strftime("%A, %d-%b-%y %H:%M:%S GMT"))
+    for text in forms:
+        assert parse_http_date(text) == moment.timestamp(), text
+        assert parse_retry_after(text, NOW.timestamp()) == max(0.0, (moment - NOW) / timedelta(seconds=1)), text
+
+
+@given(st.text(max_size=60) | st.text("0123456789 :,+-GMTJanSu.", max_size=40) | st.none())
+@example("1 Jan 99999999999999999999 00:00:00")
+@example("Mon, 01 Jan 2026 00:00:00 +9999")
+@example("\u0665")
+@example("\xb2")
+def test_garbage_is_no_error(text: str | None) -> None:
+    parsed = parse_retry_after(text, NOW.timestamp())
+    assert parsed is None or 0 <= parsed < math.inf
+    date = parse_http_date(text)
+    assert date is None or math.isfinite(date)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"])
+def test_what_is_neither_seconds_nor_a_date_is_none(text: str) -> None:
+    assert parse_retry_after(text, 0.0) is None
+
+
+def test_a_policy_is_a_value() -> None:
+    same: Any = DefaultPolicy(2)
+    assert same == DefaultPolicy(2) != DefaultPolicy(3)
+    assert repr(same) == "DefaultPolicy(max_retries=2)"
