@@ -1,10 +1,12 @@
 """Every test of the transport gives back the sockets and threads that it took."""
 
 import gc
+import ssl
 import threading
 from collections.abc import Iterator
 
 import pytest
+import trustme
 from transport.calls import open_sockets
 
 
@@ -19,3 +21,25 @@ def nothing_left_behind() -> Iterator[None]:
         gc.collect()
         after = len(open_sockets()), threading.active_count()
     assert after == before
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """Make a certificate authority."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="session")
+def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the file with the authority's certificate."""
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """Return what a server needs to be `127.0.0.1` and `localhost`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    return context

@@ -1,0 +1,425 @@
+"""What is wrong in the framing of an answer is a typed error, and nobody reads what was meant for somebody else."""
+
+import gzip
+import select
+import socket
+import ssl
+
+import pytest
+from transport.calls import CALLS, CREATE, DELETE, LIST, VIEW, WRITES, Call, image, open_sockets, session
+from transport.fault_server import (
+    FaultServer,
+    Peer,
+    answer,
+    chunked,
+    gzipped,
+    request,
+    send,
+    stall,
+)
+
+import oxide
+
+BODY = image("right")
+WRONG = answer(200, image("wrong"))
+LENGTH = len(BODY)
+LINE = b"HTTP/1.1 200 OK\r\n"
+
+
+def headers(*lines: str) -> bytes:
+    """Return the head of an answer, with a body that fits it only if its lines say so."""
+    return answer(200, b"", *lines, length=False) + BODY
+
+
+def chunks(*sizes: str, end: bytes = b"\r\n") -> bytes:
+    """Return a chunked answer whose chunks of one byte have these for their sizes."""
+    body = b"".join(size.encode("latin-1") + end + b"{\r\n" for size in sizes)
+    return answer(200, b"", "Transfer-Encoding: chunked", length=False) + body + b"0\r\n\r\n"
+
+
+MALFORMED_HEADS = {
+    "garbage": b"garbage\r\n\r\n",
+    "empty-line-first": b"\r\n" + answer(200, BODY),
+    "no-http": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "tls": b"\x15\x03\x01\x00\x02\x02\x46\n",
+    "icy": answer(200, BODY).replace(b"HTTP/1.1", b"ICY"),
+    "http-2": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/2.0"),
+    "http-1": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1"),
+    "http-1.10": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.10"),
+    "lower-case": answer(200, BODY).replace(b"HTTP/1.1", b"http/1.1"),
+    "space-first": b" " + answer(200, BODY),
+    "no-status": b"HTTP/1.1\r\n\r\n",
+    "empty-status": b"HTTP/1.1 \r\n\r\n",
+    "word-for-a-status": answer(200, BODY).replace(b"200", b"abc", 1),
+    "status-of-two-digits": answer(99, BODY),
+    "status-of-four-digits": answer(1000, BODY),
+    "status-0": answer(0, BODY).replace(b" 0 ", b" 000 ", 1),
+    "signed-status": answer(200, BODY).replace(b"200", b"+200", 1),
+    "status-with-an-underscore": answer(200, BODY).replace(b"200", b"2_00", 1),
+    "two-spaces": answer(200, BODY).replace(b" 200", b"  200", 1),
+    "tab": answer(200, BODY).replace(b" 200", b"\t200", 1),
+    "no-space-before-the-reason": answer(200, BODY).replace(b"200 ", b"200", 1),
+    "return-in-the-status-line": answer(200, BODY, reason="O\rK"),
+    "nul-in-the-status-line": answer(200, BODY, reason="O\0K"),
+    "endless-status-line": b"HTTP/1.1 200 " + b"x" * 70000 + b"\r\n\r\n",
+    "endless-line-without-an-end": b"x" * 70000,
+    "header-without-a-colon": headers("nonsense", f"Content-Length: {LENGTH}"),
+    "last-header-without-a-colon": headers(f"Content-Length: {LENGTH}", "nonsense"),
+    "first-header-is-a-continuation": headers(" Content-Length: 5", "A: b"),
+    "header-without-a-name": headers(": value", f"Content-Length: {LENGTH}"),
+    "space-before-the-colon": headers(f"Content-Length : {LENGTH}"),
+    "return-in-a-header": headers(f"A: b\rContent-Length: {LENGTH}"),
+    "nul-in-a-header": headers("A: b\0c", f"Content-Length: {LENGTH}"),
+    "too-many-headers": headers(*["A: b"] * 101, f"Content-Length: {LENGTH}"),
+    "endless-header": headers("A: " + "x" * 70000, f"Content-Length: {LENGTH}"),
+    "length-negative": headers("Content-Length: -1"),
+    "length-signed": headers(f"Content-Length: +{LENGTH}"),
+    "length-with-an-underscore": headers("Content-Length: 1_0"),
+    "length-in-hex": headers("Content-Length: 0x10"),
+    "length-a-word": headers("Content-Length: many"),
+    "length-empty": headers("Content-Length:"),
+    "length-with-a-space": headers("Content-Length: 1 0"),
+    "length-of-another-script": headers("Content-Length: \xb2"),
+    "length-of-19-digits": headers("Content-Length: " + "9" * 19),
+    "length-of-5000-digits": headers("Content-Length: " + "9" * 5000),
+    "lengths-conflicting": headers(f"Content-Length: {LENGTH}", f"Content-Length: {LENGTH + 1}"),
+    "lengths-conflicting-in-one": headers(f"Content-Length: {LENGTH}, {LENGTH + 1}"),
+    "lengths-agreeing-in-one": headers(f"Content-Length: {LENGTH}, {LENGTH}"),
+    "lengths-written-in-two-ways": headers(f"Content-Length: {LENGTH}", f"Content-Length: 0{LENGTH}"),
+    "length-and-chunked": chunked(BODY, f"Content-Length: {LENGTH}"),
+    "coding-unknown": headers("Transfer-Encoding: gzip"),
+    "coding-gzip-and-chunked": chunked(BODY).replace(b"chunked", b"gzip, chunked"),
+    "coding-chunked-and-identity": chunked(BODY).replace(b"chunked", b"chunked, identity"),
+    "coding-chunked-twice": chunked(BODY, "Transfer-Encoding: chunked"),
+    "coding-chunked-twice-in-one": chunked(BODY).replace(b"chunked", b"chunked, chunked"),
+    "coding-empty": headers("Transfer-Encoding:"),
+    "coding-with-a-return": chunked(BODY).replace(b"chunked", b"chunked\r"),
+    "switching-protocols": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n" + answer(200, BODY),
+    "21-interim-answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 21 + answer(200, BODY),
+    "malformed-interim-answer": b"HTTP/1.1 100\r\n" + b"A: b\r\n" * 101 + b"\r\n" + answer(200, BODY),
+}
+MALFORMED_BODIES = {
+    "chunk-size-in-c": chunks("0x1"),
+    "chunk-size-signed": chunks("+1"),
+    "chunk-size-negative": chunks("-1"),
+    "chunk-size-with-an-underscore": chunks("0_1"),
+    "chunk-size-empty": chunks(""),
+    "chunk-size-a-word": chunks("one"),
+    "chunk-size-after-a-space": chunks(" 1"),
+    "chunk-size-of-16-digits": chunks("0000000000000001"),
+    "chunk-size-with-a-return": chunks("1\r"),
+    "chunk-size-with-a-nul": chunks("1;\0"),
+    "chunk-size-line-endless": chunks("1;" + "x" * 70000),
+    "chunk-size-line-without-a-return": chunks("1", end=b"\n"),
+    "chunk-without-an-end": chunked(BODY, size=LENGTH).replace(BODY + b"\r\n", BODY),
+    "chunk-with-another-end": chunked(BODY, size=LENGTH).replace(BODY + b"\r\n", BODY + b"\n\n"),
+    "chunk-too-long": chunked(BODY, size=LENGTH).replace(b"%x\r\n" % LENGTH, b"%x\r\n" % (LENGTH - 1)),
+    "trailer-endless": chunked(BODY)[:-2] + b"A: b\r\n" * 101 + b"\r\n",
+    "trailer-line-endless": chunked(BODY)[:-2] + b"A: " + b"x" * 70000 + b"\r\n\r\n",
+    "gzip-none": answer(200, BODY, "Content-Encoding: gzip"),
+    "gzip-damaged": gzipped(BODY).replace(gzip.compress(BODY)[20:24], b"????"),
+    "gzip-of-another-check": gzipped(BODY)[:-8] + b"\0\0\0\0" + gzipped(BODY)[-4:],
+    "gzip-and-more": answer(200, gzip.compress(BODY) + b"more", "Content-Encoding: gzip"),
+    "coding-br": answer(200, BODY, "Content-Encoding: br"),
+    "coding-deflate": answer(200, BODY, "Content-Encoding: deflate"),
+    "coding-zstd": answer(200, BODY, "Content-Encoding: zstd"),
+    "coding-unknown": answer(200, BODY, "Content-Encoding: x-rot13"),
+    "coding-twice": answer(200, gzip.compress(gzip.compress(BODY)), "Content-Encoding: gzip, gzip"),
+    "coding-in-two-lines": answer(200, BODY, "Content-Encoding: gzip", "Content-Encoding: identity"),
+}
+
+
+@pytest.mark.parametrize("call", [VIEW, CREATE], ids=repr)
+@pytest.mark.parametrize("what", MALFORMED_HEADS)
+def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
+    script = [request, send(MALFORMED_HEADS[what]), request, send(WRONG), stall]
+    with FaultServer(script, [request, send(answer(200, BODY)), stall]) as server, session(server.url) as client:
+        with pytest.raises(oxide.ApiResponseError) as raised:
+            call(client.api)
+        # What the first connection would still have to say is not listened to.
+        assert client.api.image_view("right").name == "right"
+        assert server.connections == 2
+    error = raised.value
+    assert str(error.reason).startswith("malformed answer: ")
+    assert (error.status, error.outcome) == (None, "unknown")
+    assert len(error.attempts) == 1
+
+
+@pytest.mark.parametrize("call", [VIEW, CREATE], ids=repr)
+@pytest.mark.parametrize("what", MALFORMED_BODIES)
+def test_a_malformed_body_is_an_error(call: Call, what: str) -> None:
+    first = [request, send(MALFORMED_BODIES[what]), request, send(WRONG), stall]
+    # Where it is the coding alone that cannot be read, the connection is as good as new.
+    reusable = what.startswith(("gzip", "coding"))
+    if reusable:
+        first[3] = send(answer(200, BODY))
+    with FaultServer(first, [request, send(answer(200, BODY)), stall]) as server, session(server.url) as client:
+        with pytest.raises(oxide.ApiResponseError) as raised:
+            call(client.api)
+        assert client.api.image_view("right").name == "right"
+        assert server.connections == 2 or reusable
+    error = raised.value
+    assert str(error.reason).startswith("malformed answer: ")
+    assert (error.status, error.outcome) == (200, "answered")
+    assert len(error.attempts) == 1
+
+
+GOOD = {
+    "length": answer(200, BODY),
+    "length-after-spaces": headers(f"Content-Length: \t {LENGTH} \t"),
+    "length-twice": headers(f"Content-Length: {LENGTH}", f"content-length: {LENGTH}"),
+    "length-with-zeros": headers(f"Content-Length: 000{LENGTH}"),
+    "names-in-capitals": answer(200, BODY).replace(b"Content-Length", b"CONTENT-LENGTH"),
+    "no-reason": answer(200, BODY, reason=""),
+    "no-space-after-the-status": answer(200, BODY).replace(b"200 Reason", b"200"),
+    "reason-in-latin-1": answer(200, BODY, reason="D'accord, tr\xe8s bien"),
+    "lines-without-returns": answer(200, BODY).replace(b"\r\n", b"\n"),
+    "folded-header": answer(200, BODY, "A: b\r\n  c"),
+    "headers-in-latin-1": answer(200, BODY, "A: \xe8"),
+    "100-headers": answer(200, BODY, *["A: b"] * 98),
+    "interim-100": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, BODY),
+    "interim-of-all-kinds": b"".join(b"HTTP/1.1 %d x\r\nA: b\r\n\r\n" % n for n in (100, 102, 103, 199)) + answer(200, BODY),
+    "20-interim-answers": b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * 20 + answer(200, BODY),
+    "chunked": chunked(BODY),
+    "one-chunk": chunked(BODY, size=LENGTH),
+    "chunks-of-one": chunked(BODY, size=1),
+    "chunk-sizes-in-capitals": chunked(BODY, size=0xAB).replace(b"ab\r\n", b"AB\r\n"),
+    "chunk-sizes-with-zeros": chunked(BODY, size=LENGTH).replace(b"%x\r\n{" % LENGTH, b"%015x\r\n{" % LENGTH),
+    "chunk-extensions": chunked(BODY, size=LENGTH).replace(b"\r\n{", b' ; a=b;c="d e"\r\n{'),
+    "trailer": chunked(BODY)[:-2] + b"A: b\r\nContent-Length: 3\r\n\r\n",
+    "chunked-in-capitals": chunked(BODY).replace(b"chunked", b"CHUNKED"),
+    "gzip": gzipped(BODY),
+    "gzip-in-capitals": gzipped(BODY).replace(b"gzip\r", b" GZip \r"),
+    "x-gzip": gzipped(BODY).replace(b" gzip\r", b" x-gzip\r"),
+    "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
+    "gzip-in-chunks-of-one": chunked(gzip.compress(BODY), "Content-Encoding: gzip", size=1),
+    "gzip-in-two-parts": answer(200, gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]), "Content-Encoding: gzip"),
+    "gzip-with-an-empty-part": answer(200, gzip.compress(b"") + gzip.compress(BODY), "Content-Encoding: gzip"),
+    "identity": answer(200, BODY, "Content-Encoding: identity"),
+    "keep-alive": answer(200, BODY, "Connection: keep-alive"),
+    "http-1.0-kept": answer(200, BODY, "Connection: Keep-Alive").replace(b"HTTP/1.1", b"HTTP/1.0"),
+}
+ENDED_BY_CLOSING = {
+    "http-1.0": headers().replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "no-length": headers(),
+    "no-length-gzip": answer(200, b"", "Content-Encoding: gzip", length=False) + gzip.compress(BODY),
+    "length-and-close": answer(200, BODY, "Connection: close"),
+    "chunked-and-close": chunked(BODY, "Connection: close"),
+    "http-1.0-length": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
+}
+
+
+@pytest.mark.parametrize("what", GOOD)
+def test_unusual_answers_are_read_and_their_connection_is_kept(what: str) -> None:
+    script = [request, send(GOOD[what]), request, send(answer(200, image("next"))), stall]
+    with FaultServer(script) as server, session(server.url) as client:
+        response = client.api.image_view_with_http_info("right")
+        assert response.raw_data == BODY
+        assert response.data.name == "right"
+        assert client.api.image_view("next").name == "next"
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("what", ENDED_BY_CLOSING)
+def test_answers_that_end_a_connection_are_read(what: str) -> None:
+    with FaultServer(
+        [request, send(ENDED_BY_CLOSING[what])], [request, send(answer(200, image("next"))), stall]
+    ) as server, session(server.url) as client:
+        assert client.api.image_view_with_http_info("right").raw_data == BODY
+        assert client.api.image_view("next").name == "next"
+        assert server.connections == 2
+
+
+BODILESS = {
+    "plain": answer(204, b"", length=False),
+    "length-0": answer(204, b""),
+    "length": answer(204, b"", "Content-Length: 5", length=False),
+    "chunked": answer(204, b"", "Transfer-Encoding: chunked", length=False),
+    "chunked-and-sent": answer(204, b"", "Transfer-Encoding: chunked", length=False) + b"0\r\n\r\n",
+    "chunked-and-length": answer(204, b"", "Transfer-Encoding: chunked", "Content-Length: 3", length=False),
+    "length-and-sent": answer(204, b"", "Content-Length: 5", length=False) + b"12345",
+    "gzip": answer(204, b"", "Content-Encoding: gzip", length=False),
+    "br": answer(204, b"", "Content-Encoding: br", length=False),
+    "200-empty": answer(200, b""),
+    "200-empty-gzip": answer(200, b"", "Content-Encoding: gzip"),
+    "200-empty-br": answer(200, b"", "Content-Encoding: br"),
+    "200-empty-chunked": chunked(b""),
+    "200-body": answer(200, b"whatever"),
+}
+
+
+@pytest.mark.parametrize("form", ["", "_with_http_info", "_without_preload_content"])
+@pytest.mark.parametrize("what", BODILESS)
+def test_a_204_has_no_body_whatever_it_says(what: str, form: str) -> None:
+    script = [request, send(BODILESS[what]), request, send(WRONG), stall]
+    right = answer(200, image("right"))
+    kept = what in {"plain", "length-0", "gzip", "br"} or (what.startswith("200") and form != "_without_preload_content")
+    if kept or what in {"200-empty", "200-empty-gzip", "200-empty-br"}:
+        script[3], kept = send(right), True
+    with FaultServer(script, [request, send(right), stall]) as server, session(server.url) as client:
+        result = DELETE(client.api, form)
+        if form == "_without_preload_content":
+            result.close()
+        assert client.api.image_view("right").name == "right"
+        assert server.connections == (1 if kept else 2)
+
+
+def test_a_304_is_a_redirect_without_a_body() -> None:
+    script = [request, send(answer(304, b"", "Content-Length: 500", length=False)), stall]
+    with FaultServer(script) as server, session(server.url) as client:
+        with pytest.raises(oxide.RedirectException):
+            client.api.image_list()
+
+
+BEHIND = {
+    "answer": WRONG,
+    "byte": b"x",
+    "line": b"\r\n",
+    "head": WRONG[:30],
+    "megabyte": WRONG + b"x" * 2**20,
+}
+ANSWERS = {
+    "length": answer(200, BODY),
+    "chunked": chunked(BODY),
+    "gzip": gzipped(BODY),
+    "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
+    "refusal": answer(404, b'{"message": "right"}'),
+    "redirect": answer(302, b"", "Location: /right"),
+    "empty": answer(204, length=False),
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND)
+@pytest.mark.parametrize("what", ANSWERS)
+@pytest.mark.parametrize("call", [VIEW, DELETE], ids=repr)
+def test_bytes_behind_an_answer_are_not_the_next_one(call: Call, what: str, behind: str) -> None:
+    script = [request, send(ANSWERS[what] + BEHIND[behind]), request, send(WRONG), stall]
+    with FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server, session(server.url) as client:
+        try:
+            call(client.api)
+        except oxide.NotFoundException as error:
+            assert error.message == "right"  # noqa: PT017 - some of the rows
+        except oxide.RedirectException as error:
+            assert error.location == "/right"  # noqa: PT017 - some of the rows
+        except oxide.ApiResponseError as error:
+            assert (call, what, error.status) == (VIEW, "empty", 204)  # noqa: PT017 - some of the rows
+        assert client.api.image_view("next").name == "next"
+        assert server.connections == 2
+
+
+def test_bytes_that_come_late_are_not_the_next_answer() -> None:
+    """They arrive once the first answer has been read and its connection been given back."""
+    script = [request, send(answer(200, BODY)), wait_for_release, send(WRONG), stall]
+    before = open_sockets()
+    with FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server, session(server.url) as client:
+        assert client.api.image_view("right").name == "right"
+        server.released.set()
+        wait_until_readable(open_sockets() - before, server.port)
+        assert client.api.image_view("next").name == "next"
+        assert server.connections == 2
+
+
+def wait_for_release(peer: Peer) -> None:
+    assert peer.server.released.wait(30)
+
+
+def wait_until_readable(descriptors: set[int], port: int) -> None:
+    """Wait until the client's end of a connection to `port` has something to read."""
+    for descriptor in descriptors:
+        with socket.socket(fileno=descriptor) as sock:
+            try:
+                if sock.getpeername()[1] == port:
+                    assert select.select([sock], [], [], 30)[0]
+            except OSError:
+                pass
+            finally:
+                sock.detach()
+
+
+@pytest.mark.parametrize("behind", [WRONG, b"x"], ids=["answer", "byte"])
+def test_bytes_that_tls_holds_back_are_not_the_next_answer(
+    behind: bytes, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    """They are in the record that ends the answer, and do not fit into the buffer that the rest of it is read into."""
+    first = LINE + b"X: " + b"x" * 2000
+    body = image("right")
+    head_end = b"\r\nContent-Length: %d\r\n\r\n"
+    room = 2**14 - len(first)
+    padding = room - len(head_end % 12345) - len(body)
+    body += b" " * padding
+    second = head_end % len(body) + body
+    assert len(second) == room
+    script = [request, send([first, second + behind]), request, send(WRONG), stall]
+    assert len(second + behind) <= 2**14
+    with (
+        FaultServer(script, [request, send(answer(200, image("next"))), stall], tls=server_tls) as server,
+        session(server.url, ssl_ca_cert=ca_file) as client,
+    ):
+        assert client.api.image_view("right").name == "right"
+        assert client.api.image_view("next").name == "next"
+        assert server.connections == 2
+
+
+@pytest.mark.parametrize("call", WRITES, ids=repr)
+def test_an_early_answer_to_an_unread_request_is_read(call: Call) -> None:
+    """A server may refuse a request before it has read all of it, and close."""
+    headers = {f"X-{number}": "x" * 2**20 for number in range(4)}
+    refusal = answer(431, b'{"message": "too large"}', "Connection: close")
+    with FaultServer([refuse_early(refusal)]) as server, session(server.url) as client:
+        with pytest.raises(oxide.ApiException) as raised:
+            call(client.api, _headers=headers)
+        assert server.connections == 1
+    assert raised.value.status == 431 or raised.value.outcome == "unknown"
+
+
+def refuse_early(refusal: bytes) -> object:
+    def step(peer: Peer) -> None:
+        peer.receive()
+        peer.sock.sendall(refusal)
+
+    return step
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call.body], ids=repr)
+@pytest.mark.parametrize(
+    ("body", "kind", "shown"),
+    [
+        (b"<html>Please log in</html>", "text/html; charset=utf-8", "<html>Please log in</html>"),
+        (b"", "application/json", "there is none"),
+        (b"", "text/html", "there is none"),
+        (b"{", "application/json", "application/json: '{'"),
+        (b"\xff\xfe", "application/octet-stream", "application/octet-stream"),
+        (b"null", "application/json", ""),
+        (b"[]", "application/json", ""),
+        (b"{}", "application/json", "missing"),
+        (b"[" * 100_000, "application/json", "no JSON"),
+        (b'{"a":' * 100_000, "application/json", "no JSON"),
+        (b"x" * 10_000, "text/plain", "text/plain"),
+    ],
+)
+def test_an_answer_that_is_not_the_result_says_so(call: Call, body: bytes, kind: str, shown: str) -> None:
+    for status in (200, 202):
+        with FaultServer([request, send(answer(status, body, f"Content-Type: {kind}", "X-Request-Id: id"))]) as server:
+            with session(server.url) as client:
+                with pytest.raises(oxide.ApiResponseError) as raised:
+                    call(client.api)
+        error = raised.value
+        assert (error.status, error.outcome, error.request_id) == (status, "answered", "id")
+        assert shown in str(error.message)
+        assert str(error.message).startswith("unreadable ")
+        assert len(str(error)) <= 1100
+        assert "\n" not in str(error)
+        assert error.body == (body if body == b"\xff\xfe" else body.decode())
+        assert len(error.attempts) == 1
+        assert error.__cause__ is None
+        assert error.operation == call.name
+
+
+@pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 100_000])
+def test_json_of_an_open_answer_that_is_none_says_so(body: bytes) -> None:
+    with FaultServer([request, send(answer(200, body))]) as server, session(server.url) as client:
+        with LIST(client.api, "_without_preload_content") as response:
+            with pytest.raises(oxide.ApiResponseError, match="no JSON") as raised:
+                response.json()
+    assert raised.value.operation == "image_list"
+    assert raised.value.__cause__ is None
