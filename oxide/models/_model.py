@@ -1,15 +1,26 @@
 """What every model shares: conversion to and from dicts, JSON and text."""
 
 from collections.abc import Mapping
+from threading import RLock
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+
+_building = RLock()
 
 
 class Model(BaseModel):
     """The base of all models; a field that was never set is absent from every converted form."""
 
-    model_config = ConfigDict(protected_namespaces=(), validate_assignment=True)
+    # A validator is built when it is first used, not at the import.
+    model_config = ConfigDict(protected_namespaces=(), validate_assignment=True, defer_build=True)
+
+    # Before 2.14 pydantic lets threads build the same validator at once, and take that of the base class meanwhile.
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Build the validator, unless that is done."""
+        with _building:
+            return super().model_rebuild(**options)
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> Self:
