@@ -4,9 +4,11 @@ A change that is meant is written down by `tox -e public-api`, and reviewed as a
 """
 
 from collections.abc import Iterator
+from difflib import unified_diff
 from pathlib import Path
 
 import griffe
+import pytest
 
 STORED = Path(__file__).with_name("public_api.txt")
 SPECIAL_METHODS = {"__init__", "__call__", "__enter__", "__iter__", "__next__"}
@@ -109,7 +111,10 @@ def private(path: str) -> bool:
 
 def test_public_interface() -> None:
     """The public interface is the one that is written down; see above where a change is meant."""
-    assert interface() == STORED.read_text("utf-8"), "run `tox -e public-api` if this is meant"
+    written, found = STORED.read_text("utf-8").splitlines(), interface().splitlines()
+    changes = list(unified_diff(written, found, "public_api.txt", "the code", lineterm="", n=0))
+    if changes:
+        pytest.fail("\n".join(["run `tox -e public-api` if this is meant:", *changes]), pytrace=False)
 
 
 if __name__ == "__main__":
