@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Final, NoReturn, SupportsIndex
+from typing import Any, Final, NoReturn, Self, SupportsIndex
 
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
@@ -19,7 +19,26 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*", re.ASCII)  # RFC 9110, se
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
-class Secret(str):
+class _Guarded:
+    """What copies as itself and does not pickle."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return MASK
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        message = "a secret does not pickle: build the Configuration and the ApiClient where they are used"
+        raise ApiTypeError(message)
+
+
+class Secret(_Guarded, str):
     """A `str` that shows itself nowhere: `repr`, `str` and formatting give a mask, and it does not pickle.
 
     Whatever dumps headers or the locals of a traceback shows the mask; what needs the characters (an encoder, `+`)
@@ -32,9 +51,6 @@ class Secret(str):
         # `str` would ask a Secret for its text, and get the mask.
         return text if isinstance(text, Secret) else super().__new__(cls, text)
 
-    def __repr__(self) -> str:
-        return MASK
-
     def __str__(self) -> str:
         return MASK
 
@@ -45,22 +61,12 @@ class Secret(str):
     def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
         return Secret(super().__getitem__(key))
 
-    def __copy__(self) -> "Secret":
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Secret":
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "a secret does not pickle: build the Configuration and the ApiClient where they are used"
-        raise ApiTypeError(message)
-
     def reveal(self) -> str:
         """Return the characters as a plain `str`."""
         return "".join(self)
 
 
-class SecretSource:
+class SecretSource(_Guarded):
     """A callable that returns a secret; the `repr` of the one that it stands for may show it, as a partial's does."""
 
     __slots__ = ("_read",)
@@ -71,15 +77,11 @@ class SecretSource:
     def __call__(self) -> Any:
         return masked(self._read())
 
-    def __repr__(self) -> str:
-        return MASK
 
-
-class _Unusable:
+class _Unusable(_Guarded):
     """Stands for a value of no use where text is wanted, which may hold a secret all the same."""
 
-    def __repr__(self) -> str:
-        return MASK
+    __slots__ = ()
 
 
 _UNUSABLE = _Unusable()

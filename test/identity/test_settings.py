@@ -1,0 +1,503 @@
+"""Settings: what each may be, when it may change, what copies and pickles keep, and what the report tells."""
+
+import copy
+import functools
+import inspect
+import logging
+import multiprocessing
+import pickle
+import platform
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from hypothesis import given
+from hypothesis import strategies as st
+
+import oxide
+from identity.ask import ask
+from identity.servers import Recorder
+from oxide._settings import SECRETS, SETTINGS
+from oxide.testing import Simulator
+
+SIGNATURE = inspect.signature(oxide.Configuration.__init__)
+ACCESS_TOKEN = "token-4f1d"
+
+
+@pytest.fixture
+def oxide_level() -> Iterator[logging.Logger]:
+    """Return the logger `oxide`, and give it back its level."""
+    logger = logging.getLogger("oxide")
+    level = logger.level
+    yield logger
+    logger.setLevel(level)
+
+
+def test_every_setting_is_a_parameter_an_attribute_and_documented() -> None:
+    """One set of names: the constructor's, the attributes', the checks' and the docstring's."""
+    names = [name for name in SIGNATURE.parameters if name not in {"self", "unknown"}]
+    arguments = (inspect.getdoc(oxide.Configuration) or "").partition("Raises:")[0]
+    documented = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
+    assert set(names) == set(SETTINGS)
+    assert set(oxide.Configuration.__annotations__) - {"_default"} == set(SETTINGS)
+    assert set(documented) == set(SETTINGS)
+
+
+# A value that is not the default, and what is kept of it.
+GOOD: dict[str, list[tuple[Any, Any]]] = {
+    "host": [("my.rack", "https://my.rack")],
+    "access_token": [("t", "t"), (None, None)],
+    "ssl_ca_cert": [(None, None)],
+    "ca_cert_data": [(None, None)],
+    "cert_file": [(None, None)],
+    "key_file": [(None, None)],
+    "key_password": [(None, None)],
+    "verify_ssl": [(False, False), (True, True)],
+    "assert_hostname": [("my.rack", "my.rack"), (False, False), (True, None), (None, None)],
+    "tls_server_name": [("My.Rack", "My.Rack"), ("192.0.2.7", "192.0.2.7"), ("fd00::7", "fd00::7"), (None, None)],
+    "ssl_context": [(None, None)],
+    "allow_http_token": [(True, True)],
+    "resolve": [
+        ({"My.Rack": "192.0.2.7"}, {"my.rack": "192.0.2.7"}),
+        ({"a.test": "[fd00:0::7]", "b.test": "::1"}, {"a.test": "fd00::7", "b.test": "::1"}),
+        ({}, {}),
+    ],
+    "proxy": [("http://proxy.test", "http://proxy.test"), ("", ""), (None, None)],
+    "no_proxy": [("a.test", "a.test"), ("", ""), (None, None)],
+    "proxy_headers": [({"X-Job": "1"}, {"X-Job": "1"}), ({}, {}), (None, None)],
+    "proxy_ssl_context": [(None, None)],
+    "timeout": [(7, 7.0), (0.5, 0.5), (2147483, 2147483.0), (None, None)],
+    "connect_timeout": [(7, 7.0), (None, None)],
+    "read_timeout": [(7, 7.0), (None, None)],
+    "max_retries": [(0, 0), (9, 9)],
+    "retries": [(0, 0), (3, 3), (False, False), (None, None)],
+    "max_response_bytes": [(1, 1)],
+    "connection_pool_maxsize": [(1, 1)],
+    "socket_options": [([(1, 2, 3)], ((1, 2, 3),)), ([[1, 2, b"x"]], ((1, 2, b"x"),)), ([], ())],
+    "api_version": [("2026081901.0.0", "2026081901.0.0"), ("1.2.3-rc.1+b", "1.2.3-rc.1+b"), (None, None)],
+    "application": [(("job", "1.0"), ("job", "1.0")), (["job", "1"], ("job", "1")), (None, None)],
+    "on_attempt": [(print, print), (None, None)],
+    "debug": [(None, None)],
+}  # fmt: skip
+BAD: dict[str, list[Any]] = {
+    "host": ["", "ftp://x", 5, None],
+    "access_token": ["", "two words", b"x", 5],
+    "ssl_ca_cert": ["", b"", 5, "nul\0"],
+    "ca_cert_data": ["", b"", 5, ["x"]],
+    "cert_file": ["", 5, "nul\0"],
+    "key_file": ["", 5, "nul\0"],
+    "key_password": ["", b"x", 5],
+    "verify_ssl": [None, 0, "no", "False"],
+    "assert_hostname": ["", 5, b"x"],
+    "tls_server_name": ["", ".rack", "my rack", "my.rack:443", "[::1]", 5, False],
+    "ssl_context": ["x", ssl.SSLContext, True],
+    "allow_http_token": [None, 1, "yes"],
+    "resolve": ["my.rack:443:192.0.2.7", {"my.rack:443": "192.0.2.7"}, {"my.rack": "other.rack"}, {"my.rack": None},
+                {5: "192.0.2.7"}, {"": "192.0.2.7"}, {"my.rack": "192.0.2.7:443"}, [("my.rack", "192.0.2.7")], None, 5],
+    "proxy": ["ftp://x", b"http://x", 5, {"https": "http://x"}],
+    "no_proxy": [["a.test"], 5],
+    "proxy_headers": ["X: y", {"X Y": "z"}, {"X": 5}, {"Content-Length": "1"}],
+    "proxy_ssl_context": ["x", True],
+    "timeout": [0, -1, True, "7", float("nan"), float("inf"), 2147484, (1, 2)],
+    "connect_timeout": [0, -1, True, "7", float("inf"), 1e300],
+    "read_timeout": [0, -1, True, "7", float("inf"), 10**400],
+    "max_retries": [-1, None, True, 1.5, "2"],
+    "retries": [-1, True, 1.5, "2", urllib3.Retry],
+    "max_response_bytes": [0, -1, None, True, 1.5],
+    "connection_pool_maxsize": [0, -1, True, 1.5],
+    "socket_options": [5, [5], [(1, 2)], [(1, 2, 3, 4, 5)], None],
+    "api_version": ["", "1", "1.2", "v1.2.3", "01.2.3", "2026-08-19", "1.2.3\n", 5, "1.2.3-\u00e9", "1.2.\u0663"],
+    "application": ["job", ("job",), ("job", "1", "2"), ("my job", "1"), ("job", ""), ("job", 1), ("job", "1\r\n"), 5],
+    "on_attempt": [5, "print"],
+    "debug": [0, "yes"],
+}  # fmt: skip
+# What the constructor takes for "as by default".
+NONE_IS_DEFAULT = {"host", "max_retries", "connection_pool_maxsize", "resolve", "socket_options"}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_good_values(name: str) -> None:
+    """The same in the constructor and when assigned."""
+    for value, kept in GOOD[name]:
+        given_to_constructor = oxide.Configuration(**{name: value})
+        assigned = oxide.Configuration()
+        setattr(assigned, name, value)
+        for configuration in (given_to_constructor, assigned):
+            assert getattr(configuration, name) == kept
+            assert type(getattr(configuration, name)) is type(kept) or name in {*SECRETS, "resolve"}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_bad_values(name: str) -> None:
+    """Refused in the constructor and when assigned, by name, and the old value stays."""
+    for value in BAD[name]:
+        if value is not None or name not in NONE_IS_DEFAULT:
+            with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
+                oxide.Configuration(**{name: value})
+        configuration = oxide.Configuration()
+        before = getattr(configuration, name)
+        with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
+            setattr(configuration, name, value)
+        assert getattr(configuration, name) == before
+
+
+@given(st.sampled_from(SETTINGS), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))  # fmt: skip
+def test_any_value_is_taken_or_refused(name: str, value: Any) -> None:
+    """Nothing but `ConfigurationError` leaves; what was taken is taken again."""
+    if name == "debug":
+        return
+    configuration = oxide.Configuration()
+    try:
+        setattr(configuration, name, value)
+    except oxide.ConfigurationError:
+        return
+    kept = getattr(configuration, name)
+    setattr(configuration, name, kept)
+    assert getattr(configuration, name) == kept
+
+
+@pytest.mark.parametrize(
+    ("misspelled", "told"),
+    [
+        ("acces_token", "there is no setting 'acces_token'; did you mean 'access_token'?"),
+        ("verify_tls", "there is no setting 'verify_tls'; did you mean 'verify_ssl'?"),
+        ("xyzzy", "there is no setting 'xyzzy'"),
+        (
+            "api_key",
+            "api_key is a setting of generated clients that this one does not have: see docs/migrating.md",
+        ),
+        ("logger_file", "logger_file is a setting of generated clients that this one does not have"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -> None:
+    """In the constructor, by `from_environment` and as an attribute."""
+    calls: list[Callable[..., object]] = [
+        oxide.Configuration,
+        functools.partial(oxide.Configuration.from_environment, "my.rack", "t"),
+    ]
+    for call in calls:
+        with pytest.raises(oxide.ApiTypeError) as caught:
+            call(**{misspelled: "x"})
+        assert str(caught.value).startswith(told)
+    configuration = oxide.Configuration()
+    with pytest.raises(oxide.ApiAttributeError) as missed:
+        setattr(configuration, misspelled, "x")
+    assert str(missed.value).startswith(told)
+    with pytest.raises(AttributeError):
+        getattr(configuration, misspelled)
+    with pytest.raises(oxide.ApiAttributeError, match="timeout: a setting cannot be deleted"):
+        del configuration.timeout
+
+
+def test_max_retries_and_retries_say_the_same() -> None:
+    """So one of them is enough."""
+    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries say the same"):
+        oxide.Configuration(max_retries=1, retries=2)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_settings_are_fixed_once_a_client_is_made(name: str, server: Recorder) -> None:
+    """All but the token, and the error says what to do."""
+    configuration = oxide.Configuration(server.url)
+    configuration.timeout = 17
+    value, _ = GOOD[name][0]
+    with oxide.ApiClient(configuration) as client:
+        if name == "access_token":
+            configuration.access_token = ACCESS_TOKEN
+            oxide.ImagesApi(client).image_list()
+            assert server.last.header("authorization") == f"Bearer {ACCESS_TOKEN}"
+            return
+        before = getattr(configuration, name)
+        with pytest.raises(oxide.ConfigurationError) as caught:
+            setattr(configuration, name, value)
+        assert str(caught.value) == (
+            f"{name} cannot change once a client is made: change a copy, and make a new client from it"
+        )
+        assert getattr(configuration, name) == before
+    with pytest.raises(oxide.ConfigurationError, match="cannot change"):
+        setattr(configuration, name, value)
+    changed = copy.copy(configuration)
+    setattr(changed, name, value)
+
+
+@pytest.mark.parametrize("name", ["resolve", "proxy_headers"])
+def test_mappings_are_copied_and_read_only(name: str) -> None:
+    """So that what a client was made with does not change behind it."""
+    given_value = {"my.rack": "192.0.2.7"} if name == "resolve" else {"X-Job": "1"}
+    settings: dict[str, Any] = {name: given_value}
+    configuration = oxide.Configuration(**settings)
+    given_value["other"] = "192.0.2.8"
+    kept: Any = getattr(configuration, name)
+    assert "other" not in kept
+    with pytest.raises(TypeError):
+        kept["third"] = "192.0.2.9"
+
+
+def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
+    """The settings can be mended, and the client made."""
+    configuration = oxide.Configuration()
+    configuration.ssl_ca_cert = str(tmp_path / "missing.pem")
+    with pytest.raises(oxide.ConfigurationError, match=r"missing\.pem"):
+        oxide.ApiClient(configuration)
+    configuration.ssl_ca_cert = None
+    oxide.ApiClient(configuration).close()
+
+
+@pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
+def test_copies_keep_everything_and_may_be_changed(make: Any, server: Recorder) -> None:
+    """Of a fixed configuration too; the original does not notice."""
+    original = oxide.Configuration(
+        server.url, access_token=ACCESS_TOKEN, proxy_headers={"X-Job": "1"}, resolve={"a.test": "192.0.2.7"}
+    )
+    oxide.ApiClient(original).close()
+    twin = make(original)
+    assert vars(twin) == {**vars(original), "_frozen": False}
+    twin.timeout = 7
+    twin.access_token = "another"
+    assert (original.timeout, original.access_token) == (300, ACCESS_TOKEN)
+    assert "timeout: 300.0 (default)" in original.to_debug_report()
+    assert "timeout: 7.0 (argument)" in twin.to_debug_report()
+    ask(twin)
+    assert server.last.header("authorization") == "Bearer another"
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_configuration_without_secrets_pickles(protocol: int) -> None:
+    """And may be changed where it arrives."""
+    original = oxide.Configuration("my.rack", resolve={"my.rack": "192.0.2.7"}, timeout=7, no_proxy="*")
+    oxide.ApiClient(original).close()
+    twin = pickle.loads(pickle.dumps(original, protocol))
+    assert vars(twin) == {**vars(original), "_frozen": False}
+    assert repr(twin) == repr(original)
+    twin.timeout = 8
+
+
+SECRET_SETTINGS: dict[str, Any] = {
+    "access_token": "hunter2",
+    "callable": functools.partial(str, "hunter2"),
+    "proxy": "http://user:hunter2@proxy.test",
+    "proxy_headers": {"X-Key": "hunter2"},
+}
+
+
+@pytest.mark.parametrize("name", SECRET_SETTINGS)
+def test_a_configuration_with_a_secret_does_not_pickle(name: str) -> None:
+    """Nor does a client, or what holds one."""
+    setting = "access_token" if name == "callable" else name
+    configuration = oxide.Configuration(**{setting: SECRET_SETTINGS[name]})
+    with pytest.raises(oxide.ApiTypeError, match="holds a secret does not pickle: build it in the worker"):
+        pickle.dumps(configuration)
+    for held in vars(configuration).values():
+        try:
+            pickled = pickle.dumps(held)
+        except TypeError:
+            continue
+        assert b"hunter2" not in pickled
+
+
+def test_a_client_does_not_pickle() -> None:
+    """It holds connections; so do the API objects that use it."""
+    with oxide.ApiClient(oxide.Configuration()) as client:
+        for thing in (client, oxide.ImagesApi(client)):
+            with pytest.raises(oxide.ApiTypeError, match="does not pickle: build it in the worker"):
+                pickle.dumps(thing)
+
+
+def test_a_worker_builds_its_own(server: Recorder) -> None:
+    """The way that the error points to works, with a process that inherits nothing."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as pool:
+        pool.apply(_in_a_worker, (server.url,))
+    assert server.last.header("authorization") == f"Bearer {ACCESS_TOKEN}"
+
+
+def _in_a_worker(url: str) -> None:
+    ask(oxide.Configuration(url, access_token=ACCESS_TOKEN))
+
+
+def test_default_configuration(server: Recorder) -> None:
+    """`get_default` is one object until another is set; clients made without a configuration use it."""
+    first = oxide.Configuration.get_default()
+    assert first is oxide.Configuration.get_default()
+    assert first.host == "http://localhost"
+    given_value = oxide.Configuration(server.url, access_token=ACCESS_TOKEN)
+    oxide.Configuration.set_default(given_value)
+    assert oxide.Configuration.get_default() is given_value
+    twin = oxide.Configuration.get_default_copy()
+    twin.timeout = 7
+    assert (given_value.timeout, twin.host) == (300, server.url)
+    with oxide.ApiClient() as client:
+        assert client.configuration is given_value
+        oxide.ImagesApi(client).image_list()
+    assert server.last.header("authorization") == f"Bearer {ACCESS_TOKEN}"
+    with pytest.raises(oxide.ConfigurationError, match="cannot change"):
+        oxide.Configuration.get_default().timeout = 7
+    oxide.Configuration.get_default_copy().timeout = 7
+    oxide.Configuration.set_default(None)
+    assert oxide.Configuration.get_default() is not given_value
+
+
+def test_default_client(server: Recorder) -> None:
+    """`ImagesApi()` uses one client until another is set, and does not close it."""
+    oxide.Configuration.set_default(oxide.Configuration(server.url))
+    with oxide.ImagesApi() as images:
+        images.image_list()
+    assert oxide.ImagesApi().api_client is images.api_client is oxide.ApiClient.get_default()
+    oxide.ImagesApi().image_list()
+    images.api_client.close()
+    with oxide.ApiClient(oxide.Configuration(server.url, access_token=ACCESS_TOKEN)) as client:
+        oxide.ApiClient.set_default(client)
+        oxide.ImagesApi().image_list()
+    assert [request.header("authorization") for request in server.received] == [
+        None,
+        None,
+        f"Bearer {ACCESS_TOKEN}",
+    ]
+
+
+def test_what_a_client_was_made_with_cannot_be_exchanged() -> None:
+    """An assignment that would have no effect is an error."""
+    with oxide.ApiClient(oxide.Configuration()) as client:
+        for name in ("configuration", "default_headers"):
+            with pytest.raises(AttributeError, match=name):
+                setattr(client, name, {})
+
+
+def test_api_version(server: Recorder) -> None:
+    """Pinned by default; settable, removable, and replaceable for one call."""
+    ask(oxide.Configuration(server.url))
+    ask(oxide.Configuration(server.url, api_version="2026081901.0.0"))
+    ask(oxide.Configuration(server.url, api_version=None))
+    ask(oxide.Configuration(server.url), _headers={"API-Version": "2026060800.0.0"})
+    versions = [request.header("api-version") for request in server.received]
+    assert versions == ["2025112000.0.0", "2026081901.0.0", None, "2026060800.0.0"]
+
+
+def test_an_api_version_that_is_too_new() -> None:
+    """The message says so in the server's words, and what to do."""
+    with Simulator(max_api_version="2026060800.0.0") as simulator:
+        ask(simulator.configuration())
+        ask(simulator.configuration(api_version=None))
+        with pytest.raises(oxide.BadRequestException) as caught:
+            ask(simulator.configuration(api_version="2026081901.0.0"))
+    assert str(caught.value) == (
+        "400 Bad Request: server does not support this API version: 2026081901.0.0 "
+        f"(image_list, request id {caught.value.request_id}); "
+        "the rack is older than the api_version of the Configuration: set an older one, or None"
+    )
+
+
+def test_user_agent(server: Recorder) -> None:
+    """The application's product, if there is one, before this package's, Python's and urllib3's."""
+    own = f"oxide-python/{oxide.__version__} python/{platform.python_version().rstrip('+')} urllib3/{version('urllib3')}"
+    ask(oxide.Configuration(server.url))
+    ask(oxide.Configuration(server.url, application=("image-builder", "1.2")))
+    with oxide.ApiClient(oxide.Configuration(server.url)) as client:
+        assert client.user_agent == own
+        client.user_agent = "mine/1"
+        oxide.ImagesApi(client).image_list()
+        assert client.default_headers["user-agent"] == "mine/1"
+    agents = [request.header("user-agent") for request in server.received]
+    assert agents == [own, f"image-builder/1.2 {own}", "mine/1"]
+
+
+def test_socket_options(server: Recorder) -> None:
+    """They are set, in addition to those of this package."""
+    options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]
+    ask(oxide.Configuration(server.url, socket_options=options))
+    with pytest.raises(oxide.ApiConnectionError):
+        ask(oxide.Configuration(server.url, socket_options=[(socket.SOL_SOCKET, 9999, 1)], max_retries=0))
+
+
+def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, server: Recorder) -> None:
+    """No handler, no other logger, nothing of http.client."""
+    import http.client
+
+    def others() -> Mapping[str, Any]:
+        loggers = {
+            name: (logger.level, logger.handlers, logger.propagate, logger.disabled)
+            for name, logger in logging.root.manager.loggerDict.items()
+            if isinstance(logger, logging.Logger) and name != "oxide"
+        }
+        root = logging.root.level, list(logging.root.handlers), logging.lastResort, logging.raiseExceptions
+        return {"": root, **loggers}
+
+    ask(oxide.Configuration(server.url))
+    before, handlers = others(), list(oxide_level.handlers)
+    for debug, level in ((True, logging.DEBUG), (False, logging.WARNING)):
+        configuration = oxide.Configuration(server.url, debug=debug)
+        assert oxide_level.level == level
+        ask(configuration)
+    oxide_level.setLevel(logging.ERROR)
+    oxide.Configuration(server.url, debug=None)
+    assert oxide_level.level == logging.ERROR
+    oxide.Configuration(server.url).debug = True
+    assert oxide_level.level == logging.DEBUG
+    assert others() == before
+    assert (oxide_level.handlers, oxide_level.propagate) == (handlers, True)
+    assert http.client.HTTPConnection.debuglevel == 0
+
+
+def test_repr() -> None:
+    """The host and what was set, and no secret."""
+    assert repr(oxide.Configuration()) == "Configuration(host='http://localhost')"
+    configuration = oxide.Configuration("my.rack", access_token="hunter2", timeout=7, max_retries=2)
+    expected = "Configuration(host='https://my.rack', access_token=<hidden>, timeout=7.0)"
+    assert repr(configuration) == str(configuration) == expected
+
+
+def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every setting with its source, the proxy, the CAs, the versions; nothing secret."""
+    monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy.test:3128")
+    monkeypatch.setenv("OXIDE_HOST", "My.Rack/")
+    monkeypatch.setenv("OXIDE_TOKEN", "hunter2")
+    configuration = oxide.Configuration.from_environment(
+        timeout=20,
+        read_timeout=None,
+        proxy_headers={"X-Key": "hunter2"},
+        on_attempt=functools.partial(print, "hunter2"),
+    )
+    lines = configuration.to_debug_report().splitlines()
+    assert lines[0] == f"oxide {oxide.__version__}, Python {platform.python_version()}, {platform.platform()}"
+    names = ("pydantic", "python-dateutil", "typing-extensions", "urllib3")
+    assert lines[1] == ", ".join([*(f"{name} {version(name)}" for name in names), ssl.OPENSSL_VERSION])
+    assert lines[2] == "proxy in use: http://proxy.test:3128 (HTTPS_PROXY of the environment)"
+    assert lines[3].startswith("trusted CA certificates: the system's (")
+    settings = dict(line.split(": ", 1) for line in lines[4:])
+    assert list(settings) == list(SETTINGS)
+    expected = {
+        "host": "'https://my.rack' (OXIDE_HOST and OXIDE_TOKEN)",
+        "access_token": "<hidden> (OXIDE_HOST and OXIDE_TOKEN)",
+        "timeout": "20.0 (argument)",
+        "connect_timeout": "5.0 (default)",
+        "read_timeout": "None (argument)",
+        "proxy": "None (default)",
+        "proxy_headers": "<hidden> (argument)",
+        "on_attempt": "<partial> (argument)",
+        "resolve": "{} (default)",
+    }
+    assert {name: settings[name] for name in expected} == expected
+    assert "hunter2" not in "".join(lines)
+
+
+def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) -> None:
+    """A token assigned later is from the program."""
+    configuration = oxide.Configuration(server.url)
+    ask(configuration)
+    assert "access_token: None (default)" in configuration.to_debug_report()
+    configuration.access_token = ACCESS_TOKEN
+    assert "access_token: <hidden> (argument)" in configuration.to_debug_report()
+
+
+def test_the_report_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen into one file, a program has no metadata; the report says so and goes on."""
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "meta_path", [])
+    assert "urllib3 of unknown version" in oxide.Configuration().to_debug_report()
