@@ -67,7 +67,7 @@ class ApiException(OpenApiException):
     Attributes:
         status: the HTTP status code, or None where there was no answer.
         reason: the HTTP reason phrase; where there was no answer, what happened.
-        body: the body of the answer as text (`bytes` where it is no UTF-8), or None.
+        body: the body of the answer as text (`bytes` where it is no UTF-8), its first MiB at most, or None.
         data: the body as an `oxide.Error`, or None where it is none.
         headers: the headers of the answer, names compared without case, or None.
         error_code: the server's code for the error, such as `ObjectNotFound`, or None.
@@ -237,4 +237,6 @@ def _one_line(text: str, limit: int) -> str:
     """Return `text` on one line of printable characters, `limit` bytes of UTF-8 at most."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * limit]).split())
     encoded = line.encode()
-    return line if len(encoded) <= limit else encoded[: limit - len("…".encode())].decode(errors="ignore") + "…"
+    if len(encoded) <= limit:
+        return line
+    return encoded[: limit - len("…".encode())].decode(errors="ignore") + "…"
