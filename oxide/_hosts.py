@@ -88,8 +88,10 @@ def parse_authority(text: str) -> tuple[str, int | None] | None:
     if bracketed is not None:
         address = parse_address(bracketed)
         name = str(address) if isinstance(address, ipaddress.IPv6Address) else None
-    elif not is_name(name := name.lower()):
-        name = None
+    else:
+        # The dot at the end of an absolute name is for the resolver alone; certificates are without it.
+        name = name.lower().removesuffix(".")
+        name = name if is_name(name) else None
     if name is None or (port is not None and not 1 <= int(port) <= 65535):
         return None
     return name, None if port is None else int(port)
@@ -97,8 +99,8 @@ def parse_authority(text: str) -> tuple[str, int | None] | None:
 
 def is_name(text: str) -> bool:
     """Whether `text`, in lower case, is a DNS name or an IPv4 address in its usual form."""
-    labels = text.removesuffix(".").split(".")
-    if len(text) > 254 or not all(_LABEL.fullmatch(label) for label in labels):
+    labels = text.split(".")
+    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return False
     # The system would take `127.1` or `0x7f000001` for an address, and a typing error for another machine.
     return not _NUMBER.fullmatch(labels[-1]) or parse_address(text) is not None
@@ -108,7 +110,7 @@ def is_loopback(name: str) -> bool:
     """Whether a host name or address is this machine by its form alone: `localhost`, 127/8 or `::1`."""
     address = parse_address(name)
     if address is None:
-        return name.rstrip(".") == "localhost"
+        return name == "localhost"
     # Not its `is_loopback`, which counts IPv4 addresses in IPv6 form on some Pythons and not on others.
     return address in _LOOPBACK_V4 or address == _LOOPBACK_V6
 

@@ -110,7 +110,7 @@ def bypasses_proxy(host: Host, no_proxy: str) -> bool:
         if address is not None:
             if _is_in_network(address, name):
                 return True
-        elif f".{host.name.rstrip('.')}".endswith(f".{name}"):
+        elif f".{host.name}".endswith(f".{name}"):
             return True
     return False
 

@@ -186,11 +186,12 @@ def _resolve(name: str, value: Any) -> Mapping[str, str]:
     addresses: dict[str, str] = {}
     for host, text in value.items() if isinstance(value, Mapping) else [(None, None)]:
         address = parse_address(text.strip("[]")) if isinstance(text, str) else None
-        if not isinstance(host, str) or not is_name(host.lower()) or address is None:
+        host = host.lower().removesuffix(".") if isinstance(host, str) else ""
+        if not is_name(host) or address is None:
             _refuse(
                 name, "must map host names, without a port, to IP addresses, as in {'my.rack': '192.0.2.7'}"
             )
-        addresses[host.lower()] = str(address)
+        addresses[host] = str(address)
     return MappingProxyType(addresses)
 
 

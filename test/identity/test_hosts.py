@@ -25,7 +25,7 @@ HOSTS = {
     "http://my.rack:443": "http://my.rack:443",
     "https://my.rack:65535": "https://my.rack:65535",
     "https://my.rack:0443": "https://my.rack",
-    "https://my.rack.": "https://my.rack.",
+    "https://my.rack.": "https://my.rack",
     "https://_rack-1.x": "https://_rack-1.x",
     "https://xn--bcher-kva.example": "https://xn--bcher-kva.example",
     "http://192.0.2.7": "http://192.0.2.7",
@@ -79,6 +79,7 @@ REFUSED_HOSTS = {
     "https://my..rack": "must be a host name",
     "https://.my.rack": "must be a host name",
     "https://.": "must be a host name",
+    "https://my.rack..": "must be a host name",
     "https://my,rack": "must be a host name",
     "https://b\u00fccher.example": "must be a host name in ASCII",
     f"https://{'a' * 64}.rack": "must be a host name",
@@ -127,7 +128,7 @@ def test_a_host_is_text(value: object) -> None:
 
 
 LOOPBACK = {
-    "localhost": True, "localhost.": True, "127.0.0.1": True, "127.255.255.254": True, "::1": True,
+    "localhost": True, "127.0.0.1": True, "127.255.255.254": True, "::1": True,
     "localhost.test": False, "my.localhost": False, "127.0.0.1.test": False, "128.0.0.1": False, "0.0.0.0": False,
     "::": False, "::2": False, "::ffff:127.0.0.1": False, "10.0.0.1": False, "": False,
 }  # fmt: skip

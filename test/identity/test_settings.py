@@ -65,7 +65,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "ssl_context": [(None, None)],
     "allow_http_token": [(True, True)],
     "resolve": [
-        ({"My.Rack": "192.0.2.7"}, {"my.rack": "192.0.2.7"}),
+        ({"My.Rack.": "192.0.2.7"}, {"my.rack": "192.0.2.7"}),
         ({"a.test": "[fd00:0::7]", "b.test": "::1"}, {"a.test": "fd00::7", "b.test": "::1"}),
         ({}, {}),
     ],

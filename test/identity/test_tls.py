@@ -1,0 +1,478 @@
+"""TLS against real servers: which certificates are trusted, which are shown, which names count."""
+
+import re
+import ssl
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import oxide
+from identity.ask import ask
+from identity.authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
+from identity.servers import Recorder, proxy, recorder
+from oxide.testing import Simulator
+
+NAME = "silo.test"
+HERE = {NAME: "127.0.0.1"}
+
+
+@pytest.fixture
+def tls_server(authority: Authority) -> Iterator[Recorder]:
+    """Run a server whose certificate is for `silo.test`, a name that only `resolve` knows."""
+    with recorder(authority.server_context(NAME), host=NAME) as record:
+        yield record
+
+
+def trusting(authority: Authority, server: Recorder, **settings: Any) -> oxide.Configuration:
+    """Return a configuration that trusts the authority and reaches the server."""
+    return oxide.Configuration(
+        **{"host": server.url, "resolve": HERE, "ca_cert_data": authority.pem, "max_retries": 0, **settings}
+    )
+
+
+def run(code: str, **variables: str) -> str:
+    """Run a program in a process without a terminal, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        env={"PATH": "", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "ssl_ca_cert PEM",
+        "ssl_ca_cert DER",
+        "ssl_ca_cert Path",
+        "PEM as str",
+        "PEM as bytes",
+        "DER as bytes",
+        "both",
+    ],
+)
+def test_other_authorities(form: str, authority: Authority, tls_server: Recorder) -> None:
+    """By file or data, PEM or DER."""
+    forms: dict[str, dict[str, Any]] = {
+        "ssl_ca_cert PEM": {"ssl_ca_cert": authority.path("ca.pem")},
+        "ssl_ca_cert DER": {"ssl_ca_cert": authority.path("ca.der")},
+        "ssl_ca_cert Path": {"ssl_ca_cert": Path(authority.path("ca.pem"))},
+        "PEM as str": {"ca_cert_data": authority.pem},
+        "PEM as bytes": {"ca_cert_data": authority.pem.encode()},
+        "DER as bytes": {"ca_cert_data": authority.der},
+        "both": {"ssl_ca_cert": _another_ca(authority), "ca_cert_data": authority.pem},
+    }
+    configuration = oxide.Configuration(tls_server.url, resolve=HERE, access_token="t", **forms[form])
+    ask(configuration)
+    assert tls_server.last.header("authorization") == "Bearer t"
+    assert tls_server.server_names == [NAME]
+
+
+def _another_ca(authority: Authority) -> str:
+    directory = authority.directory / "another"
+    directory.mkdir(exist_ok=True)
+    return make_authority(directory).path("ca.pem")
+
+
+@pytest.mark.parametrize("kind", [str, bytes])
+def test_bundles_with_comments_in_any_language(
+    kind: type, authority: Authority, tls_server: Recorder
+) -> None:
+    """As those of distributions are; the certificates around them count."""
+    text = f"# Autorit\u00e9 Racine \u2603\n{authority.pem}\n# \u00e9nd\n"
+    ask(trusting(authority, tls_server, ca_cert_data=text if kind is str else text.encode()))
+    assert len(tls_server.received) == 1
+
+
+def test_an_unknown_authority(authority: Authority, tls_server: Recorder) -> None:
+    """The error names the host and what was trusted instead; nothing was sent, and it is not tried again."""
+    other = _another_ca(authority)
+    for settings, trusted in (
+        ({"ca_cert_data": None}, "the system's ("),
+        ({"ca_cert_data": Path(other).read_text()}, "those of ca_cert_data"),
+        ({"ca_cert_data": None, "ssl_ca_cert": other}, f"those of ssl_ca_cert {other!r}"),
+        (
+            {"ca_cert_data": Path(other).read_text(), "ssl_ca_cert": other},
+            f"those of ssl_ca_cert {other!r} and those of ca_cert_data",
+        ),
+        ({"ca_cert_data": None, "ssl_context": ssl.create_default_context()}, "those of ssl_context"),
+    ):
+        with pytest.raises(oxide.ApiConnectionError) as caught:
+            ask(trusting(authority, tls_server, max_retries=2, **settings))
+        assert "certificate refused" in str(caught.value)
+        assert f"(host {NAME!r}; trusted CA certificates: {trusted}" in str(caught.value)
+        assert (caught.value.outcome, len(caught.value.attempts)) == ("not sent", 1)
+    assert tls_server.received == []
+
+
+def test_the_authorities_of_the_system(authority: Authority) -> None:
+    """They are trusted by default; `SSL_CERT_FILE` is where OpenSSL looks for them."""
+    with recorder(authority.server_context("localhost"), host="localhost") as server:
+        code = f"""
+import oxide
+configuration = oxide.Configuration({server.url!r}, max_retries=0)
+print(configuration.to_debug_report().splitlines()[3])
+try:
+    print(oxide.ImagesApi(oxide.ApiClient(configuration)).image_list().items)
+except oxide.ApiException as error:
+    print(error)
+"""
+        file = authority.path("ca.pem")
+        report, answer = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
+        assert answer == "[]"
+        assert report == f"trusted CA certificates: the system's ({file})"
+        _, error = run(code, SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere").splitlines()
+        assert "certificate refused" in error
+        assert "trusted CA certificates: the system's (none found)" in error
+
+
+def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Authority) -> None:
+    """Whoever trusts an intermediate CA, trusts it without its root, on every Python alike."""
+    intermediate = authority.ca.create_child_ca()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    intermediate.issue_cert(NAME).configure_cert(context)
+    with recorder(context, host=NAME) as server:
+        ask(trusting(authority, server, ca_cert_data=intermediate.cert_pem.bytes()))
+        assert len(server.received) == 1
+
+
+def test_certificates_without_an_authority_key_identifier(tmp_path: Path, authority: Authority) -> None:
+    """Python 3.13 began to refuse them by default; private CAs make them."""
+    ca, context = without_authority_key_identifier(NAME, tmp_path)
+    with recorder(context, host=NAME) as server:
+        ask(trusting(authority, server, ca_cert_data=ca))
+        assert len(server.received) == 1
+
+
+def test_the_common_name_counts_for_nothing(authority: Authority) -> None:
+    """A certificate for other names, with the right one in its subject, is refused."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.ca.issue_cert("other@mail.test", common_name=NAME).configure_cert(context)
+    with (
+        recorder(context, host=NAME) as server,
+        pytest.raises(oxide.ApiConnectionError, match="certificate refused"),
+    ):
+        ask(trusting(authority, server))
+
+
+BAD_AUTHORITIES: dict[str, tuple[Any, str]] = {
+    "text": ("hello", "ca_cert_data holds no usable CA certificate, PEM or DER"),
+    "bytes": (b"hello", "ca_cert_data holds no usable CA certificate"),
+    "cut PEM": ("-----BEGIN CERTIFICATE-----\nMIIB", "ca_cert_data holds no usable CA certificate"),
+    "PEM of garbage": (
+        "-----BEGIN CERTIFICATE-----\nhello\n-----END CERTIFICATE-----\n",
+        "ca_cert_data holds no usable CA certificate",
+    ),
+    "other text": ("h\u00e9llo \ud800", "ca_cert_data holds no usable CA certificate"),
+}
+
+
+@pytest.mark.parametrize(("data", "told"), BAD_AUTHORITIES.values(), ids=BAD_AUTHORITIES)
+def test_garbage_for_authorities(data: Any, told: str, tmp_path: Path) -> None:
+    """Named in the constructor, as data and as a file."""
+    with pytest.raises(oxide.ConfigurationError, match=told):
+        oxide.Configuration(ca_cert_data=data)
+    file = tmp_path / "ca.pem"
+    file.write_bytes(data if isinstance(data, bytes) else data.encode(errors="replace"))
+    with pytest.raises(
+        oxide.ConfigurationError, match=re.escape(f"ssl_ca_cert {str(file)!r} holds no usable CA")
+    ):
+        oxide.Configuration(ssl_ca_cert=file)
+
+
+def test_half_of_a_bundle_is_not_used_in_silence(authority: Authority) -> None:
+    """One bad certificate spoils the bundle: a CA that is missing would be hard to find."""
+    with pytest.raises(oxide.ConfigurationError, match="ca_cert_data holds no usable CA certificate"):
+        oxide.Configuration(ca_cert_data=authority.pem + BAD_AUTHORITIES["PEM of garbage"][0])
+
+
+@pytest.mark.parametrize("setting", ["ssl_ca_cert", "cert_file", "key_file"])
+@pytest.mark.parametrize(("name", "told"), [("missing.pem", "No such file"), ("", "Is a directory")])
+def test_missing_files(setting: str, name: str, told: str, tmp_path: Path, authority: Authority) -> None:
+    """Named in the constructor, with the setting."""
+    path = str(tmp_path / name)
+    settings: dict[str, Any] = {"cert_file": authority.path("client.pem"), setting: path}
+    with pytest.raises(
+        oxide.ConfigurationError, match=re.escape(f"{setting} {path!r} cannot be read: {told}")
+    ):
+        oxide.Configuration(**settings)
+
+
+CLIENTS: dict[str, dict[str, str]] = {
+    "two files": {"cert_file": "client.pem", "key_file": "client.key"},
+    "one file": {"cert_file": "both.pem"},
+    "encrypted": {
+        "cert_file": "client.pem",
+        "key_file": "client-encrypted.key",
+        "key_password": KEY_PASSWORD,
+    },
+    "needless password": {"cert_file": "client.pem", "key_file": "client.key", "key_password": "x"},
+}
+
+
+@pytest.mark.parametrize("form", CLIENTS)
+def test_client_certificates(form: str, authority: Authority) -> None:
+    """They are shown to a server that asks for them."""
+    settings: dict[str, Any] = {
+        name: value if name == "key_password" else authority.path(value)
+        for name, value in CLIENTS[form].items()
+    }
+    with recorder(authority.server_context(NAME, client_certificate=True), host=NAME) as server:
+        ask(trusting(authority, server, **settings))
+        subject = dict(part[0] for part in (server.last.certificate or {})["subject"])
+        assert subject["commonName"] == "automation"
+        with pytest.raises(oxide.ApiConnectionError):
+            ask(trusting(authority, server))
+        assert len(server.received) == 1
+
+
+BAD_CLIENTS: dict[str, tuple[dict[str, str], str]] = {
+    "no password": (
+        {"cert_file": "client.pem", "key_file": "client-encrypted.key"},
+        r"key_file '.*client-encrypted.key' holds an encrypted key: set key_password",
+    ),
+    "wrong password": (
+        {"cert_file": "client.pem", "key_file": "client-encrypted.key", "key_password": "hunter2"},
+        r"key_file '.*client-encrypted.key': key_password does not open the key",
+    ),
+    "endless password": (
+        {"cert_file": "client.pem", "key_file": "client-encrypted.key", "key_password": "hunter2" * 1000},
+        r"key_file '.*client-encrypted.key': key_password does not open the key",
+    ),
+    "no key": ({"cert_file": "client.pem"}, r"cert_file '.*client.pem' and its key cannot be used"),
+    "no certificate": (
+        {"cert_file": "client.key", "key_file": "client.key"},
+        r"cert_file '.*client.key' and its key cannot be used",
+    ),
+    "another's key": (
+        {"cert_file": "ca.pem", "key_file": "client.key"},
+        r"cert_file '.*ca.pem' and its key cannot be used .*KEY_VALUES_MISMATCH",
+    ),
+    "key alone": ({"key_file": "client.key"}, "key_file needs cert_file"),
+    "password alone": ({"key_password": "hunter2"}, "key_password needs cert_file"),
+}
+
+
+@pytest.mark.parametrize(("settings", "told"), BAD_CLIENTS.values(), ids=BAD_CLIENTS)
+def test_unusable_client_certificates(settings: dict[str, str], told: str, authority: Authority) -> None:
+    """Named in the constructor; the password is not."""
+    given: dict[str, Any] = {
+        name: value if name == "key_password" else authority.path(value) for name, value in settings.items()
+    }
+    with pytest.raises(oxide.ConfigurationError, match=told) as caught:
+        oxide.Configuration(**given)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_encrypted_key_never_asks_at_the_terminal(authority: Authority) -> None:
+    """A job without a terminal is told what to set, at once, and nothing is written but that."""
+    code = f"""
+import oxide
+try:
+    oxide.Configuration(
+        cert_file={authority.path("client.pem")!r}, key_file={authority.path("client-encrypted.key")!r}
+    )
+except oxide.ConfigurationError as error:
+    print(error)
+"""
+    printed = run(code)
+    assert (
+        printed
+        == f"key_file {authority.path('client-encrypted.key')!r} holds an encrypted key: set key_password\n"
+    )
+
+
+def test_the_name_of_the_host_is_checked(authority: Authority) -> None:
+    """A certificate of a trusted authority for another name is refused."""
+    with recorder(authority.server_context("other.test"), host=NAME) as server:
+        with pytest.raises(oxide.ApiConnectionError, match=r"certificate refused: .*silo\.test") as caught:
+            ask(trusting(authority, server, access_token="t"))
+        assert caught.value.outcome == "not sent"
+        assert server.received == []
+
+
+# settings; whether a certificate for `other.test` is taken from the host `silo.test`; the name asked for
+NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
+    "assert_hostname": ({"assert_hostname": "other.test"}, True, NAME),
+    "another assert_hostname": ({"assert_hostname": "third.test"}, False, NAME),
+    "no assert_hostname": ({"assert_hostname": False}, True, NAME),
+    "assert_hostname as in generated clients": ({"assert_hostname": True}, False, NAME),
+    "tls_server_name": ({"tls_server_name": "other.test"}, True, "other.test"),
+    "another tls_server_name": ({"tls_server_name": "third.test"}, False, "third.test"),
+    "tls_server_name and assert_hostname": (
+        {"tls_server_name": "third.test", "assert_hostname": "other.test"}, True, "third.test",
+    ),
+    "tls_server_name and another assert_hostname": (
+        {"tls_server_name": "other.test", "assert_hostname": "third.test"}, False, "other.test",
+    ),
+    "verify_ssl": ({"verify_ssl": False}, True, NAME),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("settings", "taken", "asked_for"), NAMES.values(), ids=NAMES)
+@pytest.mark.filterwarnings("ignore:verify_ssl=False")
+def test_server_names(settings: dict[str, Any], taken: bool, asked_for: str, authority: Authority) -> None:
+    """What is asked for (SNI), and what must stand in the certificate; `Host` stays the host's."""
+    with recorder(authority.server_context("other.test"), host=NAME) as server:
+        configuration = trusting(authority, server, access_token="t", **settings)
+        if taken:
+            ask(configuration)
+            assert server.last.header("host") == f"{NAME}:{server.port}"
+        else:
+            with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
+                ask(configuration)
+            assert server.received == []
+        assert server.server_names == [asked_for]
+
+
+def test_without_a_name_the_authority_is_checked_all_the_same(authority: Authority) -> None:
+    """`assert_hostname=False` is not `verify_ssl=False`."""
+    with recorder(authority.server_context("other.test"), host=NAME) as server:
+        with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
+            ask(trusting(authority, server, ca_cert_data=None, assert_hostname=False))
+        assert server.received == []
+
+
+def test_verify_ssl_false_warns_once_and_takes_anything(authority: Authority) -> None:
+    """One warning for the client, at the line that makes it, and none per call."""
+    with recorder(authority.server_context("other.test"), host=NAME) as server:
+        configuration = trusting(authority, server, ca_cert_data=None, verify_ssl=False)
+        assert "any certificate is accepted (verify_ssl=False)" in configuration.to_debug_report()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            with oxide.ApiClient(configuration) as client:
+                for _ in range(3):
+                    oxide.ImagesApi(client).image_list()
+            oxide.ImagesApi.from_environment(server.url, "t", verify_ssl=False).api_client.close()
+        told = "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
+        assert [str(warning.message) for warning in caught] == [told, told]
+        assert {warning.filename for warning in caught} == {__file__}
+        assert len(server.received) == 3
+
+
+def test_a_context_of_ones_own(authority: Authority, tls_server: Recorder) -> None:
+    """It decides all, and is used as it is."""
+    context = ssl.create_default_context(cadata=authority.pem)
+    ask(trusting(authority, tls_server, ca_cert_data=None, ssl_context=context))
+    assert context.check_hostname
+    with recorder(authority.server_context("other.test"), host=NAME) as other:
+        with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
+            ask(trusting(authority, other, ca_cert_data=None, ssl_context=context))
+        context.check_hostname = False
+        ask(trusting(authority, other, ca_cert_data=None, ssl_context=context))
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        configuration = trusting(authority, other, ca_cert_data=None, ssl_context=context)
+        ask(configuration)
+        assert len(other.received) == 2
+    assert "those of ssl_context, which accepts any certificate" in configuration.to_debug_report()
+
+
+@pytest.mark.parametrize(
+    "setting", ["ssl_ca_cert", "ca_cert_data", "cert_file", "key_password", "assert_hostname", "verify_ssl"]
+)
+def test_a_context_takes_the_place_of_other_settings(setting: str, authority: Authority) -> None:
+    """Both together are an error, for one of them would count for nothing."""
+    values: dict[str, Any] = {
+        "ssl_ca_cert": authority.path("ca.pem"),
+        "ca_cert_data": authority.pem,
+        "cert_file": authority.path("both.pem"),
+        "key_password": KEY_PASSWORD,
+        "assert_hostname": "other.test",
+        "verify_ssl": False,
+    }
+    with pytest.raises(
+        oxide.ConfigurationError, match=rf"ssl_context takes the place of {setting}.*: give one or"
+    ):
+        oxide.Configuration(**{setting: values[setting], "ssl_context": ssl.create_default_context()})
+
+
+def test_files_are_read_when_the_client_is_made(
+    authority: Authority, tls_server: Recorder, tmp_path: Path
+) -> None:
+    """What is wrong by then is named; what is changed afterwards counts for the next client."""
+    file = tmp_path / "ca.pem"
+    file.write_text(authority.pem)
+    configuration = trusting(authority, tls_server, ca_cert_data=None, ssl_ca_cert=file)
+    with oxide.ApiClient(configuration) as client:
+        file.unlink()
+        oxide.ImagesApi(client).image_list()
+    with pytest.raises(oxide.ConfigurationError, match=re.escape(str(file))):
+        oxide.ApiClient(configuration)
+
+
+def test_plain_http_on_a_port_for_tls(server: Recorder) -> None:
+    """And the other way round: the message says what the other side may be."""
+    with pytest.raises(oxide.ApiConnectionError, match="the other side speaks no TLS: http instead of https"):
+        ask(oxide.Configuration(server.url.replace("http://", "https://"), max_retries=0))
+
+
+def test_addresses_in_certificates(authority: Authority) -> None:
+    """A host that is an address is checked against the addresses in the certificate."""
+    with recorder(authority.server_context("127.0.0.1"), host="127.0.0.1") as server:
+        ask(oxide.Configuration(server.url, ca_cert_data=authority.pem))
+        assert server.server_names == [None]
+    with (
+        recorder(authority.server_context("127.0.0.2"), host="127.0.0.1") as server,
+        pytest.raises(oxide.ApiConnectionError, match="certificate refused"),
+    ):
+        ask(oxide.Configuration(server.url, ca_cert_data=authority.pem, max_retries=0))
+
+
+def test_a_host_with_a_dot_at_its_end(authority: Authority, tls_server: Recorder) -> None:
+    """The absolute form of a DNS name is the same host; certificates are without the dot."""
+    url = tls_server.url.replace(NAME, f"{NAME}.")
+    ask(trusting(authority, tls_server, host=url, resolve={f"{NAME}.": "127.0.0.1"}))
+    assert tls_server.server_names == [NAME]
+
+
+def test_the_simulator_by_tls() -> None:
+    """What its own configuration is made of: data for the CA."""
+    with Simulator(tls=True) as simulator:
+        ask(simulator.configuration())
+        assert simulator.requests[-1].user == "admin"
+
+
+@pytest.mark.parametrize("given_as", ["the CAs of the host", "proxy_ssl_context"])
+def test_tls_with_the_proxy(
+    given_as: str, authority: Authority, tls_server: Recorder, tmp_path: Path
+) -> None:
+    """A proxy by https is trusted by the same CAs as the host, or by a context of its own; the client certificate is not for it."""
+    other = make_authority(tmp_path)
+    of_proxy = authority if given_as == "the CAs of the host" else other
+    settings: dict[str, Any] = {}
+    if given_as == "proxy_ssl_context":
+        settings["proxy_ssl_context"] = ssl.create_default_context(cadata=other.pem)
+    with proxy(HERE, of_proxy.server_context("127.0.0.1")) as carrying:
+        ask(
+            trusting(
+                authority, tls_server, resolve={}, proxy=carrying.url, access_token="t",
+                cert_file=authority.path("both.pem"), **settings,
+            )
+        )  # fmt: skip
+        assert carrying.last.certificate in ({}, None)
+        assert (carrying.last.method, carrying.last.target) == ("CONNECT", f"{NAME}:{tls_server.port}")
+        assert "authorization" not in carrying.last.headers
+    assert tls_server.last.header("authorization") == "Bearer t"
+
+
+def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder, tmp_path: Path) -> None:
+    """The error tells the proxy; nothing was sent to it."""
+    with proxy(HERE, make_authority(tmp_path).server_context("127.0.0.1")) as carrying:
+        with pytest.raises(
+            oxide.ApiConnectionError, match=rf"proxy {carrying.url}: TLS: certificate refused"
+        ):
+            ask(trusting(authority, tls_server, resolve={}, proxy=carrying.url))
+        assert carrying.received == []
