@@ -1,7 +1,8 @@
 """A program as users write it: both type checkers must find nothing in it, and infer these types."""
 
-from collections.abc import Iterator
-from typing import assert_type
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Unpack, assert_type
 from uuid import UUID
 
 import oxide
@@ -9,8 +10,10 @@ from oxide import (
     ApiClient,
     ApiException,
     ApiResponse,
+    Attempt,
     BlockSize,
     Configuration,
+    DigestType,
     Image,
     ImageCreate,
     ImagePager,
@@ -19,6 +22,7 @@ from oxide import (
     ImageSource,
     NameOrId,
     NameOrIdSortMode,
+    RequestOptions,
     RESTResponse,
 )
 from oxide.models.image_create import ImageCreate as SameImageCreate
@@ -46,6 +50,8 @@ def every_operation(images: ImagesApi, snapshot: UUID) -> None:
     image = images.image_create(wanted, project="my-project")
     assert_type(image, Image)
     assert_type(images.image_create(wanted.to_dict()), Image)
+    assert_type(images.image_ensure(wanted, "my-project"), Image)
+    every_model(image)
     assert_type(images.image_view(image), Image)
     assert_type(images.image_view(image.id), Image)
     assert_type(images.image_view("debian-13", project=NameOrId("my-project")), Image)
@@ -58,20 +64,53 @@ def every_operation(images: ImagesApi, snapshot: UUID) -> None:
     images.image_delete(image, _request_timeout=10, _headers={"x-request-id": "1"})
 
 
-def every_form(images: ImagesApi) -> None:
-    """Call an operation in its other two forms, and delete, whose data is None."""
-    assert_type(images.image_view_with_http_info("debian-13", _request_timeout=(5, 60)), ApiResponse[Image])
-    assert_type(images.image_view_with_http_info("debian-13").data, Image)
-    assert_type(images.image_delete_with_http_info("debian-13"), ApiResponse[None])
+def every_form(images: ImagesApi, wanted: Mapping[str, object], **options: Unpack[RequestOptions]) -> None:
+    """Call the operations in their other two forms, and delete, whose data is None."""
+    assert_type(images.image_create_with_http_info(wanted, "my-project", **options), ApiResponse[Image])
+    assert_type(images.image_delete_with_http_info("debian-13", **options), ApiResponse[None])
+    assert_type(images.image_demote_with_http_info("debian-13", "my-project"), ApiResponse[Image])
+    assert_type(images.image_list_with_http_info(limit=5), ApiResponse[ImageResultsPage])
+    assert_type(images.image_promote_with_http_info("debian-13", "my-project"), ApiResponse[Image])
+    answer = images.image_view_with_http_info("debian-13", _request_timeout=(5, 60))
+    assert_type(answer, ApiResponse[Image])
+    assert_type(answer.data, Image)
+    assert_type(answer.status_code, int)
+    assert_type(answer.headers, Mapping[str, str])
+    assert_type(answer.raw_data, bytes)
     with images.image_list_without_preload_content(_request_auth="another token") as response:
         assert_type(response, RESTResponse)
         assert_type(response.read(), bytes)
+    for unread in (
+        images.image_create_without_preload_content(wanted),
+        images.image_delete_without_preload_content("debian-13"),
+        images.image_demote_without_preload_content("debian-13", "my-project"),
+        images.image_promote_without_preload_content("debian-13"),
+        images.image_view_without_preload_content("debian-13", _request_auth=lambda: "another token"),
+    ):
+        assert_type(unread, RESTResponse)
+        assert_type(unread.data, bytes)
+        assert_type(unread.status, int)
+
+
+def every_model(image: Image) -> None:
+    """Convert models, and read what a newer server may send."""
+    assert_type(Image.from_dict(image.to_dict()), Image)
+    assert_type(Image.from_json(image.to_json()), Image)
+    assert_type(image.to_dict(), dict[str, Any])
+    assert_type(image.to_str(), str)
+    assert_type(BlockSize(8192).is_unknown, bool)
+    assert_type(image.time_created, datetime)
+    if image.digest is not None:
+        assert_type(image.digest.type, DigestType)
+    assert_type(NameOrId("my-project").actual_instance, UUID | str)
 
 
 def every_page(images: ImagesApi) -> Iterator[str]:
     """Yield the names of all images."""
     pager = images.image_list_iter(project="my-project", sort_by="id_ascending", limit=100)
     assert_type(pager, ImagePager)
+    for page in images.image_list_iter(page_token=pager.page_token).pages():
+        assert_type(page, ImageResultsPage)
     for image in pager:
         assert_type(image, Image)
         assert_type(image.block_size, BlockSize)
@@ -90,6 +129,10 @@ def every_error(images: ImagesApi) -> str | None:
         return str(error)
     except ApiException as error:
         assert_type(error.status, int | None)
+        assert_type(error.body, str | bytes | None)
+        assert_type(error.headers, Mapping[str, str] | None)
+        assert_type(error.retry_after, float | None)
+        assert_type(error.attempts, tuple[Attempt, ...])
         return error.message
     return None
 
@@ -100,7 +143,7 @@ def main() -> None:
     assert_type(ApiException, type[SameApiException])
     with ImagesApi.from_environment(profile="work", timeout=10) as images:
         assert_type(images, ImagesApi)
-        every_form(images)
+        every_form(images, {"name": "debian-13"}, _headers={"x-job": "nightly"})
     with ApiClient(configure()) as client:
         print(*every_page(ImagesApi(client)), every_error(ImagesApi(client)))
     with Simulator() as simulator, ApiClient(simulator.configuration()) as client:
