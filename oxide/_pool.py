@@ -105,7 +105,8 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
             if sock.sslobj.pending() or sock.incoming.pending:
                 return True
             sock = sock.socket
-        return sock is not None and sock.pending() > 0
+        # In the middle of opening a tunnel, it may be a plain socket still.
+        return hasattr(sock, "pending") and sock.pending() > 0
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         return _TimedSocket(super()._connect_tls_proxy(hostname, sock), self)

@@ -1,0 +1,206 @@
+"""Logging, `on_attempt` and OpenTelemetry: what may be seen of a call."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+import oxide
+from identity.ask import ask
+from oxide.testing import Answer, Drop, Simulator
+
+FIELDS = {
+    "oxide_operation", "oxide_method", "oxide_path", "oxide_number", "oxide_outcome", "oxide_status",
+    "oxide_request_id", "oxide_error", "oxide_elapsed", "oxide_delay",
+}  # fmt: skip
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """Run a simulator with an image."""
+    with Simulator() as simulator:
+        simulator.create_image("debian-13")
+        yield simulator
+
+
+def view(simulator: Simulator, **settings: Any) -> None:
+    """View an image, at an instant, with a clock that stands still but for the sleeps."""
+    now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    with oxide.ApiClient(
+        simulator.configuration(**settings), clock=lambda: now, sleep=sleep, jitter=lambda: 1.0
+    ) as client:
+        oxide.ImagesApi(client).image_view("debian-13")
+
+
+def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG on the logger `oxide`, in words and as fields; nothing else appears."""
+    caplog.set_level(logging.DEBUG, "oxide")
+    simulator.fail_next(Answer(503))
+    simulator.fail_next(Drop())
+    view(simulator)
+    records = [record for record in caplog.records if record.name == "oxide"]
+    call = "image_view: GET /v1/images/debian-13"
+    closed = "ApiConnectionError: the server closed the connection without an answer"
+    request_id = vars(records[2])["oxide_request_id"]
+    assert {record.levelno for record in records} == {logging.DEBUG}
+    assert [record.getMessage() for record in records] == [
+        f"{call}, attempt 1: ServiceException: Service Unavailable in 0 ms (request id None)",
+        f"{call}, attempt 2: {closed} in 0 ms (request id None)",
+        f"{call}, attempt 3: 200 in 0 ms (request id {request_id})",
+    ]
+    assert str(UUID(request_id)) == request_id
+    plain = set(vars(logging.makeLogRecord({})))
+    assert all(
+        {name for name in vars(record) if name not in plain} - {"message"} == FIELDS for record in records
+    )
+    values = [{name: value for name, value in vars(record).items() if name in FIELDS} for record in records]
+    assert values[0] == {
+        "oxide_operation": "image_view",
+        "oxide_method": "GET",
+        "oxide_path": "/v1/images/debian-13",
+        "oxide_number": 1,
+        "oxide_outcome": "answered",
+        "oxide_status": 503,
+        "oxide_request_id": None,
+        "oxide_error": "ServiceException: Service Unavailable",
+        "oxide_elapsed": 0.0,
+        "oxide_delay": 0.5,
+    }
+    assert (values[1]["oxide_outcome"], values[1]["oxide_status"], values[1]["oxide_delay"]) == (
+        "unknown",
+        None,
+        1.0,
+    )
+    assert (values[2]["oxide_error"], values[2]["oxide_delay"], values[2]["oxide_number"]) == (None, None, 3)
+
+
+def test_the_query_is_not_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    """An allow-list decides what appears: the path does, page tokens and header values do not."""
+    caplog.set_level(logging.DEBUG)
+    with oxide.ApiClient(simulator.configuration()) as client:
+        token = oxide.ImagesApi(client).image_list(limit=1).next_page
+    caplog.clear()
+    ask(simulator.configuration(), {"X-Key": "hunter2"}, page_token=token, limit=1)
+    (record,) = (record for record in caplog.records if record.name == "oxide")
+    assert vars(record)["oxide_path"] == "/v1/images"
+    assert token is not None
+    assert token not in repr(vars(record))
+    assert "hunter2" not in repr(vars(record))
+
+
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_nothing_is_logged_above_debug(
+    level: int, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not even failures: those are exceptions."""
+    caplog.set_level(level)
+    simulator.fail_next(Answer(503))
+    view(simulator)
+    with pytest.raises(oxide.NotFoundException):
+        ask(simulator.configuration(), project="no-such-project")
+    assert [record for record in caplog.records if record.name == "oxide"] == []
+
+
+def test_on_attempt_sees_what_the_error_tells(simulator: Simulator) -> None:
+    """The same frozen values feed the hook, the log and `attempts`."""
+    simulator.fail_next(Answer(503), times=3)
+    seen: list[oxide.Attempt] = []
+    with pytest.raises(oxide.ServiceException) as caught:
+        view(simulator, on_attempt=seen.append)
+    assert tuple(seen) == caught.value.attempts
+    assert [(attempt.number, attempt.status, attempt.delay) for attempt in seen] == [
+        (1, 503, 0.5),
+        (2, 503, 1.0),
+        (3, 503, None),
+    ]
+    with pytest.raises(AttributeError):
+        seen[0].status = 200  # type: ignore[misc]  # what is tested
+
+
+def test_on_attempt_sees_success_and_unread_answers(simulator: Simulator) -> None:
+    """Once per attempt, whatever the form of the method."""
+    seen: list[oxide.Attempt] = []
+    with oxide.ApiClient(simulator.configuration(on_attempt=seen.append)) as client:
+        images = oxide.ImagesApi(client)
+        images.image_view("debian-13")
+        with images.image_view_without_preload_content("no-such-image") as response:
+            assert response.status == 404
+        last = images.image_view_with_http_info("debian-13")
+    assert [(attempt.operation, attempt.number, attempt.status) for attempt in seen] == [
+        ("image_view", 1, 200),
+        ("image_view", 1, 404),
+        ("image_view", 1, 200),
+    ]
+    assert seen[2].request_id == last.headers["x-request-id"]
+    assert all(attempt.elapsed > 0 for attempt in seen)
+
+
+def test_an_error_in_on_attempt_is_logged_and_the_call_goes_on(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Metrics must not break the program."""
+
+    def broken(_: oxide.Attempt) -> None:
+        message = "no metrics today"
+        raise RuntimeError(message)
+
+    simulator.fail_next(Answer(503))
+    view(simulator, on_attempt=broken)
+    records = [record for record in caplog.records if record.name == "oxide"]
+    assert [record.getMessage() for record in records] == ["on_attempt raised; the call goes on"] * 2
+    assert all(record.exc_info is not None and record.exc_info[0] is RuntimeError for record in records)
+
+
+def test_an_interrupt_in_on_attempt_ends_the_call(simulator: Simulator) -> None:
+    """Ctrl-C is no error of the hook."""
+
+    def interrupted(_: oxide.Attempt) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        view(simulator, on_attempt=interrupted)
+
+
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """Instrument urllib3 as a program does, and return where the spans go."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor: Any = URLLib3Instrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    yield exporter
+    instrumentor.uninstrument()
+    provider.shutdown()
+
+
+def test_spans_of_opentelemetry(simulator: Simulator, spans: InMemorySpanExporter) -> None:
+    """One for each attempt, the server is told the trace, and the token is in none of it."""
+    simulator.fail_next(Answer(503))
+    view(simulator)
+    first, second = spans.get_finished_spans()
+    assert (first.name, second.name) == ("GET", "GET")
+    codes = {
+        span.attributes.get("http.status_code") for span in (first, second) if span.attributes is not None
+    }
+    assert codes == {503, 200}
+    url = f"{simulator.url}/v1/images/debian-13"
+    assert {span.attributes.get("http.url") for span in (first, second) if span.attributes is not None} == {
+        url
+    }
+    for span, request in zip((first, second), simulator.requests, strict=True):
+        context = span.get_span_context()
+        assert context is not None
+        assert f"{context.trace_id:032x}" in request.headers["traceparent"]
+        assert simulator.token not in span.to_json()
