@@ -279,6 +279,9 @@ class TestOpenEnums:
         check_member(DigestType, value, known={"sha256"})
 
     def test_a_number_is_still_a_number(self) -> None:
+        assert (
+            f"{BlockSize.NUMBER_4096:,} {BlockSize(8192):>6d} {BlockSize.NUMBER_512:x}" == "4,096   8192 200"
+        )
         assert BlockSize(8192) + 1 == 8193
         assert sorted([BlockSize(8192), BlockSize.NUMBER_512, BlockSize(1024)]) == [512, 1024, 8192]
 

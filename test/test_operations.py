@@ -1,7 +1,9 @@
 """Every operation, in every form, with every parameter: by what arrived on the wire, and by what came back."""
 
+import copy
 import enum
 import json
+import pickle
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -244,6 +246,15 @@ class TestResults:
             assert response.status == contract.status
             assert response.read(3) == scene.last.answer[:3]
             assert response.read() == scene.last.answer[3:]
+
+    def test_a_response_pickles_and_copies_and_cannot_change(self, scene: Scene) -> None:
+        response = scene.images.image_list_with_http_info()
+        for twin in (pickle.loads(pickle.dumps(response)), copy.copy(response), copy.deepcopy(response)):
+            assert twin == response
+            assert twin.headers["X-Request-ID"] == response.headers["x-request-id"]
+        field = "status_code"
+        with pytest.raises(AttributeError):
+            setattr(response, field, 404)
 
     @staticmethod
     def check_result(contract: Contract, result: Any) -> None:

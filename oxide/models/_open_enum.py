@@ -30,3 +30,6 @@ class OpenEnum(Enum):
 
     def __str__(self) -> str:
         return str(self._value_)
+
+    def __format__(self, format_spec: str) -> str:
+        return format(self._value_, format_spec)
