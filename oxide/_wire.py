@@ -19,6 +19,8 @@ _MAX_LINE = 65536
 _MAX_HEADER_LINES = 100
 _BUFFER = 16384
 
+# Invalid and dangerous (RFC 9110, section 5.5): what comes after may be taken for a line of its own.
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 # RFC 9112, sections 4, 5 and 7.1; RFC 9110, section 8.6.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)\r?\n")
@@ -143,9 +145,8 @@ class _Lines(io.BufferedReader):
         line = super().readline(limit)
         if not line.endswith(b"\n") and len(line) != limit:
             raise http.client.IncompleteRead(line)
-        # RFC 9110, section 5.5: invalid and dangerous. The parser of headers would take the first for a line's end.
-        if b"\r" in line[:-2] or b"\0" in line:
-            message = "a carriage return or a NUL within a line"
+        if _CONTROL.search(line):
+            message = "a control character within a line"
             raise http.client.HTTPException(message)
         return line
 

@@ -249,4 +249,4 @@ def chunked(body: bytes, *headers: str, size: int = 7, status: int = 200) -> byt
 
 def gzipped(body: bytes, *headers: str, status: int = 200) -> bytes:
     """Return an answer with a gzip body."""
-    return answer(status, gzip.compress(body), *headers, "Content-Encoding: gzip")
+    return answer(status, gzip.compress(body, mtime=0), *headers, "Content-Encoding: gzip")
