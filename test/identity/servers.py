@@ -186,6 +186,7 @@ def proxy(
                 name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")
             }
             upstream = HTTPConnection(addresses[url.hostname or ""], url.port)
+            upstream.set_debuglevel(0)  # a test may set it for all, to see that the client does not follow
             try:
                 upstream.request(self.command, self.path.partition(url.netloc)[2], self.body(), headers)
                 response = upstream.getresponse()

@@ -1,0 +1,592 @@
+"""Secrets are seen nowhere: each is planted wherever one can be given, and every channel is searched for it.
+
+A case does something that fails, with all secrets in place: a constructor, an assignment, a call. What is searched
+then: standard output and error; every record of every logger at DEBUG; warnings; the exceptions with all that hangs on
+them, pickled too; the `repr` of every local variable of every frame of this package in their tracebacks; and what the
+objects tell of themselves.
+"""
+
+import copy
+import functools
+import gc
+import http.client
+import logging
+import operator
+import os
+import pickle
+import pprint
+import ssl
+import sys
+import traceback
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import pytest
+
+import oxide
+from identity.authority import KEY_PASSWORD, Authority
+from identity.servers import Recorder, proxy
+from oxide.testing import Answer, Drop, Simulator, Truncate
+
+PACKAGE = str(Path(oxide.__file__).parent) + os.sep
+# The simulator is the server's side, and knows its tokens.
+SERVER_SIDE = PACKAGE + "testing" + os.sep
+
+MARK = "Hunter2"
+TOKEN = f"oxide-token-{MARK}-configured"
+CALL_TOKEN = f"oxide-token-{MARK}-call"
+COOKIE = f"session={MARK}-cookie"
+PROXY_PASSWORD = f"{MARK}-proxy"
+PROXY_AUTHORIZATION = "Basic " + b64encode(f"user:{PROXY_PASSWORD}".encode()).decode()
+HEADERS = {"X-Key": f"{MARK}-header", "X-Other": f"{MARK}-other"}
+OPTIONS: dict[str, Any] = {"_request_auth": CALL_TOKEN, "_headers": HEADERS}
+MISSPELLED: dict[str, Any] = {"token": CALL_TOKEN}
+
+
+def forms(secret: str) -> set[str]:
+    """Return how a secret may look: as it is, in other cases, and in base64 at any offset."""
+    found = {secret, secret.upper(), secret.lower()}
+    for offset in range(3):
+        # Only the digits that tell nothing but bits of the secret.
+        encoded = b64encode(b"\0" * offset + secret.encode() + b"\0" * 2).decode()
+        found.add(encoded[-(-offset * 8 // 6) : (offset + len(secret)) * 8 // 6])
+    return found
+
+
+NEEDLES = forms(MARK) | forms(KEY_PASSWORD) | {PROXY_AUTHORIZATION.removeprefix("Basic ")}
+
+
+@dataclass
+class Channels:
+    """All that was said, by the channel on which it was."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+    frames: int = 0
+    expected: set[str] = field(default_factory=set)
+
+    def say(self, channel: str, *things: object) -> None:
+        """Add text, or the `str` and the `repr` of other things."""
+        for thing in things:
+            self.said += [(channel, str(thing)), (channel, repr(thing))]
+
+    def leaks(self) -> set[str]:
+        """Return the channels on which a secret was said."""
+        return {channel for channel, text in self.said if any(needle in text for needle in NEEDLES)}
+
+    def search_error(self, error: BaseException) -> None:
+        """Add all that an exception holds, and those that it came from."""
+        chain: list[BaseException] = []
+        waiting: list[BaseException | None] = [error]
+        while waiting:
+            found = waiting.pop()
+            if found is not None and found not in chain:
+                chain.append(found)
+                waiting += [found.__cause__, found.__context__]
+        for link in chain:
+            kind = type(link).__name__
+            self.say(f"{kind}", link, link.args, vars(link), *vars(link).values())
+            self.say(
+                f"{kind} in full",
+                "".join(traceback.TracebackException.from_exception(link).format_exception_only()),
+            )
+            for name, value in pickled(link):
+                self.say(f"{kind} {name}", value)
+            self.search_traceback(link.__traceback__)
+
+    def search_traceback(self, trace: TracebackType | None) -> None:
+        """Add the local variables of the frames of this package."""
+        while trace is not None:
+            self.search_frame(trace.tb_frame)
+            trace = trace.tb_next
+
+    def search_frame(self, frame: FrameType) -> None:
+        """Add the local variables of a frame, if it is one of this package."""
+        path = frame.f_code.co_filename
+        if path.startswith(PACKAGE) and not path.startswith(SERVER_SIDE):
+            self.frames += 1
+            place = f"{path.removeprefix(PACKAGE)}, {frame.f_code.co_qualname}"
+            for name, value in frame.f_locals.items():
+                self.say(f"local variable {name} of {place}", value)
+                self.say(f"local variable {name} of {place}, printed", pprint.pformat(value))
+                if isinstance(value, dict):
+                    self.say(f"local variable {name} of {place}, item by item", *value.values())
+
+
+def pickled(thing: object) -> Iterator[tuple[str, bytes]]:
+    """Yield what a pickle of a thing would hold, unless it does not pickle."""
+    with suppress(TypeError, AttributeError, pickle.PicklingError):
+        yield "pickled", pickle.dumps(thing)
+
+
+class _Everything(logging.Handler):
+    """Keeps all that is in every record."""
+
+    def __init__(self, channels: Channels) -> None:
+        super().__init__(logging.NOTSET)
+        self._channels = channels
+
+    def emit(self, record: logging.LogRecord) -> None:
+        name = f"logger {record.name}"
+        self._channels.say(name, record.getMessage(), record.args, vars(record), self.format(record))
+        if record.exc_info and record.exc_info[1] is not None:
+            self._channels.search_error(record.exc_info[1])
+
+
+@pytest.fixture
+def channels(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Channels]:
+    """Open every channel as wide as it gets, and search them at the end."""
+    found = Channels()
+    handler = _Everything(found)
+    logging.root.addHandler(handler)
+    for name in (None, "oxide", *logging.root.manager.loggerDict):
+        caplog.set_level(logging.DEBUG, name)
+    # As somebody may have set it for another library.
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        yield found
+        gc.collect()
+    logging.root.removeHandler(handler)
+    for warning in warned:
+        found.say("warning", warning.message, warning)
+    output, errors = capfd.readouterr()
+    found.say("standard output", output)
+    found.say("standard error", errors)
+    assert found.leaks() == found.expected
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A simulator, a proxy that wants a password, and settings with a secret in each place that takes one."""
+
+    simulator: Simulator
+    carrying: Recorder
+    settings: dict[str, Any]
+    directory: Path
+
+    def client(self, **changes: Any) -> oxide.ApiClient:
+        """Return a client with secrets in its default headers too."""
+        configuration = oxide.Configuration(**{**self.settings, **changes})
+        client = oxide.ApiClient(configuration, "X-Default", f"{MARK}-default", COOKIE, sleep=lambda _: None)
+        client.set_default_header("Authorization", f"Bearer {MARK}-default")
+        return client
+
+    def images(self, **changes: Any) -> oxide.ImagesApi:
+        """Return the API of such a client."""
+        return oxide.ImagesApi(self.client(**changes))
+
+    def failing(self, answer: Any, times: int = 9) -> oxide.ImagesApi:
+        """Return an API whose calls fail in that way."""
+        self.simulator.fail_next(answer, times)
+        return self.images()
+
+
+@pytest.fixture(params=["forwarded", "tunnelled"])
+def scene(request: pytest.FixtureRequest, authority: Authority, tmp_path: Path) -> Iterator[Scene]:
+    """Run a simulator and a proxy, by plain HTTP or by TLS."""
+    tls = None
+    if request.param == "tunnelled":
+        tls = authority.server_context("127.0.0.1")
+    with ExitStack() as stack:
+        simulator = stack.enter_context(Simulator(tls=tls))
+        simulator.create_project("my-project")
+        carrying = stack.enter_context(proxy({"127.0.0.1": "127.0.0.1"}, authorization=PROXY_AUTHORIZATION))
+        settings = {
+            "host": simulator.url,
+            "access_token": TOKEN,
+            "ca_cert_data": authority.pem,
+            "cert_file": authority.path("client.pem"),
+            "key_file": authority.path("client-encrypted.key"),
+            "key_password": KEY_PASSWORD,
+            "proxy": carrying.url.replace("://", f"://user:{PROXY_PASSWORD}@"),
+            "proxy_headers": {"X-Key": f"{MARK}-proxy-header"},
+            "debug": True,
+            "max_retries": 1,
+        }
+        yield Scene(simulator, carrying, settings, tmp_path)
+
+
+NEW_IMAGE = {
+    "name": "a",
+    "description": "",
+    "os": "",
+    "version": "",
+    "source": {"type": "snapshot", "id": "0" * 32},
+}
+
+
+def locked() -> str:
+    """Fail as a vault may."""
+    message = "the vault is locked"
+    raise PermissionError(message)
+
+
+def broken(_: object) -> None:
+    """Fail as a hook may."""
+    message = "no metrics today"
+    raise RuntimeError(message)
+
+
+def interrupted(_: object) -> None:
+    """Get Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def unread(scene: Scene, answer: Any) -> None:
+    """Open an answer, and fail while it is read."""
+    scene.simulator.fail_next(answer)
+    with scene.images(max_response_bytes=20).image_list_without_preload_content(**OPTIONS) as response:
+        response.read()
+
+
+def after_close(scene: Scene) -> None:
+    """Use a client after its end."""
+    images = scene.images()
+    images.api_client.close()
+    images.image_list(**OPTIONS)
+
+
+def with_token(token: Any) -> Callable[[Scene], object]:
+    """Return a case: a call with another token."""
+    return lambda scene: scene.images(access_token=token).image_list()
+
+
+def with_option(**options: Any) -> Callable[[Scene], object]:
+    """Return a case: a call with other options."""
+    return lambda scene: scene.images().image_list(**{**OPTIONS, **options})
+
+
+def with_setting(**settings: Any) -> Callable[[Scene], object]:
+    """Return a case: a configuration with other settings."""
+    return lambda scene: oxide.Configuration(**{**scene.settings, **settings})
+
+
+def assigned(name: str, value: Any, *, live: bool = False) -> Callable[[Scene], object]:
+    """Return a case: the assignment of a setting, before or after a client was made."""
+
+    def assign(scene: Scene) -> None:
+        configuration = oxide.Configuration(**scene.settings)
+        if live:
+            oxide.ApiClient(configuration).close()
+        setattr(configuration, name, value)
+
+    return assign
+
+
+def from_environment(credentials: str = "", mode: int = 0o600, **arguments: Any) -> Callable[[Scene], object]:
+    """Return a case: `ImagesApi.from_environment` with these files, variables in capitals and arguments."""
+
+    def make(scene: Scene) -> None:
+        (scene.directory / "config.toml").write_text('default-profile = "a"')
+        file = scene.directory / "credentials.toml"
+        file.write_text(credentials)
+        file.chmod(mode)
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in arguments if name.isupper()]:
+                patch.setenv(name, arguments[name])
+            given = {name: value for name, value in arguments.items() if not name.isupper()}
+            warnings.simplefilter("error", UserWarning)
+            oxide.ImagesApi.from_environment(config_dir=scene.directory, **given)
+
+    return make
+
+
+def profile(**entries: str) -> str:
+    """Return `credentials.toml` with one profile."""
+    return "[profile.a]\n" + "".join(f"{key} = {value!r}\n" for key, value in entries.items())
+
+
+def _pull(iterator: Any) -> object:
+    return next(iter(iterator))
+
+
+CASES: dict[str, Callable[[Scene], object]] = {
+    # calls that the server, or the way to it, makes fail
+    "401": lambda scene: scene.images().image_list(),
+    "401 of another form": lambda scene: scene.images().image_list_with_http_info(**OPTIONS),
+    "404": lambda scene: scene.images(access_token=scene.simulator.token).image_view("no-such-image"),
+    "error in the server": lambda scene: scene.failing(Answer(500, b"oops")).image_list(**OPTIONS),
+    "503 to the end": lambda scene: scene.failing(Answer(503)).image_list(**OPTIONS),
+    "429 for too long": lambda scene: scene.failing(Answer(429, headers={"Retry-After": "9999"})).image_list(**OPTIONS),
+    "redirect": lambda scene: scene.failing(Answer(302, headers={"Location": "https://login.test"})).image_list(),
+    "no JSON": lambda scene: scene.failing(Answer(200, b"<html>")).image_list(**OPTIONS),
+    "no page": lambda scene: scene.failing(Answer(200, b'{"items": 5}')).image_list(**OPTIONS),
+    "no body": lambda scene: scene.failing(Answer(200)).image_view("a", **OPTIONS),
+    "dropped": lambda scene: scene.failing(Drop()).image_list(**OPTIONS),
+    "reset": lambda scene: scene.failing(Drop(reset=True)).image_delete("a", **OPTIONS),
+    "cut": lambda scene: scene.failing(Truncate(5)).image_list(**OPTIONS),
+    "too large": lambda scene: scene.images(
+        access_token=scene.simulator.token, max_response_bytes=5
+    ).image_list(),
+    "cut, while it is read": lambda scene: unread(scene, Truncate(5)),
+    "too large, while it is read": lambda scene: unread(scene, Answer(200, b"x" * 100)),
+    "pager": lambda scene: _pull(scene.failing(Answer(500)).image_list_iter("my-project", **OPTIONS)),
+    "pages": lambda scene: _pull(scene.failing(Answer(500)).image_list_iter(**OPTIONS).pages()),
+    "ensure": lambda scene: scene.failing(Answer(500)).image_ensure(NEW_IMAGE, "my-project", **OPTIONS),
+    "create": lambda scene: scene.images().image_create(NEW_IMAGE, "my-project", **OPTIONS),
+    "promote": lambda scene: scene.images().image_promote("a", "my-project", **OPTIONS),
+    "demote": lambda scene: scene.images().image_demote("a", "my-project", **OPTIONS),
+    "refused by the proxy": lambda scene: scene.images(proxy_headers={"Proxy-Authorization": MARK}).image_list(),
+    "host unknown to the proxy": lambda scene: scene.images(
+        host=f"https://{MARK.lower()[:3]}.test", proxy_headers=None
+    ).image_list(),
+    "no proxy there": lambda scene: scene.images(proxy=f"http://user:{PROXY_PASSWORD}@127.0.0.1:9").image_list(),
+    "no server there": lambda scene: scene.images(host="http://127.0.0.1:9", proxy="").image_list(**OPTIONS),
+    "no such name": lambda scene: scene.images(host="https://rack.invalid", proxy="").image_list(**OPTIONS),
+    "untrusted": lambda scene: scene.images(
+        host=scene.simulator.url.replace("http:", "https:"), ca_cert_data=None, proxy=""
+    ).image_list(**OPTIONS),
+    "no time": lambda scene: scene.images().image_list(_request_timeout=1e-9, **OPTIONS),
+    # calls that are refused before anything is sent
+    "plain http": lambda scene: scene.images(host="http://rack.test").image_list(**OPTIONS),
+    "closed": after_close,
+    "bad argument": lambda scene: scene.images().image_view("No Such", **OPTIONS),
+    "bad argument of another type": lambda scene: scene.images().image_list(**{"limit": "5", **OPTIONS}),
+    "bad body": lambda scene: scene.images().image_create({"name": "A"}, **OPTIONS),
+    "bad body of ensure": lambda scene: scene.images().image_ensure({"name": "A"}, **OPTIONS),
+    "bad time limit": with_option(_request_timeout="5"),
+    "misspelled option": with_option(_request_autth=CALL_TOKEN),
+    "misspelled option with headers": with_option(headers=HEADERS),
+    "misspelled option of the pager": lambda scene: _pull(scene.images().image_list_iter(**MISSPELLED)),
+    "misspelled option of ensure": lambda scene: scene.images().image_ensure(NEW_IMAGE, **MISSPELLED),
+    "bad header": with_option(_headers={"X-Key": f"{MARK}\r\n"}),
+    "bad header name": with_option(_headers={"X Key": MARK}),
+    "bad header type": with_option(_headers={"X-Key": MARK.encode()}),
+    "header of the transport": with_option(_headers={"Connection": MARK}),
+    "headers as text": with_option(_headers=f"X-Key: {MARK}"),
+    "headers as pairs": with_option(_headers=[("X-Key", MARK)]),
+    "_request_auth with a space": with_option(_request_auth=f"{CALL_TOKEN} {MARK}"),
+    "_request_auth as bytes": with_option(_request_auth=CALL_TOKEN.encode()),
+    "_request_auth as a dict": with_option(_request_auth={"value": CALL_TOKEN}),
+    "_request_auth of a partial": with_option(_request_auth=functools.partial(str, CALL_TOKEN)),
+    "_request_auth of a callable with a space": with_option(_request_auth=lambda: f"{CALL_TOKEN} {MARK}"),
+    "_request_auth of a callable as bytes": with_option(_request_auth=CALL_TOKEN.encode),
+    "token of a partial": with_token(functools.partial(str, TOKEN)),
+    "token of a callable with a line": with_token(lambda: f"{TOKEN}\n{MARK}"),
+    "token of a callable as bytes": with_token(TOKEN.encode),
+    "token of a callable that fails": with_token(locked),
+    # the hook
+    "hook that fails": lambda scene: scene.images(on_attempt=broken).image_list(**OPTIONS),
+    "hook that is interrupted": lambda scene: scene.images(on_attempt=interrupted).image_list(**OPTIONS),
+    # constructors and assignments
+    "token with a space": with_setting(access_token=f"{TOKEN} {MARK}"),
+    "token as bytes": with_setting(access_token=TOKEN.encode()),
+    "token as a dict": with_setting(access_token={"token": TOKEN}),
+    "token with 'Bearer'": with_setting(access_token=f"Bearer {TOKEN}"),
+    "misspelled token": with_setting(acces_token=TOKEN),
+    "misspelled password": with_setting(password=MARK),
+    "dropped setting": with_setting(api_key={"key": MARK}),
+    "key password wrong": with_setting(key_password=f"{MARK}-key"),
+    "key password as bytes": with_setting(key_password=MARK.encode()),
+    "key password alone": with_setting(cert_file=None, key_file=None),
+    "key missing": with_setting(key_file="/nowhere/client.key"),
+    "proxy by SOCKS": with_setting(proxy=f"socks5://user:{PROXY_PASSWORD}@proxy.test"),
+    "proxy of no scheme": with_setting(proxy=f"{MARK}://proxy.test"),
+    "proxy without a host": with_setting(proxy=f"http://user:{PROXY_PASSWORD}@"),
+    "proxy with a bad port": with_setting(proxy=f"http://user:{PROXY_PASSWORD}@proxy.test:x"),
+    "proxy with the password in its place": with_setting(proxy=f"http://user:{PROXY_PASSWORD}"),
+    "proxy as bytes": with_setting(proxy=f"http://user:{PROXY_PASSWORD}@proxy.test".encode()),
+    "proxy headers as text": with_setting(proxy_headers=f"X-Key: {MARK}"),
+    "proxy headers, bad": with_setting(proxy_headers={"X-Key": f"{MARK}\n"}),
+    "host with a password": with_setting(host=f"https://user:{MARK}@rack.test"),
+    "host with a query": with_setting(host=f"https://rack.test?token={MARK}"),
+    "another setting wrong": with_setting(timeout=-1),
+    "settings at odds": with_setting(ssl_context=ssl.create_default_context()),
+    "token assigned with a space": assigned("access_token", f"{TOKEN} {MARK}"),
+    "token assigned as bytes": assigned("access_token", TOKEN.encode(), live=True),
+    "token assigned with a line, live": assigned("access_token", f"{TOKEN}\n{MARK}", live=True),
+    "token assigned, misspelled": assigned("acces_token", TOKEN),
+    "proxy assigned": assigned("proxy", f"ftp://user:{PROXY_PASSWORD}@proxy.test"),
+    "proxy assigned, live": assigned("proxy", f"http://user:{PROXY_PASSWORD}@proxy.test", live=True),
+    "proxy headers assigned": assigned("proxy_headers", {"X-Key": f"{MARK}\n"}),
+    "proxy headers assigned as text": assigned("proxy_headers", f"X-Key: {MARK}"),
+    "key password assigned": assigned("key_password", MARK.encode()),
+    "key password assigned, live": assigned("key_password", MARK, live=True),
+    "host assigned": assigned("host", f"https://user:{MARK}@rack.test"),
+    "default header": lambda scene: scene.client().set_default_header("X-Key", f"{MARK}\n"),
+    "default header by item": lambda scene: scene.client().default_headers.__setitem__("X Key", MARK),
+    "header of the constructor": lambda scene: oxide.ApiClient(
+        oxide.Configuration(**scene.settings), "X-Key", f"{MARK}\n"
+    ),
+    "cookie of the constructor": lambda scene: oxide.ApiClient(
+        oxide.Configuration(**scene.settings), cookie=f"{MARK}\n"
+    ),
+    "constructor of a client": lambda scene: oxide.ApiClient(
+        _with_missing_file(oxide.Configuration(**scene.settings)), "X-Key", MARK, COOKIE
+    ),
+    # the official chain
+    "token without a host": from_environment(token=TOKEN),
+    "token and profile": from_environment(token=TOKEN, profile="a"),
+    "bad token": from_environment(token=f"{TOKEN} {MARK}", host="rack.test"),
+    "bad setting": from_environment(token=TOKEN, host="rack.test", timeout=-1, proxy=f"http://user:{MARK}@proxy.test"),
+    "misspelled setting": from_environment(token=TOKEN, host="rack.test", key_pasword=MARK),
+    "access_token": from_environment(access_token=TOKEN, host="rack.test"),
+    "password in the host": from_environment(token=TOKEN, host=f"https://user:{MARK}@rack.test"),
+    "OXIDE_TOKEN alone": from_environment(OXIDE_TOKEN=TOKEN),
+    "OXIDE_TOKEN with a bad OXIDE_HOST": from_environment(OXIDE_TOKEN=TOKEN, OXIDE_HOST="ftp://rack.test"),
+    "OXIDE_HOST with a password": from_environment(OXIDE_TOKEN=TOKEN, OXIDE_HOST=f"https://user:{MARK}@rack.test"),
+    "OXIDE_TOKEN with a space": from_environment(OXIDE_TOKEN=f"{TOKEN} {MARK}", OXIDE_HOST="rack.test"),
+    "OXIDE_HOST and OXIDE_PROFILE": from_environment(OXIDE_TOKEN=TOKEN, OXIDE_HOST="rack.test", OXIDE_PROFILE="a"),
+    "OXIDE_HOST unknown": from_environment(profile_of := profile(host="b.test", token=TOKEN), OXIDE_HOST="c.test"),
+    "HTTPS_PROXY by SOCKS": from_environment(
+        token=TOKEN, host="rack.test", HTTPS_PROXY=f"socks5://user:{PROXY_PASSWORD}@proxy.test"
+    ),
+    "HTTPS_PROXY with resolve": from_environment(
+        token=TOKEN, host="rack.test", resolve={"rack.test": "127.0.0.1"},
+        HTTPS_PROXY=f"http://user:{PROXY_PASSWORD}@proxy.test",
+    ),
+    "profile unknown": from_environment(profile_of, profile="b"),
+    "profile without a host": from_environment(profile(token=TOKEN)),
+    "profile with a misspelled token": from_environment(profile(host="rack.test", tokn=TOKEN)),
+    "profile with a token in a list": from_environment(f"[profile.a]\nhost = 'rack.test'\ntoken = ['{TOKEN}']"),
+    "profile with a bad token": from_environment(profile(host="rack.test", token=f"{TOKEN} {MARK}")),
+    "profile with a bad host": from_environment(profile(host=f"https://user:{MARK}@rack.test", token=TOKEN)),
+    "profiles malformed": from_environment(f"{profile_of}token = {TOKEN}"),
+    "profiles of another shape": from_environment(f"profile = '{TOKEN}'"),
+    "profiles as text": from_environment(f"{profile_of}[profile]\nb = '{TOKEN}'"),
+    "profile expired, which is an error": from_environment(
+        profile(host="rack.test", token=TOKEN, time_expires="2024-05-06 07:08:09 UTC")
+    ),
+    "profiles readable, which is an error": from_environment(profile_of, mode=0o644),
+    # serialization
+    "pickled configuration": lambda scene: pickle.dumps(oxide.Configuration(**scene.settings)),
+    "pickled client": lambda scene: pickle.dumps(scene.client()),
+    "pickled API": lambda scene: pickle.dumps(scene.images()),
+    "pickled headers": lambda scene: pickle.dumps(dict(scene.client().default_headers)),
+}  # fmt: skip
+
+
+def _with_missing_file(configuration: oxide.Configuration) -> oxide.Configuration:
+    configuration.ssl_ca_cert = "/nowhere/ca.pem"
+    return configuration
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_seen_of_a_failure(case: str, scene: Scene, channels: Channels) -> None:
+    """Every failure is searched in full."""
+    try:
+        CASES[case](scene)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is searched
+        channels.search_error(error)
+    assert channels.frames > 0, "nothing failed in a frame of this package"
+
+
+def test_nothing_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channels) -> None:
+    """Where a profiler or a debugger may look: from the token's callable, the hook, and the pause between attempts."""
+
+    def look(*_: object) -> str:
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            channels.search_frame(frame)
+            frame = frame.f_back
+        return scene.simulator.token
+
+    scene.simulator.fail_next(Answer(503))
+    configuration = oxide.Configuration(**{**scene.settings, "access_token": look, "on_attempt": look})
+    with oxide.ApiClient(configuration, "X-Default", f"{MARK}-default", COOKIE, sleep=look) as client:
+        images = oxide.ImagesApi(client)
+        images.image_list(_headers=HEADERS)
+        list(images.image_list_iter(_headers=HEADERS))
+        images.image_list(_request_auth=look)
+        with pytest.raises(oxide.UnauthorizedException):
+            images.image_list(**OPTIONS)
+    assert len(scene.carrying.received) >= 1
+    assert channels.frames > 20
+
+
+def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> None:
+    """Neither in what they say of themselves, nor in their attributes, nor in their copies."""
+    client = scene.client(access_token=functools.partial(str, TOKEN))
+    images = oxide.ImagesApi(client)
+    fixed = client.configuration
+    simple = oxide.Configuration(access_token=TOKEN)
+    for configuration in (fixed, simple):
+        for twin in (configuration, copy.copy(configuration), copy.deepcopy(configuration)):
+            channels.say("configuration", twin, f"{twin}", pprint.pformat(vars(twin)))
+            channels.say("report", twin.to_debug_report())
+            channels.say("vars", vars(twin), *vars(twin).values())
+            for name in dir(twin):
+                value = getattr(twin, name)
+                channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
+    headers = client.default_headers
+    for thing in (client, images, headers, dict(headers), list(headers.items()), vars(client), vars(images)):
+        channels.say(type(thing).__name__, thing, pprint.pformat(thing), *pickled_values(thing))
+    token: Any = simple.access_token
+    channels.say(
+        "token",
+        copy.deepcopy(token),
+        token[12:],
+        token[:40],
+        operator.mod("%s", token),
+        "".join(map("{:>99}".format, [token])),
+    )
+    with pytest.raises(oxide.UnauthorizedException):
+        images.image_list(**OPTIONS)
+
+
+def pickled_values(thing: object) -> list[bytes]:
+    """Return what a pickle of a thing would hold, if it pickles."""
+    return [value for _, value in pickled(thing)]
+
+
+# What a search finds that is done in the right places.
+PLANTED = f"""
+def leak(kind):
+    secret = {TOKEN!r}
+    if kind == "local variable":
+        raise ValueError("here")
+    if kind == "cause":
+        try:
+            raise KeyError(1)
+        except KeyError as error:
+            raise ValueError("here") from error
+    raise ValueError(secret if kind == "message" else {PROXY_AUTHORIZATION!r})
+"""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "local variable",
+        "cause",
+        "message",
+        "base64",
+        "log",
+        "record",
+        "warning",
+        "standard output",
+        "standard error",
+    ],
+)
+def test_the_search_finds_what_is_planted(kind: str, channels: Channels) -> None:
+    """Each channel carries a secret once, and the search tells which."""
+    expected = {kind}
+    if kind == "log":
+        logging.getLogger("somebody.else").debug("%s", TOKEN)
+        expected = {"logger somebody.else"}
+    elif kind == "record":
+        logging.getLogger("oxide").debug("harmless", extra={"oxide_header": KEY_PASSWORD})
+        expected = {"logger oxide"}
+    elif kind == "warning":
+        warnings.warn(TOKEN, stacklevel=1)
+    elif kind.startswith("standard"):
+        os.write(1 if kind.endswith("output") else 2, TOKEN.encode())
+    else:
+        names: dict[str, Any] = {}
+        exec(compile(PLANTED, PACKAGE + "planted.py", "exec"), names)
+        with pytest.raises(ValueError, match=r".+") as caught:
+            names["leak"](kind)
+        channels.search_error(caught.value)
+        place = "local variable secret of planted.py, leak"
+        expected = {place, f"{place}, printed"}
+        if kind in {"message", "base64"}:
+            expected |= {"ValueError", "ValueError in full", "ValueError pickled"}
+    channels.expected = expected
