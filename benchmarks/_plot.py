@@ -1,0 +1,58 @@
+"""Draws what an image costs by the size of its page, as an SVG that needs no library."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+_WIDTH, _HEIGHT = 640, 400
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 120, 40, 50
+_COLOURS = {"generated": "#b3261e", "ours": "#0b57d0", "floor": "#5f6368"}
+
+
+def draw(costs: Mapping[str, Mapping[int, float]], target: Path) -> None:
+    """Draw seconds by contender and page size as microseconds per image, both axes logarithmic."""
+    lines = {
+        name: [(math.log10(size), math.log10(cost / size * 1e6)) for size, cost in by_size.items()]
+        for name, by_size in costs.items()
+    }
+    points = [point for line in lines.values() for point in line]
+    x_max = max(x for x, _ in points)
+    y_min, y_max = math.floor(min(y for _, y in points)), math.ceil(max(y for _, y in points))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across, down = x / x_max, (y_max - y) / (y_max - y_min)
+        return (
+            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 1),
+            round(_TOP + down * (_HEIGHT - _TOP - _BOTTOM), 1),
+        )
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-size="13">',
+        "<title>CPU time per image by page size</title>",
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        _text(_LEFT, 22, "CPU time per image (µs), by images on a page", "start"),
+    ]
+    for exponent in range(math.floor(x_max) + 1):
+        x, y = place(exponent, y_min)
+        parts += [_line(x, _TOP, x, y), _text(x, y + 20, f"{10**exponent:,}")]
+    for exponent in range(y_min, y_max + 1):
+        x, y = place(0, exponent)
+        parts += [_line(x, y, _WIDTH - _RIGHT, y), _text(x - 8, y + 4, f"{10**exponent:,}", "end")]
+    for name, colour in _COLOURS.items():
+        path = " ".join(f"{x},{y}" for x, y in (place(*point) for point in lines[name]))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+    x, y = _WIDTH - _RIGHT + 12, _TOP + 10
+    for name, colour in _COLOURS.items():
+        parts.append(_text(x, y, name, "start", colour))
+        y += 20
+    target.write_text("\n".join([*parts, "</svg>", ""]), encoding="utf-8")
+
+
+def _line(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#dadce0"/>'
+
+
+def _text(x: float, y: float, text: str, anchor: str = "middle", colour: str = "#202124") -> str:
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}" font-family="sans-serif">{text}</text>'
+    )
