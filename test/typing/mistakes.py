@@ -16,7 +16,6 @@ def make(images: ImagesApi, configuration: Configuration) -> None:
     images.image_view(12)  # type: ignore[arg-type]  # neither name nor ID
     images.image_view(None)  # type: ignore[arg-type]  # no image either
     images.image_view("debian-13", project=images.image_view("debian-13"))  # type: ignore[arg-type]  # no project
-    images.image_view("debian-13", None, 5)  # type: ignore[arg-type, call-arg]  # options are keyword-only
     images.image_view_with_http_info("debian-13", porject="a")  # type: ignore[call-arg]  # no such parameter
     images.image_view_without_preload_content(12)  # type: ignore[arg-type]  # neither name nor ID
     images.image_list(sort_by=5)  # type: ignore[arg-type]  # neither a mode nor its text
