@@ -1,6 +1,7 @@
 """Calls as the tests make them: the six operations, with answers that fit, and a client whose time is the test's."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from core_support import IMAGE, NEW_IMAGE
+from transport.fault_server import Gone
 
 import oxide
 
@@ -62,14 +64,35 @@ class FakeClock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self._changed = threading.Condition()
+        self._asked = self._stopped = False
 
     def __call__(self) -> float:
         """Return the time, in seconds."""
-        return self.now
+        with self._changed:
+            self._asked = True
+            self._changed.notify_all()
+            return self.now
 
     def advance(self, seconds: float) -> None:
         """Go on."""
-        self.now += seconds
+        with self._changed:
+            self.now += seconds
+
+    def tick(self, seconds: float) -> None:
+        """Go on once the client has looked at the clock again, which it does before it waits for anything."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._asked or self._stopped, 30)
+            if self._stopped:
+                raise Gone
+            self._asked = False
+            self.now += seconds
+
+    def stop(self) -> None:
+        """Let nobody wait for the client any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
 
 @dataclass
@@ -104,7 +127,11 @@ def session(
     timing: dict[str, Any] = {} if clock is None else {"clock": clock}
     configuration = oxide.Configuration(url, access_token=TOKEN, **settings)
     with oxide.ApiClient(configuration, sleep=pause, jitter=lambda: 1.0, **timing) as client:
-        yield Session(oxide.ImagesApi(client), sleeps, attempts)
+        try:
+            yield Session(oxide.ImagesApi(client), sleeps, attempts)
+        finally:
+            if clock is not None:
+                clock.stop()
 
 
 def outcomes(error: oxide.ApiException) -> list[str]:

@@ -1,0 +1,185 @@
+"""However much a server sends, little more than `max_response_bytes` of it is in memory."""
+
+import gzip
+import itertools
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from transport.calls import LIST, VIEW, session
+from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
+
+import oxide
+
+MIB = 2**20
+CAP = 2 * MIB
+PIECE = b" " * 65536
+# A thousandth of what it becomes.
+BOMB = gzip.compress(b" " * 64 * MIB, mtime=0)
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def endless(head: bytes, piece: bytes) -> Step:
+    return send(itertools.chain([head], itertools.repeat(piece)))
+
+
+def endless_gzip(status: int) -> Step:
+    """Send one stream that goes on and on, a mebibyte of nothing at a time."""
+    coder = zlib.compressobj(wbits=31)
+    start = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
+    more = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
+    head = answer(status, b"", "Content-Encoding: gzip", length=False)
+    return send(itertools.chain([head, start], itertools.repeat(more)))
+
+
+ENDLESS: dict[str, Callable[[int], Step]] = {
+    "length": lambda status: endless(answer(status, b"", f"Content-Length: {10**17}", length=False), PIECE),
+    "chunks": lambda status: endless(chunked(b"", status=status)[:-5], chunk(PIECE)),
+    "one-chunk": lambda status: endless(chunked(b"", status=status)[:-5] + b"fffffffffffffff\r\n", PIECE),
+    "no-length": lambda status: endless(answer(status, b"", length=False), PIECE),
+    "bomb": lambda status: send(answer(status, BOMB, "Content-Encoding: gzip")),
+    "bombs": lambda status: endless(answer(status, b"", "Content-Encoding: gzip", length=False), BOMB),
+    "bomb-in-chunks": lambda status: endless(chunked(b"", "Content-Encoding: gzip", status=status)[:-5], chunk(BOMB)),
+    "endless-bomb": endless_gzip,
+}
+
+
+@contextmanager
+def within(size: int) -> Iterator[None]:
+    """Fail if more than `size` bytes are in use at any time."""
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        yield
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak - before <= size
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
+    step = ENDLESS[what](200)
+    with (
+        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        session(server.url, max_response_bytes=CAP) as client,
+    ):
+        with within(CAP + CAP // 4 + MIB), pytest.raises(oxide.ApiResponseError) as raised:
+            client.api.image_list()
+        assert VIEW(client.api).name == "an-image"
+        assert server.connections == 2
+    error = raised.value
+    assert error.reason == f"the answer is larger than max_response_bytes ({CAP})"
+    assert (error.status, error.outcome, len(error.attempts)) == (200, "answered", 1)
+
+
+@pytest.mark.parametrize("status", [404, 500, 503])
+@pytest.mark.parametrize("what", ENDLESS)
+def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: int) -> None:
+    step = ENDLESS[what](status)
+    with (
+        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        session(server.url, max_response_bytes=CAP, max_retries=0) as client,
+    ):
+        with within(4 * MIB), pytest.raises(oxide.ApiException) as raised:
+            client.api.image_list()
+        assert VIEW(client.api).name == "an-image"
+        assert server.connections == 2
+    error = raised.value
+    assert error.status == status
+    assert error.body == " " * MIB
+
+
+@pytest.mark.parametrize("cap", [1, 100, 5000])
+def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
+    body = b'{"message": "' + b"x" * 6000 + b'"}'
+    with FaultServer([request, send(answer(404, body))]) as server, session(server.url, max_response_bytes=cap) as client:
+        with pytest.raises(oxide.NotFoundException) as raised:
+            client.api.image_list()
+    assert raised.value.body == body[:cap].decode()
+
+
+def test_a_character_that_is_cut_in_two_is_left_out() -> None:
+    """The body that is kept ends within the second byte of it."""
+    body = b"x" + "\xe8".encode() * MIB
+    with FaultServer([request, send(answer(404, body))]) as server, session(server.url) as client:
+        with pytest.raises(oxide.NotFoundException) as raised:
+            client.api.image_list()
+    assert raised.value.body == "x" + "\xe8" * (MIB // 2 - 1)
+
+
+BODY = LIST.body + b" " * (5000 - len(LIST.body))
+FRAMED = {
+    "length": answer(200, BODY),
+    "chunks": chunked(BODY),
+    "no-length": answer(200, BODY, length=False),
+    "gzip": gzipped(BODY),
+    "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
+    "gzip-no-length": answer(200, gzip.compress(BODY), "Content-Encoding: gzip", length=False),
+}
+
+
+@pytest.mark.parametrize("what", FRAMED)
+def test_the_limit_is_of_the_decoded_body_to_the_byte(what: str) -> None:
+    with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
+        with session(server.url, max_response_bytes=5000) as client:
+            assert len(client.api.image_list().items) == 1
+        with session(server.url, max_response_bytes=4999) as client:
+            with pytest.raises(oxide.ApiResponseError, match=r"max_response_bytes \(4999\)"):
+                client.api.image_list()
+
+
+READERS: dict[str, Callable[[oxide.RESTResponse], bytes]] = {
+    "data": lambda response: response.data,
+    "read": lambda response: response.read(),
+    "read-minus-1": lambda response: response.read(-1),
+    "read-7": lambda response: b"".join(iter(lambda: response.read(7), b"")),
+    "read-2**40": lambda response: b"".join(iter(lambda: response.read(2**40), b"")),
+    "read1": lambda response: b"".join(iter(lambda: response.read1(), b"")),
+    "read1-7": lambda response: b"".join(iter(lambda: response.read1(7), b"")),
+    "read1-minus-1": lambda response: b"".join(iter(lambda: response.read1(-1), b"")),
+    "stream": lambda response: b"".join(response.stream()),
+    "stream-7": lambda response: b"".join(response.stream(7)),
+    "stream-none": lambda response: b"".join(response.stream(None)),
+    "read-then-data": lambda response: response.read(10) + response.data,
+    "nothing-then-data": lambda response: response.read(0) + response.read1(0) + response.data,
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("what", FRAMED)
+def test_an_open_answer_can_be_read_in_any_way_within_the_limit(what: str, reader: str) -> None:
+    with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
+        with session(server.url, max_response_bytes=5000) as client:
+            with client.api.image_list_without_preload_content() as response:
+                assert READERS[reader](response) == BODY
+        with session(server.url, max_response_bytes=4999) as client:
+            with client.api.image_list_without_preload_content() as response:
+                with pytest.raises(oxide.ApiResponseError, match="max_response_bytes") as raised:
+                    READERS[reader](response)
+                with pytest.raises(oxide.ApiValueError, match="closed"):
+                    READERS[reader](response)
+    assert raised.value.operation == "image_list"
+
+
+@pytest.mark.parametrize("reader", ["data", "read-7", "read-2**40", "read1", "read1-minus-1", "stream"])
+@pytest.mark.parametrize("what", ENDLESS)
+def test_an_open_answer_without_an_end_takes_little_memory(what: str, reader: str) -> None:
+    step = ENDLESS[what](200)
+    cap = CAP if reader != "read-7" else 70_000
+    with FaultServer([request, step]) as server, session(server.url, max_response_bytes=cap) as client:
+        with client.api.image_list_without_preload_content() as response:
+            with within(2 * cap + MIB + MIB // 2), pytest.raises(oxide.ApiResponseError, match="larger"):
+                READERS[reader](response)
+
+
+def test_the_limit_is_64_mebibytes_by_default() -> None:
+    with FaultServer([request, ENDLESS["bombs"](200)]) as server, session(server.url) as client:
+        with within(80 * MIB), pytest.raises(oxide.ApiResponseError, match=str(64 * MIB)):
+            client.api.image_list()
