@@ -1,0 +1,78 @@
+"""The pages on configuration and authentication say what the code says."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import oxide
+from identity.test_credentials import FILES, FOUND, REFUSED, set_variables, write
+from oxide._settings import SETTINGS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table below the first row that begins so."""
+    lines = (DOCS / page).read_text("utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(heading)) + 2
+    found = []
+    for line in lines[start:]:
+        if " | " not in line:
+            break
+        found.append([cell.strip() for cell in line.split(" | ")])
+    return found
+
+
+def test_the_table_of_settings() -> None:
+    """Every setting, in the order of the code, with its default."""
+    table = rows("configuration.md", "Setting | Default")
+    assert [name for name, _, _ in table] == [f"`{name}`" for name in SETTINGS]
+    defaults = oxide.Configuration()
+    for name, default, _ in table:
+        kept = getattr(defaults, name.strip("`"))
+        shown = ast.literal_eval(default.strip("`"))
+        assert (type(shown), shown) == (type(kept), kept) or (name == "`resolve`" and shown == kept)
+
+
+def test_the_table_of_precedence() -> None:
+    """Each row is a source that the tested table has too, told by the arguments and variables that it takes."""
+    table = {
+        frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "What is there")
+    }
+    tested = {
+        frozenset(arguments) or frozenset(name for name, value in variables.items() if value.strip())
+        for arguments, variables, _, _ in FOUND.values()
+    }
+    assert table == tested
+
+
+def test_the_table_of_errors(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each message that it quotes is one that is given."""
+    messages = []
+    for arguments, variables, _ in REFUSED.values():
+        write(config_dir)
+        set_variables(monkeypatch, variables)
+        with pytest.raises(oxide.ConfigurationError) as caught:
+            oxide.Configuration.from_environment(**arguments)
+        messages.append(str(caught.value))
+    set_variables(monkeypatch, {})
+    for credentials, config, arguments, _ in FILES.values():
+        write(config_dir, credentials, config)
+        with pytest.raises(oxide.ConfigurationError) as caught:
+            oxide.Configuration.from_environment(**arguments)
+        messages.append(str(caught.value))
+    (config_dir / "config.toml").unlink(missing_ok=True)
+    (config_dir / "config.toml").mkdir()
+    with pytest.raises(oxide.ConfigurationError) as caught:
+        oxide.Configuration.from_environment()
+    messages.append(str(caught.value))
+    quoted = [quote.strip("`") for quote, _ in rows("authentication.md", "The message says")]
+    assert [quote for quote in quoted if not any(quote in message for message in messages)] == []
+
+
+def test_the_fields_of_a_record() -> None:
+    """The page on configuration lists them all."""
+    page = (DOCS / "configuration.md").read_text("utf-8")
+    assert re.findall(r"`oxide_(\w+)`", page) == list(oxide.Attempt.__slots__)
