@@ -1,0 +1,56 @@
+"""What an import loads, each time in a fresh interpreter."""
+
+import json
+import subprocess
+import sys
+
+# What a program pays for only once it makes a client.
+HEAVY = {"http.client", "pydantic", "pydantic_core", "ssl", "urllib3"}
+
+
+def loaded_by(program: str) -> set[str]:
+    """Return the modules that a program loads on top of those of the interpreter and of `typing`."""
+    measured = (
+        "import json, sys, typing, importlib; before = set(sys.modules)\n"
+        f"{program}\n"
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    return set(json.loads(subprocess.check_output([sys.executable, "-c", measured], text=True)))
+
+
+def test_the_bare_import_loads_one_module() -> None:
+    """`import oxide` loads itself, and of the standard library no more than `typing` and `importlib` do."""
+    assert loaded_by("import oxide") == {"oxide"}
+
+
+def test_exceptions_load_nothing_heavy() -> None:
+    """Touching the exceptions loads neither pydantic nor urllib3 nor what they stand on."""
+    loaded = loaded_by(
+        "import oxide\nfor name in oxide.__all__:\n if name.endswith(('Error', 'Exception')): getattr(oxide, name)"
+    )
+    # `oxide.Error` is a model.
+    assert "pydantic" in loaded
+    loaded = loaded_by("import oxide\noxide.ApiException, oxide.ApiTimeoutError, oxide.ConfigurationError")
+    assert loaded == {"oxide", "oxide.exceptions"}
+
+
+def test_touching_every_name_builds_no_validator() -> None:
+    """Models build their validators when they are first used."""
+    loaded_by(
+        "import oxide\n"
+        "models = [oxide.Error, oxide.Image, oxide.ImageCreate, oxide.ImageResultsPage, oxide.NameOrId]\n"
+        "assert not any(model.__pydantic_complete__ for model in models)"
+    )
+
+
+def test_the_client_never_loads_the_simulator() -> None:
+    """Neither touching every public name nor a call loads `oxide.testing` or what it needs."""
+    loaded = loaded_by(
+        "import contextlib, oxide\n"
+        "for name in oxide.__all__: getattr(oxide, name)\n"
+        "configuration = oxide.Configuration('http://127.0.0.1:1', max_retries=0)\n"
+        "with oxide.ApiClient(configuration) as client, contextlib.suppress(oxide.ApiConnectionError):\n"
+        "    oxide.ImagesApi(client).image_list()"
+    )
+    assert loaded >= HEAVY
+    assert not {name for name in loaded if name.startswith(("oxide.testing", "h11", "trustme", "sqlite3"))}
