@@ -10,9 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from core_support import IMAGE, NEW_IMAGE
-from transport.fault_server import Gone
 
 import oxide
+from transport.fault_server import Gone
 
 TOKEN = "oxide-token-of-the-tests"
 IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+
 from transport.calls import open_sockets
 
 

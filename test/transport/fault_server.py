@@ -225,8 +225,72 @@ def do(function: Callable[[], Any]) -> Step:
 
 def handshake(context: ssl.SSLContext) -> Step:
     """Begin TLS, as a server behind a proxy's CONNECT does."""
-
     return lambda peer: peer.secure(context)
+
+
+class InnerTls:
+    """TLS over any connection, which may be TLS itself; slowly, each byte of it for itself, if so wanted."""
+
+    def __init__(
+        self, peer: Peer, context: ssl.SSLContext, *, slow_handshake: bool, slow_records: bool
+    ) -> None:
+        self._peer = peer
+        self.carrier = peer.sock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._slow = slow_handshake
+        self._run(self._tls.do_handshake)
+        self._slow = slow_records
+
+    def _run(self, operation: Callable[..., Any], *arguments: Any) -> Any:
+        while True:
+            try:
+                result = operation(*arguments)
+            except ssl.SSLWantReadError:
+                self._flush()
+                data = self.carrier.recv(65536)
+                if not data:
+                    raise Gone from None
+                self._incoming.write(data)
+            else:
+                self._flush()
+                return result
+
+    def _flush(self) -> None:
+        data = self._outgoing.read()
+        if not self._slow:
+            self.carrier.sendall(data)
+            return
+        for byte in data:
+            if self._peer.server.released.wait(0.02):
+                raise Gone
+            self.carrier.sendall(bytes([byte]))
+
+    def recv(self, size: int) -> bytes:
+        """Return what has arrived."""
+        data: bytes = self._run(self._tls.read, size)
+        return data
+
+    def sendall(self, data: bytes) -> None:
+        """Send one record, or more where it takes more."""
+        self._run(self._tls.write, data)
+
+    def close(self) -> None:
+        """Close the connection underneath."""
+        self._peer.server.replace(self.carrier)
+        self.carrier.close()
+
+
+def inner_handshake(
+    context: ssl.SSLContext, *, slow_handshake: bool = False, slow_records: bool = False
+) -> Step:
+    """Begin TLS within whatever the connection is already."""
+
+    def step(peer: Peer) -> None:
+        inner: Any = InnerTls(peer, context, slow_handshake=slow_handshake, slow_records=slow_records)
+        peer.sock = inner
+
+    return step
 
 
 def answer(

@@ -15,10 +15,10 @@ import h11
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transport.calls import DELETE, IMAGE_ID, LIST, VIEW, Call, image, page, session
-from transport.fault_server import answer, chunked, gzipped
 
 import oxide
+from transport.calls import DELETE, IMAGE_ID, LIST, VIEW, Call, image, page, session
+from transport.fault_server import answer, chunked, gzipped
 
 BODY = image("right")
 SEEDS = [

@@ -2,9 +2,12 @@
 
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import urllib3
+
+import oxide
 from transport.calls import (
     CALLS,
     CREATE,
@@ -34,8 +37,6 @@ from transport.fault_server import (
     send,
     stall,
 )
-
-import oxide
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -235,7 +236,7 @@ def test_the_last_refusal_is_what_is_raised() -> None:
 @pytest.mark.parametrize(("max_retries", "tries"), [(0, 1), (1, 2), (5, 6)])
 @pytest.mark.parametrize("setting", ["max_retries", "retries"])
 def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: str) -> None:
-    settings = {setting: max_retries}
+    settings: dict[str, Any] = {setting: max_retries}
     with (
         FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
         session(server.url, **settings) as client,
@@ -383,12 +384,14 @@ RETRY_READS = urllib3.Retry(3, status_forcelist=[500, 418], backoff_factor=0.1)
 
 
 def test_a_retry_of_urllib3_counts_and_paces() -> None:
-    with FaultServer([always(request, send(answer(500, b'{"message": "m"}')))]) as server:
-        with session(server.url, retries=RETRY_READS) as client:
-            with pytest.raises(oxide.ServiceException) as raised:
-                client.api.image_list()
-            assert len(server.requests) == 4
-            assert client.sleeps == pytest.approx([0, 0.2, 0.4])
+    with (
+        FaultServer([always(request, send(answer(500, b'{"message": "m"}')))]) as server,
+        session(server.url, retries=RETRY_READS) as client,
+    ):
+        with pytest.raises(oxide.ServiceException) as raised:
+            client.api.image_list()
+        assert len(server.requests) == 4
+        assert client.sleeps == pytest.approx([0, 0.2, 0.4])
     assert (raised.value.status, raised.value.message) == (500, "m")
     assert len(raised.value.attempts) == 4
     assert RETRY_READS.history == ()
@@ -412,14 +415,14 @@ def test_a_retry_of_urllib3_counts_and_paces() -> None:
 def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
     call: Call, methods: list[str] | str | None, requests: int, fault: str
 ) -> None:
-    allowed = {} if methods == "default" else {"allowed_methods": methods}
-    retry = urllib3.Retry(2, status_forcelist=[503], **allowed)  # type: ignore[arg-type]  # a table's row
-    script: Script = {
+    allowed: dict[str, Any] = {} if methods == "default" else {"allowed_methods": methods}
+    retry = urllib3.Retry(2, status_forcelist=[503], **allowed)
+    scripts: dict[str, Script] = {
         "lost": [request],
         "status": [always(request, send(answer(503)))],
         "silent": [request, stall],
-    }[fault]
-    with FaultServer(otherwise=script) as server, session(server.url, retries=retry) as client:
+    }
+    with FaultServer(otherwise=scripts[fault]) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiException):
             call(client.api, _request_timeout=(1, 0.05))
         assert len(server.requests) == requests
@@ -450,37 +453,45 @@ def test_a_retry_of_urllib3_may_allow_none(retry: urllib3.Retry) -> None:
 @pytest.mark.parametrize(("respects", "sleeps"), [(True, [7, 7]), (False, [0, 0])])
 def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sleeps: list[float]) -> None:
     retry = urllib3.Retry(2, status_forcelist=[503], respect_retry_after_header=respects)
-    with FaultServer(otherwise=[always(request, send(answer(503, b"", "Retry-After: 7")))]) as server:
-        with session(server.url, clock=FakeClock(), retries=retry) as client:
-            with pytest.raises(oxide.ServiceException) as raised:
-                client.api.image_list()
-            assert client.sleeps == sleeps
+    with (
+        FaultServer(otherwise=[always(request, send(answer(503, b"", "Retry-After: 7")))]) as server,
+        session(server.url, clock=FakeClock(), retries=retry) as client,
+    ):
+        with pytest.raises(oxide.ServiceException) as raised:
+            client.api.image_list()
+        assert client.sleeps == sleeps
     assert raised.value.retry_after == 7
 
 
 def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> None:
-    with FaultServer(
-        [request, send(answer(413, b"", "Retry-After: 7")), request, good(LIST), stall]
-    ) as server:
-        with session(server.url, clock=FakeClock(), retries=urllib3.Retry(1)) as client:
-            client.api.image_list()
-            assert client.sleeps == [7]
+    with (
+        FaultServer(
+            [request, send(answer(413, b"", "Retry-After: 7")), request, good(LIST), stall]
+        ) as server,
+        session(server.url, clock=FakeClock(), retries=urllib3.Retry(1)) as client,
+    ):
+        client.api.image_list()
+        assert client.sleeps == [7]
 
 
 def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
     """500 s, of which two pauses of 120 s and more fit."""
     retry = urllib3.Retry(None, connect=99, backoff_factor=60, status_forcelist=[500])
-    with FaultServer(listening=False) as server:
-        with session(server.url, clock=FakeClock(), retries=retry, timeout=500) as client:
-            with pytest.raises(oxide.ApiConnectionError):
-                client.api.image_list()
-            assert client.sleeps == [0, 120, 120, 120, 120]
+    with (
+        FaultServer(listening=False) as server,
+        session(server.url, clock=FakeClock(), retries=retry, timeout=500) as client,
+    ):
+        with pytest.raises(oxide.ApiConnectionError):
+            client.api.image_list()
+        assert client.sleeps == [0, 120, 120, 120, 120]
 
 
 def test_a_retry_of_urllib3_does_not_follow_redirects() -> None:
     retry = urllib3.Retry(3, redirect=3, status_forcelist=[])
-    with FaultServer([request, send(answer(302, b"", "Location: /other"))]) as server:
-        with session(server.url, retries=retry) as client:
-            with pytest.raises(oxide.RedirectException):
-                client.api.image_list()
-            assert len(server.requests) == 1
+    with (
+        FaultServer([request, send(answer(302, b"", "Location: /other"))]) as server,
+        session(server.url, retries=retry) as client,
+    ):
+        with pytest.raises(oxide.RedirectException):
+            client.api.image_list()
+        assert len(server.requests) == 1

@@ -41,7 +41,9 @@ RETRIES = st.builds(
     connect=st.sampled_from([None, False, 0, 3]),
     read=st.sampled_from([None, False, 0, 3]),
     status=st.sampled_from([None, 0, 3]),
-    allowed_methods=st.sampled_from([None, ["GET"], ["POST", "DELETE"], urllib3.Retry.DEFAULT_ALLOWED_METHODS]),
+    allowed_methods=st.sampled_from(
+        [None, ["GET"], ["POST", "DELETE"], urllib3.Retry.DEFAULT_ALLOWED_METHODS]
+    ),
     status_forcelist=st.sampled_from([None, [500, 503], [413]]),
     backoff_factor=st.floats(0, 1000),
     backoff_jitter=st.floats(0, 10),
@@ -97,16 +99,20 @@ def test_a_retry_of_urllib3_comes_to_its_end(failure: Failure, retry: urllib3.Re
     for _ in range(20):
         step = policy.next(failure, 0.5) if policy else None
         policy = step[1] if step else None
-    unlimited = retry.total is None and {
-        "not sent": retry.connect,
-        "unknown": retry.read,
-        "answered": retry.read if failure.transient else retry.status,
-    }[failure.outcome] is None
+    unlimited = (
+        retry.total is None
+        and {
+            "not sent": retry.connect,
+            "unknown": retry.read,
+            "answered": retry.read if failure.transient else retry.status,
+        }[failure.outcome]
+        is None
+    )
     assert policy is None or unlimited
 
 
 NOW = datetime(2026, 11, 10, 12, 0, 0, tzinfo=UTC)
-DATES = st.datetimes(datetime(1971, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001 - given its zone here
+DATES = st.datetimes(datetime(1971, 1, 1), datetime(9999, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 
@@ -125,12 +131,17 @@ def test_more_seconds_than_anybody_waits_for(seconds: int) -> None:
 
 @given(DATES)
 def test_dates_in_the_three_forms_of_http(moment: datetime) -> None:
-    forms = [format_datetime(moment, usegmt=True), moment.strftime("%a %b %e %H:%M:%S ") + f"{moment.year:04}"]
+    forms = [
+        format_datetime(moment, usegmt=True),
+        moment.strftime("%a %b %e %H:%M:%S ") + f"{moment.year:04}",
+    ]
     if 1971 <= moment.year <= 2067:
         forms.append(moment.strftime("%A, %d-%b-%y %H:%M:%S GMT"))
     for text in forms:
         assert parse_http_date(text) == moment.timestamp(), text
-        assert parse_retry_after(text, NOW.timestamp()) == max(0.0, (moment - NOW) / timedelta(seconds=1)), text
+        assert parse_retry_after(text, NOW.timestamp()) == max(0.0, (moment - NOW) / timedelta(seconds=1)), (
+            text
+        )
 
 
 @given(st.text(max_size=60) | st.text("0123456789 :,+-GMTJanSu.", max_size=40) | st.none())
@@ -145,7 +156,9 @@ def test_garbage_is_no_error(text: str | None) -> None:
     assert date is None or math.isfinite(date)
 
 
-@pytest.mark.parametrize("text", ["", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"])
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"]
+)
 def test_what_is_neither_seconds_nor_a_date_is_none(text: str) -> None:
     assert parse_retry_after(text, 0.0) is None
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from transport.calls import LIST, VIEW, session
-from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
 
 import oxide
+from transport.calls import LIST, VIEW, session
+from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
 
 MIB = 2**20
 CAP = 2 * MIB
@@ -44,7 +44,9 @@ ENDLESS: dict[str, Callable[[int], Step]] = {
     "no-length": lambda status: endless(answer(status, b"", length=False), PIECE),
     "bomb": lambda status: send(answer(status, BOMB, "Content-Encoding: gzip")),
     "bombs": lambda status: endless(answer(status, b"", "Content-Encoding: gzip", length=False), BOMB),
-    "bomb-in-chunks": lambda status: endless(chunked(b"", "Content-Encoding: gzip", status=status)[:-5], chunk(BOMB)),
+    "bomb-in-chunks": lambda status: endless(
+        chunked(b"", "Content-Encoding: gzip", status=status)[:-5], chunk(BOMB)
+    ),
     "endless-bomb": endless_gzip,
 }
 
@@ -99,18 +101,24 @@ def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: 
 @pytest.mark.parametrize("cap", [1, 100, 5000])
 def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
     body = b'{"message": "' + b"x" * 6000 + b'"}'
-    with FaultServer([request, send(answer(404, body))]) as server, session(server.url, max_response_bytes=cap) as client:
-        with pytest.raises(oxide.NotFoundException) as raised:
-            client.api.image_list()
+    with (
+        FaultServer([request, send(answer(404, body))]) as server,
+        session(server.url, max_response_bytes=cap) as client,
+        pytest.raises(oxide.NotFoundException) as raised,
+    ):
+        client.api.image_list()
     assert raised.value.body == body[:cap].decode()
 
 
 def test_a_character_that_is_cut_in_two_is_left_out() -> None:
     """The body that is kept ends within the second byte of it."""
     body = b"x" + "\xe8".encode() * MIB
-    with FaultServer([request, send(answer(404, body))]) as server, session(server.url) as client:
-        with pytest.raises(oxide.NotFoundException) as raised:
-            client.api.image_list()
+    with (
+        FaultServer([request, send(answer(404, body))]) as server,
+        session(server.url) as client,
+        pytest.raises(oxide.NotFoundException) as raised,
+    ):
+        client.api.image_list()
     assert raised.value.body == "x" + "\xe8" * (MIB // 2 - 1)
 
 
@@ -130,9 +138,11 @@ def test_the_limit_is_of_the_decoded_body_to_the_byte(what: str) -> None:
     with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
         with session(server.url, max_response_bytes=5000) as client:
             assert len(client.api.image_list().items) == 1
-        with session(server.url, max_response_bytes=4999) as client:
-            with pytest.raises(oxide.ApiResponseError, match=r"max_response_bytes \(4999\)"):
-                client.api.image_list()
+        with (
+            session(server.url, max_response_bytes=4999) as client,
+            pytest.raises(oxide.ApiResponseError, match=r"max_response_bytes \(4999\)"),
+        ):
+            client.api.image_list()
 
 
 READERS: dict[str, Callable[[oxide.RESTResponse], bytes]] = {
@@ -156,15 +166,19 @@ READERS: dict[str, Callable[[oxide.RESTResponse], bytes]] = {
 @pytest.mark.parametrize("what", FRAMED)
 def test_an_open_answer_can_be_read_in_any_way_within_the_limit(what: str, reader: str) -> None:
     with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
-        with session(server.url, max_response_bytes=5000) as client:
-            with client.api.image_list_without_preload_content() as response:
-                assert READERS[reader](response) == BODY
-        with session(server.url, max_response_bytes=4999) as client:
-            with client.api.image_list_without_preload_content() as response:
-                with pytest.raises(oxide.ApiResponseError, match="max_response_bytes") as raised:
-                    READERS[reader](response)
-                with pytest.raises(oxide.ApiValueError, match="closed"):
-                    READERS[reader](response)
+        with (
+            session(server.url, max_response_bytes=5000) as client,
+            client.api.image_list_without_preload_content() as response,
+        ):
+            assert READERS[reader](response) == BODY
+        with (
+            session(server.url, max_response_bytes=4999) as client,
+            client.api.image_list_without_preload_content() as response,
+        ):
+            with pytest.raises(oxide.ApiResponseError, match="max_response_bytes") as raised:
+                READERS[reader](response)
+            with pytest.raises(oxide.ApiValueError, match="closed"):
+                READERS[reader](response)
     assert raised.value.operation == "image_list"
 
 
@@ -173,13 +187,21 @@ def test_an_open_answer_can_be_read_in_any_way_within_the_limit(what: str, reade
 def test_an_open_answer_without_an_end_takes_little_memory(what: str, reader: str) -> None:
     step = ENDLESS[what](200)
     cap = CAP if reader != "read-7" else 70_000
-    with FaultServer([request, step]) as server, session(server.url, max_response_bytes=cap) as client:
-        with client.api.image_list_without_preload_content() as response:
-            with within(2 * cap + MIB + MIB // 2), pytest.raises(oxide.ApiResponseError, match="larger"):
-                READERS[reader](response)
+    with (
+        FaultServer([request, step]) as server,
+        session(server.url, max_response_bytes=cap) as client,
+        client.api.image_list_without_preload_content() as response,
+        within(2 * cap + MIB + MIB // 2),
+        pytest.raises(oxide.ApiResponseError, match="larger"),
+    ):
+        READERS[reader](response)
 
 
 def test_the_limit_is_64_mebibytes_by_default() -> None:
-    with FaultServer([request, ENDLESS["bombs"](200)]) as server, session(server.url) as client:
-        with within(80 * MIB), pytest.raises(oxide.ApiResponseError, match=str(64 * MIB)):
-            client.api.image_list()
+    with (
+        FaultServer([request, ENDLESS["bombs"](200)]) as server,
+        session(server.url) as client,
+        within(80 * MIB),
+        pytest.raises(oxide.ApiResponseError, match=str(64 * MIB)),
+    ):
+        client.api.image_list()

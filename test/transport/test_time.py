@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import oxide
+from oxide._wire import Exchange
 from transport.calls import (
     CALLS,
     CREATE,
@@ -40,9 +43,6 @@ from transport.fault_server import (
     send,
     stall,
 )
-
-import oxide
-from oxide._wire import Exchange
 
 WHOLE = "the time for the whole call is over (timeout)"
 FILLER = b" " * 400
@@ -99,15 +99,20 @@ def test_a_drip_within_the_deadline_is_read(place: str) -> None:
         assert client.api.image_view("an-image").name == "an-image"
 
 
-@pytest.mark.parametrize("body", [answer(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)])
+@pytest.mark.parametrize(
+    "body", [answer(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
+)
 def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) -> None:
     clock = FakeClock()
     head, separator, tail = body.partition(b"\r\n\r\n")
     tail = tail if len(tail) > 310 else tail + b"\0" * (310 - len(tail))
     script = [request, send(head + separator), drip(tail, lambda: clock.tick(1)), stall]
-    with FaultServer(script) as server, session(server.url, clock=clock) as client:
-        with pytest.raises(oxide.NotFoundException) as raised:
-            client.api.image_view("an-image")
+    with (
+        FaultServer(script) as server,
+        session(server.url, clock=clock) as client,
+        pytest.raises(oxide.NotFoundException) as raised,
+    ):
+        client.api.image_view("an-image")
     assert isinstance(raised.value.body, str)
     assert PADDED.startswith(raised.value.body.encode())
 
@@ -149,9 +154,12 @@ def test_every_attempt_counts_towards_the_whole_call() -> None:
     """Each is lost after 60 s; the fifth ends after 300 s, and there is no time for a sixth."""
     clock = FakeClock()
     script = [request, do(lambda: clock.tick(60))]
-    with FaultServer(otherwise=script) as server, session(server.url, clock=clock, max_retries=9) as client:
-        with pytest.raises(oxide.ApiException) as raised:
-            client.api.image_list()
+    with (
+        FaultServer(otherwise=script) as server,
+        session(server.url, clock=clock, max_retries=9) as client,
+        pytest.raises(oxide.ApiException) as raised,
+    ):
+        client.api.image_list()
     assert [attempt.elapsed for attempt in raised.value.attempts] == [60] * 5
     assert [attempt.delay for attempt in raised.value.attempts] == [0.5, 1, 2, 4, None]
 
@@ -176,25 +184,31 @@ def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url, read_timeout=0.01, timeout=0.3) as client,
+        pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
-        with pytest.raises(oxide.ApiTimeoutError) as raised:
-            call(client.api)
+        call(client.api)
     assert raised.value.reason == WHOLE
     assert raised.value.outcome == "unknown"
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_a_pair_says_what_silence_ends_even_a_write(call: Call) -> None:
-    with FaultServer([request, stall]) as server, session(server.url) as client:
-        with pytest.raises(oxide.ApiTimeoutError) as raised:
-            call(client.api, _request_timeout=(None, 0.05))
+    with (
+        FaultServer([request, stall]) as server,
+        session(server.url) as client,
+        pytest.raises(oxide.ApiTimeoutError) as raised,
+    ):
+        call(client.api, _request_timeout=(None, 0.05))
     assert raised.value.reason == "no byte for 0.05 s (read_timeout)"
 
 
 def test_a_pair_stays_within_the_configured_whole() -> None:
-    with FaultServer([request, stall]) as server, session(server.url, timeout=0.3) as client:
-        with pytest.raises(oxide.ApiTimeoutError, match="whole call"):
-            client.api.image_list(_request_timeout=(9, 9))
+    with (
+        FaultServer([request, stall]) as server,
+        session(server.url, timeout=0.3) as client,
+        pytest.raises(oxide.ApiTimeoutError, match="whole call"),
+    ):
+        client.api.image_list(_request_timeout=(9, 9))
 
 
 @contextmanager
@@ -222,18 +236,27 @@ def full_backlog() -> Iterator[int]:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_connecting_ends_after_connect_timeout_and_is_tried_again(call: Call) -> None:
-    with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
-        with pytest.raises(oxide.ApiTimeoutError) as raised:
-            call(client.api, _request_timeout=(0.05, None))
+    with (
+        full_backlog() as port,
+        session(f"http://127.0.0.1:{port}") as client,
+        pytest.raises(oxide.ApiTimeoutError) as raised,
+    ):
+        call(client.api, _request_timeout=(0.05, None))
     error = raised.value
-    assert error.reason == f"cannot connect to 127.0.0.1 port {port}: no connection within 0.05 s (connect_timeout)"
+    assert (
+        error.reason
+        == f"cannot connect to 127.0.0.1 port {port}: no connection within 0.05 s (connect_timeout)"
+    )
     assert [attempt.outcome for attempt in error.attempts] == ["not sent"] * 3
 
 
 def test_connecting_ends_with_the_whole_call() -> None:
-    with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
-        with pytest.raises(oxide.ApiTimeoutError) as raised:
-            client.api.image_list(_request_timeout=0.1)
+    with (
+        full_backlog() as port,
+        session(f"http://127.0.0.1:{port}") as client,
+        pytest.raises(oxide.ApiTimeoutError) as raised,
+    ):
+        client.api.image_list(_request_timeout=0.1)
     assert raised.value.reason == WHOLE
     assert raised.value.outcome == "not sent"
     assert len(raised.value.attempts) == 1
@@ -262,12 +285,15 @@ def until_the_end(peer: Any) -> None:
 def test_the_deadline_goes_on_while_an_open_answer_is_read() -> None:
     clock = FakeClock()
     script = [request, send(answer(200, b"abcd")[:-2]), stall]
-    with FaultServer(script) as server, session(server.url, clock=clock) as client:
-        with client.api.image_list_without_preload_content() as response:
-            assert response.read(1) == b"a"
-            clock.advance(301)
-            with pytest.raises(oxide.ApiTimeoutError) as raised:
-                response.read()
+    with (
+        FaultServer(script) as server,
+        session(server.url, clock=clock) as client,
+        client.api.image_list_without_preload_content() as response,
+    ):
+        assert response.read(1) == b"a"
+        clock.advance(301)
+        with pytest.raises(oxide.ApiTimeoutError) as raised:
+            response.read()
     error = raised.value
     assert (error.reason, error.outcome, error.status) == (WHOLE, "answered", 200)
     assert (error.operation, error.method, len(error.attempts)) == ("image_list", "GET", 1)
