@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 import oxide
-from transport.calls import CALLS, CREATE, DELETE, LIST, VIEW, WRITES, Call, image, open_sockets, session
+from transport.calls import CREATE, DELETE, LIST, VIEW, WRITES, Call, image, open_sockets, session
 from transport.fault_server import (
     FaultServer,
     Peer,
@@ -401,45 +401,6 @@ def test_an_early_answer_to_a_request_that_is_still_being_sent_is_read(call: Cal
     ):
         call(client.api, _headers={f"X-{number}": "x" * 2**20 for number in range(4)})
     assert (raised.value.status, raised.value.message) == (431, "too large")
-
-
-@pytest.mark.parametrize("call", [call for call in CALLS if call.body], ids=repr)
-@pytest.mark.parametrize(
-    ("body", "kind", "shown"),
-    [
-        (b"<html>Please log in</html>", "text/html; charset=utf-8", "<html>Please log in</html>"),
-        (b"", "application/json", "there is none"),
-        (b"", "text/html", "there is none"),
-        (b"{", "application/json", "application/json: '{'"),
-        (b"\xff\xfe", "application/octet-stream", "application/octet-stream"),
-        (b"null", "application/json", ""),
-        (b"[]", "application/json", ""),
-        (b"{}", "application/json", "missing"),
-        (b"[" * 100_000, "application/json", "no JSON"),
-        (b'{"a":' * 100_000, "application/json", "no JSON"),
-        (b"x" * 10_000, "text/plain", "text/plain"),
-    ],
-)
-def test_an_answer_that_is_not_the_result_says_so(call: Call, body: bytes, kind: str, shown: str) -> None:
-    for status in (200, 202):
-        with (
-            FaultServer(
-                [request, send(answer(status, body, f"Content-Type: {kind}", "X-Request-Id: id"))]
-            ) as server,
-            session(server.url) as client,
-            pytest.raises(oxide.ApiResponseError) as raised,
-        ):
-            call(client.api)
-        error = raised.value
-        assert (error.status, error.outcome, error.request_id) == (status, "answered", "id")
-        assert shown in str(error.message)
-        assert str(error.message).startswith("unreadable ")
-        assert len(str(error)) <= 1100
-        assert "\n" not in str(error)
-        assert error.body == (body if body == b"\xff\xfe" else body.decode())
-        assert len(error.attempts) == 1
-        assert error.__cause__ is None
-        assert error.operation == call.name
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 100_000])

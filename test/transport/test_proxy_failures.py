@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import trustme
+
+import oxide
 from transport.calls import CALLS, CREATE, LIST, VIEW, Call, image, outcomes, session
 from transport.fault_server import (
     FaultServer,
@@ -23,8 +25,6 @@ from transport.fault_server import (
     send,
     stall,
 )
-
-import oxide
 
 HOST = "https://rack.example"
 PLAIN = "http://127.0.0.1:9"
@@ -261,7 +261,9 @@ def test_tls_within_tls(
         for body in bodies:
             response = call(client.api, "_with_http_info")
             assert response.raw_data == (body if call.status != 204 else b"")
-        assert proxy.connections == (1 if kept or call.status == 204 and form == "no-length" else len(bodies))
+        assert proxy.connections == (
+            1 if kept or (call.status == 204 and form == "no-length") else len(bodies)
+        )
 
 
 def test_plain_http_is_forwarded_over_tls(server_tls: ssl.SSLContext, ca_file: str) -> None:

@@ -1,0 +1,211 @@
+"""Every failure is one exception of one tree, with everything there is to know on it."""
+
+import copy
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import oxide
+from transport.calls import CALLS, LIST, TOKEN, VIEW, Call, session
+from transport.fault_server import FaultServer, Script, always, answer, chunked, request, reset, send, stall
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "pickle": lambda error: pickle.loads(pickle.dumps(error)),
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+}
+
+
+def same(one: BaseException, other: BaseException) -> None:
+    """Check that two exceptions tell the same."""
+    assert type(one) is type(other)
+    assert one.args == other.args
+    assert str(one) == str(other)
+    assert repr(one) == repr(other)
+    assert vars(one) == vars(other)
+
+
+FAILURES: dict[str, tuple[Script, type[oxide.ApiException]]] = {
+    "reset": ([request, reset], oxide.ApiConnectionError),
+    "closed": ([request], oxide.ApiConnectionError),
+    "cut": ([request, send(answer(200, b"1234")[:-2])], oxide.ApiConnectionError),
+    "cut-chunk": ([request, send(chunked(b"1234")[:-7])], oxide.ApiConnectionError),
+    "cut-gzip": (
+        [request, send(answer(200, b"\x1f\x8b", "Content-Encoding: gzip"))],
+        oxide.ApiConnectionError,
+    ),
+    "silent": ([request, stall], oxide.ApiTimeoutError),
+    "silent-body": ([request, send(answer(200, b"1234")[:-2]), stall], oxide.ApiTimeoutError),
+    "garbage": ([request, send(b"garbage\r\n\r\n")], oxide.ApiResponseError),
+    "no-gzip": ([request, send(answer(200, b"{}", "Content-Encoding: gzip"))], oxide.ApiResponseError),
+    "too-large": ([request, send(answer(200, b" " * 2000))], oxide.ApiResponseError),
+    "no-json": ([request, send(answer(200, b"<html>"))], oxide.ApiResponseError),
+    "wrong-json": ([request, send(answer(200, b"{}"))], oxide.ApiResponseError),
+    "not-found": (
+        [request, send(answer(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}'))],
+        oxide.NotFoundException,
+    ),
+    "redirect": ([request, send(answer(307, b"", "Location: /elsewhere"))], oxide.RedirectException),
+    "teapot": ([request, send(answer(418, b"\xff", "Retry-After: 3"))], oxide.ApiException),
+}
+
+
+def failure(what: str, call: Call = LIST) -> oxide.ApiException:
+    """Return what a call ends in."""
+    script, kind = FAILURES[what]
+    with (
+        FaultServer(script) as server,
+        session(server.url, max_retries=0, max_response_bytes=1000) as client,
+        pytest.raises(kind) as raised,
+    ):
+        call(client.api, _request_timeout=(5, 0.1))
+    assert type(raised.value) is kind
+    return raised.value
+
+
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_it(what: str) -> None:
+    error = failure(what)
+    cause = error.__cause__
+    if cause is not None:
+        assert type(cause).__module__.partition(".")[0] in {"builtins", "http", "ssl", "socket"}
+        assert cause.__cause__ is None
+        assert cause.__context__ is None
+        # Its frames would hold the request, and the token.
+        assert cause.__traceback__ is None
+    assert error.__context__ in (None, cause)
+    shown = "".join(traceback.format_exception(error))
+    assert shown.count("direct cause") == (cause is not None)
+    assert "During handling" not in shown
+    assert "urllib3.exceptions" not in shown
+    assert TOKEN not in shown
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("what", FAILURES)
+def test_a_failure_of_a_real_call_can_be_copied(what: str, how: str) -> None:
+    error = failure(what)
+    same(COPIES[how](error), error)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=repr)
+@pytest.mark.parametrize("what", set(FAILURES) - {"no-json", "wrong-json"})
+def test_a_failure_says_which_call_it_was(what: str, call: Call) -> None:
+    error = failure(what, call)
+    assert (error.operation, error.method) == (call.name, call.method)
+    assert str(error.url).startswith("http://127.0.0.1:")
+    assert "/v1/images" in str(error.url)
+    assert [attempt.operation for attempt in error.attempts] == [call.name]
+    assert error.attempts[0].outcome == error.outcome
+    assert error.attempts[0].status == error.status
+    assert f"({call.name}" in str(error)
+    assert TOKEN not in repr(vars(error))
+
+
+REDIRECTS = {
+    "https://rack.example/v1/images": "make it the host, with https://",
+    "HTTPS://rack.example/": "make it the host, with https://",
+    "http://login.example/?next=/v1/images": "ask to log in",
+    "/login": "ask to log in",
+    "": "ask to log in",
+}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=repr)
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 305, 307, 308])
+def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
+    with FaultServer() as elsewhere:
+        location = f"Location: {elsewhere.url}/v1/images"
+        with (
+            FaultServer([request, send(answer(status, b"", location)), stall]) as server,
+            session(server.url) as client,
+        ):
+            with pytest.raises(oxide.RedirectException) as raised:
+                call(client.api)
+            assert server.methods() == [call.method]
+        assert elsewhere.connections == 0
+    assert raised.value.location == f"{elsewhere.url}/v1/images"
+    assert raised.value.status == status
+
+
+@pytest.mark.parametrize("target", REDIRECTS)
+def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
+    headers = [f"Location: {target}"] if target else []
+    with (
+        FaultServer([request, send(answer(302, b"<html>", *headers))]) as server,
+        session(server.url) as client,
+        pytest.raises(oxide.RedirectException) as raised,
+    ):
+        client.api.image_list()
+    assert raised.value.location == (target or None)
+    assert (f"redirect to {target}" if target else "redirect without a target") in str(raised.value)
+    assert REDIRECTS[target] in str(raised.value)
+    assert "redirects are not followed" in str(raised.value)
+
+
+def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
+    location = "Location: http://x/\x85\xa0" + "y" * 5000
+    with (
+        FaultServer([request, send(answer(302, b"", location))]) as server,
+        session(server.url) as client,
+        pytest.raises(oxide.RedirectException) as raised,
+    ):
+        client.api.image_list()
+    assert len(str(raised.value)) < 1200
+    assert str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize("fault", ["good", "refused", "lost"])
+def test_a_hook_that_raises_is_logged_and_the_call_goes_on(
+    fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hook(attempt: oxide.Attempt) -> None:
+        message = "the hook's own"
+        raise ValueError(message)
+
+    lost: list[Script] = [[request]] if fault == "lost" else []
+    status = 404 if fault == "refused" else 200
+    with (
+        FaultServer(*lost, [request, send(answer(status, VIEW.body)), stall]) as server,
+        session(server.url, on_attempt=hook) as client,
+    ):
+        if fault == "refused":
+            with pytest.raises(oxide.NotFoundException) as raised:
+                VIEW(client.api)
+            assert raised.value.__context__ is None
+        else:
+            assert VIEW(client.api).name == "an-image"
+    logged = [record for record in caplog.records if record.name == "oxide"]
+    assert [record.levelno for record in logged] == [logging.ERROR] * (2 if fault == "lost" else 1)
+    assert all("on_attempt" in record.message and record.exc_info for record in logged)
+
+
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_a_hook_may_end_the_program(exception: type[BaseException]) -> None:
+    def hook(attempt: oxide.Attempt) -> None:
+        raise exception
+
+    with (
+        FaultServer([always(request, send(answer(200, VIEW.body)))]) as server,
+        session(server.url, on_attempt=hook) as client,
+    ):
+        for _ in range(2):
+            with pytest.raises(exception):
+                VIEW(client.api)
+
+
+def test_what_a_token_callable_raises_passes_unchanged() -> None:
+    problem = OSError("the vault is closed")
+
+    def token() -> str:
+        raise problem
+
+    with FaultServer() as server, session(server.url) as client:
+        with pytest.raises(OSError, match="vault") as raised:
+            client.api.image_list(_request_auth=token)
+        assert server.connections == 0
+    assert raised.value is problem
