@@ -221,7 +221,7 @@ def _expiry(text: object) -> datetime | None:
     try:
         moment = parser.parse(str(text), tzinfos=_zone)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, ArithmeticError):
         return None
 
 

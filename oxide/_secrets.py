@@ -126,9 +126,8 @@ class Headers(MutableMapping[str, str]):
     """Headers to send: names compared without case, names and values checked, credentials masked in `repr`."""
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
-        headers = masked(headers or {})
         self._items: dict[str, tuple[str, str]] = {}
-        for name, value in headers.items():
+        for name, value in (headers or {}).items():
             self[name] = value
 
     def __setitem__(self, name: str, value: str) -> None:

@@ -201,8 +201,6 @@ class Configuration:
         self.application = application
         self.on_attempt = on_attempt
         self.debug = debug
-        if host is None:
-            self._note_source("host", "default")
         self._check()
 
     def __setattr__(self, name: str, value: Any) -> None:

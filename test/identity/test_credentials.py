@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oxide
@@ -498,6 +498,8 @@ def test_other_expiry_times_are_left_alone(text: str, config_dir: Path) -> None:
 
 
 @given(st.text() | st.from_regex(r"[0-9]{4}[-/ .:TZ0-9a-zA-Z+]*", fullmatch=True))
+@example("9999203812345678901234567890h T")
+@example("0001-01-01 00:00 +14:00")
 def test_no_expiry_time_is_an_error(text: str) -> None:
     """It is free text, which the official tools only show; reading it may fail, warn or raise nothing."""
     with warnings.catch_warnings():

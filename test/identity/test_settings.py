@@ -29,6 +29,7 @@ from oxide.testing import Simulator
 
 SIGNATURE = inspect.signature(oxide.Configuration.__init__)
 ACCESS_TOKEN = "token-4f1d"
+RETRY = urllib3.Retry(2)
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "connect_timeout": [(7, 7.0), (None, None)],
     "read_timeout": [(7, 7.0), (None, None)],
     "max_retries": [(0, 0), (9, 9)],
-    "retries": [(0, 0), (3, 3), (False, False), (None, None)],
+    "retries": [(0, 0), (3, 3), (False, False), (RETRY, RETRY), (None, None)],
     "max_response_bytes": [(1, 1)],
     "connection_pool_maxsize": [(1, 1)],
     "socket_options": [([(1, 2, 3)], ((1, 2, 3),)), ([[1, 2, b"x"]], ((1, 2, b"x"),)), ([], ())],
@@ -251,10 +252,14 @@ def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
-def test_copies_keep_everything_and_may_be_changed(make: Any, server: Recorder) -> None:
+def test_copies_keep_everything_and_may_be_changed(
+    make: Any, server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a fixed configuration too; the original does not notice."""
-    original = oxide.Configuration(
-        server.url, access_token=ACCESS_TOKEN, proxy_headers={"X-Job": "1"}, resolve={"a.test": "192.0.2.7"}
+    monkeypatch.setenv("OXIDE_HOST", server.url)
+    monkeypatch.setenv("OXIDE_TOKEN", ACCESS_TOKEN)
+    original = oxide.Configuration.from_environment(
+        proxy_headers={"X-Job": "1"}, resolve={"a.test": "192.0.2.7"}
     )
     oxide.ApiClient(original).close()
     twin = make(original)
@@ -264,6 +269,8 @@ def test_copies_keep_everything_and_may_be_changed(make: Any, server: Recorder) 
     assert (original.timeout, original.access_token) == (300, ACCESS_TOKEN)
     assert "timeout: 300.0 (default)" in original.to_debug_report()
     assert "timeout: 7.0 (argument)" in twin.to_debug_report()
+    assert "access_token: <hidden> (OXIDE_HOST and OXIDE_TOKEN)" in original.to_debug_report()
+    assert "access_token: <hidden> (argument)" in twin.to_debug_report()
     ask(twin)
     assert server.last.header("authorization") == "Bearer another"
 
