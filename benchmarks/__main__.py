@@ -29,12 +29,17 @@ def main() -> int:
         generated = make_generated_client(Path(scratch))
         sys.path.insert(0, str(generated))
 
+        print("calls …", file=sys.stderr)
         costs = _calls.measure(report, port, rounds=5 if quick else 21)
+        print("imports …", file=sys.stderr)
         _imports.measure(report, generated, Path(scratch), rounds=3 if quick else 21)
+        print("paging …", file=sys.stderr)
         _paging.measure(report, port, rounds=1 if quick else 3)
+        print("threads …", file=sys.stderr)
         _threads.measure(report, port, rounds=2 if quick else 7)
         if not quick:
             if shutil.which("valgrind"):
+                print("instructions …", file=sys.stderr)
                 _instructions.measure(report, port, generated, Path(scratch))
             else:
                 print("no instruction counts: they need valgrind")

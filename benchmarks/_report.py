@@ -28,6 +28,7 @@ class Report:
 
     def __init__(self) -> None:
         self._rows: list[tuple[str, ...]] = []
+        self._notes: list[str] = []
         self.all_met = True
 
     def add(self, work: str, costs: Sequence[str], to_floor: Ratio, to_ours: Ratio | None = None) -> None:
@@ -39,14 +40,19 @@ class Report:
         shown = [str(to_floor), "" if to_ours is None else str(to_ours)]
         self._rows.append((work, floor, ours, generated, *shown, "met" if met else "NOT MET"))
 
+    def note(self, work: str, ratio: float) -> None:
+        """Note, for below the table, the ratio of ours to the floor by the clock on the wall."""
+        self._notes.append(f"{work} {ratio:.2f}")
+
     def print(self) -> None:
-        """Print the table."""
+        """Print the table and the notes."""
         heads = ("work", "floor", "ours", "generated", "ours / floor", "generated / ours", "target")
         lines = [heads, *self._rows]
         widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
         lines.insert(1, tuple("-" * width for width in widths))
         for line in lines:
             print("|", " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)), "|")
+        print(f"\nours / floor by the clock on the wall: {'; '.join(self._notes)}")
 
 
 def milliseconds(least: float, median: float) -> str:
