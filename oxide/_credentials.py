@@ -205,7 +205,7 @@ def _masked_table(table: dict[str, Any]) -> dict[str, Any]:
 
 def _url(host: object) -> str | None:
     try:
-        return parse_host(host).url if isinstance(host, str) else None
+        return parse_host(host).url
     except ConfigurationError:
         # Another profile's host is no reason to refuse the one that is looked for.
         return None

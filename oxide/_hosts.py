@@ -39,11 +39,14 @@ class Host(NamedTuple):
         return f"{self.scheme}://{name}{port}{self.base_path}"
 
 
-def parse_host(text: str, setting: str = "host") -> Host:
+def parse_host(text: object, setting: str = "host") -> Host:
     """Return the host that `text` names; raise `ConfigurationError` for anything but scheme, name, port and path.
 
     A missing scheme means `https://`, as in the official CLI. `setting` is what to call it in the message.
     """
+    if not isinstance(text, str):
+        message = f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'"
+        raise ConfigurationError(message)
     # Whatever stands in these places may be a password, so a refusal does not repeat it.
     if "@" in text:
         message = f"{setting}: user name and password have no place in it; the token is given apart"

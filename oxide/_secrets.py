@@ -163,4 +163,5 @@ class Headers(MutableMapping[str, str]):
 
     def by_lower_name(self) -> dict[str, str]:
         """Return a plain dict with lower-case names, whose secret values are still masked `Secret`s."""
-        return {name: value for name, (_, value) in self._items.items()}
+        # Of a copy, since another thread may add a header meanwhile.
+        return {name: value for name, (_, value) in self._items.copy().items()}

@@ -85,9 +85,7 @@ def _refuse(name: str, rule: str) -> NoReturn:
 
 
 def _host(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        _refuse(name, "must be a str, as in 'https://my-silo.sys.rack.example'")
-    return parse_host(value).url
+    return parse_host(value, name).url
 
 
 def _access_token(name: str, value: Any) -> Any:

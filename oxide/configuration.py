@@ -328,12 +328,16 @@ class Configuration:
         from oxide import __version__
         from oxide._tls import trusted_authorities
 
-        proxy = self._chosen_proxy()
+        try:
+            proxy = self._chosen_proxy()
+            proxy_in_use = "none" if proxy is None else f"{proxy.url} ({proxy.source})"
+        except ConfigurationError as error:
+            proxy_in_use = f"none that can be used: {error}"
         return "\n".join(
             [
                 f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}",
                 ", ".join([*(f"{name} {_version(name)}" for name in _DEPENDENCIES), ssl.OPENSSL_VERSION]),
-                f"proxy in use: {f'{proxy.url} ({proxy.source})' if proxy else 'none'}",
+                f"proxy in use: {proxy_in_use}",
                 f"trusted CA certificates: {trusted_authorities(self)}",
                 *(f"{name}: {self._shown(name)} ({self._source(name)})" for name in SETTINGS),
             ]

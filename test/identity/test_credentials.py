@@ -173,6 +173,8 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
     "host of a profile without a token": (
         {"host": "no-token.test"}, {}, ("profile 'no-token'", "has no token", "oxide auth login"),
     ),
+    "host of another type": ({"host": 5}, {}, ("host must be a str",)),
+    "profile of another type": ({"profile": 5}, {}, ("profile=5", "has no such profile")),
     "empty host": ({"host": " "}, {}, ("host is empty",)),
     "empty host with token": ({"host": "", "token": "t"}, {}, ("host is empty",)),
     "empty token": ({"host": "given.test", "token": " \n"}, {}, ("token is empty",)),

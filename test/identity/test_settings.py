@@ -494,6 +494,20 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hunter2" not in "".join(lines)
 
 
+def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is when it is asked for."""
+    monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.test")
+    configuration = oxide.Configuration()
+    configuration.host = "my.rack"
+    (line,) = (
+        line for line in configuration.to_debug_report().splitlines() if line.startswith("proxy in use: ")
+    )
+    assert line.startswith(
+        "proxy in use: none that can be used: HTTPS_PROXY of the environment is a SOCKS proxy"
+    )
+    assert "hunter2" not in line
+
+
 def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) -> None:
     """A token assigned later is from the program."""
     configuration = oxide.Configuration(server.url)
