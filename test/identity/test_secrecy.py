@@ -8,7 +8,6 @@ objects tell of themselves.
 
 import copy
 import functools
-import gc
 import http.client
 import logging
 import operator
@@ -154,7 +153,6 @@ def channels(
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         yield found
-        gc.collect()
     logging.root.removeHandler(handler)
     for warning in warned:
         found.say("warning", warning.message, warning)
@@ -172,11 +170,13 @@ class Scene:
     carrying: Recorder
     settings: dict[str, Any]
     directory: Path
+    clients: ExitStack
 
     def client(self, **changes: Any) -> oxide.ApiClient:
         """Return a client with secrets in its default headers too."""
         configuration = oxide.Configuration(**{**self.settings, **changes})
         client = oxide.ApiClient(configuration, "X-Default", f"{MARK}-default", COOKIE, sleep=lambda _: None)
+        self.clients.enter_context(client)
         client.set_default_header("Authorization", f"Bearer {MARK}-default")
         return client
 
@@ -216,7 +216,7 @@ def scene(tunnelled: bool, authority: Authority, tmp_path: Path) -> Iterator[Sce
             "debug": True,
             "max_retries": 1,
         }
-        yield Scene(simulator, carrying, settings, tmp_path)
+        yield Scene(simulator, carrying, settings, tmp_path, stack)
 
 
 NEW_IMAGE = {
