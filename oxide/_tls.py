@@ -19,18 +19,15 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
     """
     if configuration.ssl_context is not None and not for_proxy:
         return configuration.ssl_context
+    # Not `create_default_context`: from Python 3.13 on, it refuses certificates without an authority key identifier,
+    # which private CAs often make.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # as browsers, and as RFC 9525 has it
-    # As Python 3.13 does by default, on every Python: a CA that is trusted need not be a root ...
+    context.hostname_checks_common_name = False  # as RFC 9525 has it
+    # A CA that is trusted need not be a root: what Python 3.13 does by default, on every Python.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # ... and as it does not: private CAs often make certificates without an authority key identifier.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if not configuration.verify_ssl:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    elif configuration.assert_hostname is False and not for_proxy:
-        context.check_hostname = False
     if configuration.ssl_ca_cert is None and configuration.ca_cert_data is None:
         context.load_default_certs()
     if configuration.ssl_ca_cert is not None:

@@ -33,13 +33,14 @@ class Authority:
         """Return the path of a file: `ca.pem`, `ca.der`, `client.pem`, `client.key`, `client-encrypted.key`, `both.pem`."""
         return str(self.directory / name)
 
-    def server_context(self, *names: str, client_certificate: bool = False) -> ssl.SSLContext:
-        """Return the context of a server with a certificate for `names`."""
+    def server_context(
+        self, *names: str, client_certificate: ssl.VerifyMode = ssl.CERT_NONE
+    ) -> ssl.SSLContext:
+        """Return the context of a server with a certificate for `names`, which asks for one of the client or not."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(*names).configure_cert(context)
-        if client_certificate:
-            context.verify_mode = ssl.CERT_REQUIRED
-            self.ca.configure_trust(context)
+        context.verify_mode = client_certificate
+        self.ca.configure_trust(context)
         return context
 
 
