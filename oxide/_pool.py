@@ -3,6 +3,7 @@
 import queue
 import socket
 import ssl
+import weakref
 from collections import deque
 from typing import Any
 
@@ -50,6 +51,10 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
     kind: Any = type("Connection", (pool.ConnectionCls,), own)
     pool.ConnectionCls = kind
+    # A pool that nobody refers to any more closes its connections; at interpreter exit, the system does.
+    for reference in weakref.getweakrefs(pool):
+        if isinstance(reference.__callback__, weakref.finalize):
+            reference.__callback__.atexit = False
     return pool
 
 

@@ -1,6 +1,8 @@
 """Calls as the tests make them: the six operations, with answers that fit, and a client whose time is the test's."""
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +14,7 @@ from uuid import UUID
 from core_support import IMAGE, NEW_IMAGE
 
 import oxide
-from transport.fault_server import Gone
+from transport.fault_server import Gone, answer
 
 TOKEN = "oxide-token-of-the-tests"
 IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
@@ -57,6 +59,12 @@ VIEW = Call("image_view", "GET", (IMAGE_ID,), 200, image())
 READS = [LIST, VIEW]
 WRITES = [CREATE, DELETE, DEMOTE, PROMOTE]
 CALLS = [*READS, *WRITES]
+
+
+def image_by_name(request: bytes) -> bytes:
+    """Answer a request for an image with one of the name that was asked for."""
+    name = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+    return answer(200, image(name))
 
 
 class FakeClock:
@@ -147,5 +155,18 @@ def open_sockets() -> set[int]:
             if str(link.readlink()).startswith("socket:"):
                 found.add(int(link.name))
         except FileNotFoundError:
+            continue
+    return found
+
+
+def client_sockets(port: int) -> set[int]:
+    """Return the file descriptors of this process that are connections to a port of this machine."""
+    found = set()
+    for descriptor in open_sockets():
+        try:
+            with socket.socket(fileno=os.dup(descriptor)) as sock:
+                if sock.getpeername()[1] == port:
+                    found.add(descriptor)
+        except OSError:
             continue
     return found

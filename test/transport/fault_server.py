@@ -143,8 +143,8 @@ class FaultServer:
             peer.sock.close()
 
 
-def request(peer: Peer) -> None:
-    """Read one request, with its body, and note it."""
+def request(peer: Peer) -> bytes:
+    """Read one request, with its body, note and return it."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += peer.receive()
@@ -152,7 +152,9 @@ def request(peer: Peer) -> None:
     lengths = [line[15:] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     while len(body) < int(lengths[0] if lengths else 0):
         body += peer.receive()
-    peer.server.requests.append((peer.number, head + b"\r\n\r\n" + body))
+    text = head + b"\r\n\r\n" + body
+    peer.server.requests.append((peer.number, text))
+    return text
 
 
 def arrival(peer: Peer) -> None:
@@ -214,6 +216,16 @@ def drip(data: bytes, tick: Callable[[], object] | None = None) -> Step:
             elif peer.server.released.wait(0.02):
                 return
             peer.sock.sendall(bytes([byte]))
+
+    return step
+
+
+def respond(make: Callable[[bytes], bytes]) -> Step:
+    """Answer each request with what `make` makes of it."""
+
+    def step(peer: Peer) -> None:
+        while True:
+            peer.sock.sendall(make(request(peer)))
 
     return step
 

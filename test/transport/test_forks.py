@@ -1,0 +1,137 @@
+"""After a fork neither side reads the other's answer, nor waits for the other's lock."""
+
+import os
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from transport import fork_under_load
+from transport.calls import client_sockets, image_by_name, session
+from transport.fault_server import FaultServer, respond
+
+import oxide
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_forks_under_load(secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path) -> None:
+    tls = server_tls if secure else None
+    with FaultServer(otherwise=[respond(image_by_name)], tls=tls) as server:
+        program = subprocess.run(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-m",
+                fork_under_load.__name__,
+                server.url,
+                *([ca_file] * secure),
+            ],
+            check=False,
+            cwd=tmp_path,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+            capture_output=True,
+            text=True,
+            timeout=fork_under_load.LIMIT + 20,
+        )
+        calls = len(server.requests)
+    assert (program.returncode, program.stderr.strip()) == (0, "")
+    children = fork_under_load.FORKS * 3 * fork_under_load.THREADS * fork_under_load.CALLS
+    assert calls > children
+
+
+def in_child(work: object) -> int:
+    """Run a function in a forked child, and return its exit status."""
+    assert callable(work)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+fork_with_threads = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@fork_with_threads
+def test_a_child_makes_connections_of_its_own_and_drops_its_parents() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        client.api.image_view("before")
+        inherited = client_sockets(server.port)
+        assert len(inherited) == 1
+
+        def work() -> None:
+            client.api.image_view("child")
+            own = client_sockets(server.port)
+            assert len(own) == 1
+            client.api.api_client.close()
+            assert client_sockets(server.port) == set()
+
+        assert in_child(work) == 0
+        assert client.api.image_view("after").name == "after"
+        assert server.connections == 2
+        assert [number for number, _ in server.requests] == [1, 2, 1]
+
+
+@fork_with_threads
+def test_what_a_child_does_to_an_open_answer_does_not_touch_its_parent() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        response = client.api.image_view_without_preload_content("mine")
+
+        def work() -> None:
+            for read in (response.read, response.read1, response.json, lambda: response.data):
+                with pytest.raises(oxide.ApiValueError, match="forked"):
+                    read()
+            with pytest.raises(oxide.ApiValueError, match="forked"):
+                next(response.stream())
+            response.close()
+
+        assert in_child(work) == 0
+        assert response.json()["name"] == "mine"
+        response.close()
+        assert client.api.image_view("after").name == "after"
+        assert server.connections == 1
+
+
+@fork_with_threads
+def test_a_client_that_is_closed_before_a_fork_is_closed_after_it() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        client.api.image_view("before")
+        client.api.api_client.close()
+
+        def work() -> None:
+            with pytest.raises(oxide.ApiValueError, match="closed"):
+                client.api.image_view("child")
+
+        assert in_child(work) == 0
+        assert server.connections == 1
+
+
+@fork_with_threads
+def test_a_fork_in_the_middle_of_a_call_leaves_the_call_to_both() -> None:
+    """Such as by a token callable, or a hook: the child goes on in the middle of what its parent does."""
+    children: list[int] = []
+
+    def hook(attempt: oxide.Attempt) -> None:
+        if not children:
+            children.append(os.fork())
+
+    with FaultServer([], otherwise=[respond(image_by_name)]) as server:
+        with session(server.url, on_attempt=hook) as client:
+            try:
+                # The first attempt is lost; both sides make the second one.
+                got = client.api.image_view("both").name
+                if children == [0]:
+                    os._exit(0 if got == "both" and client.api.image_view("more").name == "more" else 1)
+            finally:
+                if children == [0]:
+                    os._exit(2)
+            assert got == "both"
+            assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 0
+            assert client.api.image_view("more").name == "more"
+        assert server.connections == 3

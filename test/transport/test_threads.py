@@ -1,0 +1,125 @@
+"""One client for many threads: every answer belongs to its request, and no connection is made in vain."""
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from transport.calls import client_sockets, image_by_name, session
+from transport.fault_server import FaultServer, answer, chunked, gzipped, respond
+
+import oxide
+
+
+def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """Do the work in that many threads at once."""
+    barrier = threading.Barrier(count)
+
+    def begin(number: int) -> Any:
+        barrier.wait(30)
+        return work(number)
+
+    with ThreadPoolExecutor(count) as executor:
+        return list(executor.map(begin, range(count)))
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_64_threads_share_a_client(
+    secure: bool, server_tls: ssl.SSLContext, ca_file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tls = server_tls if secure else None
+    settings = {"ssl_ca_cert": ca_file} if secure else {}
+    with (
+        FaultServer(otherwise=[respond(image_by_name)], tls=tls) as server,
+        session(server.url, **settings) as client,
+        caplog.at_level(logging.WARNING),
+    ):
+
+        def work(number: int) -> None:
+            for turn in range(10):
+                name = f"image-{number}-{turn}"
+                assert client.api.image_view(name).name == name
+
+        in_threads(64, work)
+        made = server.connections
+        assert made <= 64
+        in_threads(made, work)
+        # Each found one that was there.
+        assert server.connections == made
+        assert len(client_sockets(server.port)) == made
+        assert len(server.requests) == 10 * (64 + made)
+    assert caplog.records == []
+
+
+def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        FaultServer(otherwise=[respond(image_by_name)]) as server,
+        session(server.url, connection_pool_maxsize=3) as client,
+        caplog.at_level(logging.WARNING),
+    ):
+        # All have one at once: those that are over are closed when they are given back.
+        barrier = threading.Barrier(12)
+
+        def work(number: int) -> None:
+            name = f"image-{number}"
+            with client.api.image_view_without_preload_content(name) as response:
+                barrier.wait(30)
+                assert response.json()["name"] == name
+
+        in_threads(12, work)
+        assert server.connections == 12
+        assert len(client_sockets(server.port)) == 3
+        in_threads(3, lambda number: client.api.image_view(f"image-{number}"))
+        assert server.connections == 12
+    assert caplog.records == []
+
+
+def test_answers_of_every_kind_belong_to_their_requests() -> None:
+    """Some end their connection, some cannot be read, some are refusals; none is anybody else's."""
+    kinds = ["length", "chunked", "gzip", "close", "cut", "garbage", "behind", "refused"]
+
+    def make(request: bytes) -> bytes:
+        good = image_by_name(request)
+        name = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+        body = good.partition(b"\r\n\r\n")[2]
+        kind = kinds[int(name.rpartition("-")[2]) % len(kinds)]
+        return {
+            "length": good,
+            "chunked": chunked(body),
+            "gzip": gzipped(body),
+            "close": answer(200, body, "Connection: close"),
+            "cut": good[:-5],
+            "garbage": b"garbage\r\n\r\n",
+            "behind": good + good,
+            "refused": answer(404, b'{"message": "%b"}' % name.encode()),
+        }[kind]
+
+    with (
+        FaultServer(otherwise=[respond(make)]) as server,
+        session(server.url, max_retries=0, read_timeout=0.2) as client,
+    ):
+
+        def work(number: int) -> None:
+            for turn in range(16):
+                name = f"image-{number}-{turn}"
+                try:
+                    assert client.api.image_view(name).name == name
+                except oxide.NotFoundException as error:
+                    assert error.message == name  # noqa: PT017 - one kind of many
+                except (oxide.ApiResponseError, oxide.ApiTimeoutError):
+                    assert kinds[turn % len(kinds)] in {"garbage", "cut"}
+
+        in_threads(16, work)
+
+
+def test_the_body_of_an_answer_may_be_read_in_another_thread() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        responses = [client.api.image_view_without_preload_content(f"image-{number}") for number in range(8)]
+        names = in_threads(8, lambda number: responses[number].json()["name"])
+        for response in responses:
+            response.close()
+        assert names == [f"image-{number}" for number in range(8)]
+        assert len(client_sockets(server.port)) == 8
