@@ -30,13 +30,13 @@ def main() -> int:
         sys.path.insert(0, str(generated))
 
         print("calls …", file=sys.stderr)
-        costs = _calls.measure(report, port, rounds=5 if quick else 21)
+        costs = _calls.measure(report, port, rounds=4 if quick else 13)
         print("imports …", file=sys.stderr)
         _imports.measure(report, generated, Path(scratch), rounds=3 if quick else 21)
         print("paging …", file=sys.stderr)
         _paging.measure(report, port, rounds=1 if quick else 3)
         print("threads …", file=sys.stderr)
-        _threads.measure(report, port, rounds=2 if quick else 7)
+        _threads.measure(report, port, rounds=5 if quick else 11)
         if not quick:
             if shutil.which("valgrind"):
                 print("instructions …", file=sys.stderr)

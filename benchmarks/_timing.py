@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# Seconds that one sample should take: far above the clock's resolution, short enough for many rounds.
-_SAMPLE = 0.06
+# Seconds that one sample should take: long enough for the garbage collector to cost each its average.
+_SAMPLE = 0.15
 _WARM_UP = 3
 
 

@@ -34,8 +34,8 @@ def test_exceptions_load_nothing_heavy() -> None:
     assert loaded == {"oxide", "oxide.exceptions"}
 
 
-def test_touching_every_name_builds_no_validator() -> None:
-    """Models build their validators when they are first used."""
+def test_importing_a_model_builds_no_validator() -> None:
+    """A model builds its validator when it is first used."""
     loaded_by(
         "import oxide\n"
         "models = [oxide.Error, oxide.Image, oxide.ImageCreate, oxide.ImageResultsPage, oxide.NameOrId]\n"
