@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import oxide
 from transport import fork_under_load
 from transport.calls import client_sockets, image_by_name, session
 from transport.fault_server import FaultServer, respond
-
-import oxide
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])

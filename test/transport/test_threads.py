@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from transport.calls import client_sockets, image_by_name, session
-from transport.fault_server import FaultServer, answer, chunked, gzipped, respond
 
 import oxide
+from transport.calls import client_sockets, image_by_name, session
+from transport.fault_server import FaultServer, answer, chunked, gzipped, respond
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -31,7 +31,7 @@ def test_64_threads_share_a_client(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tls = server_tls if secure else None
-    settings = {"ssl_ca_cert": ca_file} if secure else {}
+    settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
     with (
         FaultServer(otherwise=[respond(image_by_name)], tls=tls) as server,
         session(server.url, **settings) as client,

@@ -1,0 +1,402 @@
+"""What a client takes it gives back: on closing, on an exception, on Ctrl-C."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+import oxide
+from transport.calls import CALLS, CREATE, LIST, VIEW, Call, client_sockets, image, image_by_name, session
+from transport.fault_server import (
+    FaultServer,
+    Peer,
+    Script,
+    answer,
+    arrival,
+    chunked,
+    do,
+    request,
+    respond,
+    send,
+    stall,
+)
+from transport.test_time import full_backlog
+
+
+def until_released(peer: Peer) -> None:
+    """Wait until the test sets `server.released`."""
+    assert peer.server.released.wait(30)
+
+
+FORMS = ["", "_with_http_info", "_without_preload_content"]
+# How many lines of code apart a call is interrupted; 1 tries every line, and takes ten seconds.
+STRIDE = 4
+
+
+@pytest.mark.parametrize("ends", ["close", "with"])
+def test_closing_a_client_closes_every_connection(ends: str) -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server:
+        client = oxide.ApiClient(oxide.Configuration(server.url))
+        api = oxide.ImagesApi(client)
+        opened = [api.image_view_without_preload_content(f"image-{number}") for number in range(5)]
+        for response in opened:
+            response.read()
+            response.close()
+        assert len(client_sockets(server.port)) == 5
+        if ends == "close":
+            client.close()
+            client.close()
+        else:
+            with client as same:
+                assert same is client
+        assert client_sockets(server.port) == set()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("call", CALLS, ids=repr)
+def test_a_closed_client_makes_no_calls(call: Call, form: str) -> None:
+    with FaultServer() as server, session(server.url) as client:
+        client.api.api_client.close()
+        with pytest.raises(oxide.ApiValueError, match="closed"):
+            call(client.api, form)
+        assert server.connections == 0
+
+
+def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
+    arrived = threading.Event()
+    script: Script = [request, do(arrived.set), until_released, send(answer(200, VIEW.body)), stall]
+    with FaultServer(script) as server, session(server.url) as client, ThreadPoolExecutor() as executor:
+        result = executor.submit(VIEW, client.api)
+        assert arrived.wait(30)
+        client.api.api_client.close()
+        assert len(client_sockets(server.port)) == 1
+        server.released.set()
+        assert result.result(30).name == "an-image"
+        assert client_sockets(server.port) == set()
+
+
+def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> None:
+    with FaultServer([request], otherwise=[respond(image_by_name)]) as server:
+        with (
+            session(server.url, sleep=lambda _: client.api.api_client.close()) as client,
+            pytest.raises(oxide.ApiValueError, match="closed during the call"),
+        ):
+            VIEW(client.api)
+        assert server.connections == 1
+
+
+def test_an_answer_that_is_open_when_its_client_is_closed_closes_by_itself() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        response = client.api.image_view_without_preload_content("open")
+        client.api.api_client.close()
+        assert response.json()["name"] == "open"
+        response.close()
+        assert client_sockets(server.port) == set()
+
+
+def test_closing_while_connections_come_back_leaves_none() -> None:
+    """Whatever comes first, in a hundred races."""
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, ThreadPoolExecutor(4) as executor:
+        for _ in range(100):
+            client = oxide.ApiClient(oxide.Configuration(server.url))
+            barrier = threading.Barrier(4)
+            opened = [VIEW(oxide.ImagesApi(client), "_without_preload_content") for _ in range(3)]
+
+            def give_back(response: oxide.RESTResponse, barrier: threading.Barrier = barrier) -> None:
+                barrier.wait(30)
+                response.read()
+
+            results = [executor.submit(give_back, response) for response in opened]
+            barrier.wait(30)
+            client.close()
+            for result in results:
+                result.result(30)
+            assert client_sockets(server.port) == set()
+
+
+def test_a_client_that_is_let_go_closes_its_connections() -> None:
+    """Without a ResourceWarning, which would fail this test."""
+    with FaultServer(otherwise=[respond(image_by_name)]) as server:
+        api = oxide.ImagesApi(oxide.ApiClient(oxide.Configuration(server.url)))
+        VIEW(api)
+        assert len(client_sockets(server.port)) == 1
+        del api
+        gc.collect()
+        assert client_sockets(server.port) == set()
+
+
+BODIES: dict[str, bytes] = {
+    "length": answer(200, image("right") + b" " * 5000),
+    "chunked": chunked(image("right") + b" " * 5000),
+    "empty": answer(200, b""),
+    "refusal": answer(404, b"no"),
+    "no-content": answer(204, length=False),
+}
+UNREAD = {"length", "chunked", "refusal"}
+
+
+@pytest.mark.parametrize("what", BODIES)
+@pytest.mark.parametrize("reading", ["all", "some", "none"])
+@pytest.mark.parametrize("ending", ["with", "close", "release_conn", "collected"])
+def test_an_open_answer_gives_its_connection_back(what: str, reading: str, ending: str) -> None:
+    """For another use if it has been read to its end, and closed otherwise."""
+    kept = reading == "all" or (what not in UNREAD and ending != "collected")
+    if what == "refusal" and reading == "some":
+        kept = False
+    script: Script = [request, send(BODIES[what]), request, send(answer(200, image("next"))), stall]
+    other: Script = [request, send(answer(200, image("next"))), stall]
+    with FaultServer(script, other) as server, session(server.url) as client:
+        response = LIST(client.api, "_without_preload_content")
+        if reading == "all":
+            response.read()
+        elif reading == "some":
+            response.read(1)
+            kept = kept or (what not in UNREAD)
+        if ending == "with":
+            with response:
+                pass
+        elif ending != "collected":
+            getattr(response, ending)()
+            getattr(response, ending)()
+            with pytest.raises(oxide.ApiValueError, match="closed"):
+                response.read(1)
+        del response
+        gc.collect()
+        assert len(client_sockets(server.port)) == (1 if kept else 0)
+        assert VIEW(client.api).name == "next"
+        assert server.connections == (1 if kept else 2)
+
+
+def test_what_has_been_read_of_an_answer_outlives_it() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        with client.api.image_view_without_preload_content("right") as response:
+            body = response.read()
+        assert response.data == response.read() == body
+        assert response.json()["name"] == "right"
+        assert response.getheader("Content-Length") == str(len(body))
+        assert response.getheader("X-None", "default") == "default"
+        assert response.getheaders()["content-length"] == str(len(body))
+        assert repr(response) == "<RESTResponse 200>"
+
+
+def test_no_thread_is_started() -> None:
+    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        VIEW(client.api)
+        before = set(threading.enumerate())
+        for _ in range(3):
+            VIEW(client.api)
+            with suppress(oxide.ApiException):
+                CREATE(client.api)
+        assert set(threading.enumerate()) == before
+
+
+AT_EXIT = """
+import atexit, os, signal, sys, threading, weakref
+
+own = []
+def noting(name, function):
+    def note(*arguments, **options):
+        caller = sys._getframe(1).f_code.co_filename
+        if "/oxide/" in caller or "/urllib3/" in caller:
+            own.append((name, caller))
+        return function(*arguments, **options)
+    return note
+
+atexit.register = noting("atexit", atexit.register)
+threading._register_atexit = noting("threading", threading._register_atexit)
+os.register_at_fork = noting("fork", os.register_at_fork)
+signal.signal = noting("signal", signal.signal)
+threading.Thread.start = noting("thread", threading.Thread.start)
+
+import oxide
+client = oxide.ApiClient(oxide.Configuration(sys.argv[1], ssl_ca_cert=sys.argv[2]))
+assert oxide.ImagesApi(client).image_view("right").name == "right"
+asked = [finalizer for finalizer in weakref.finalize._registry if finalizer.alive and finalizer.atexit]
+print(own, [finalizer.peek()[1].__module__ for finalizer in asked], threading.active_count())
+"""
+
+
+def test_nothing_is_registered_for_the_end_of_the_interpreter(
+    server_tls: Any, ca_file: str, tmp_path: Path
+) -> None:
+    with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls) as server:
+        program = subprocess.run(
+            [sys.executable, "-c", AT_EXIT, server.url, ca_file],
+            check=False,
+            cwd=tmp_path,
+            env=dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (program.stdout, program.stderr) == ("[] [] 1\n", "")
+
+
+def interrupt() -> None:
+    """Press Ctrl-C."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> None:
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert threading.current_thread() is threading.main_thread()
+
+
+PLACES: dict[str, Script] = {
+    "sending": [arrival, do(interrupt), until_released, request, send(answer(200, image("wrong"))), stall],
+    "waiting": [request, do(interrupt), until_released, send(answer(200, image("wrong"))), stall],
+    "head": [request, send(b"HTTP/1.1 200 OK\r\nA:"), do(interrupt), until_released, stall],
+    "body": [request, send(answer(200, image("wrong"))[:-5]), do(interrupt), until_released, stall],
+    "chunk": [request, send(chunked(image("wrong"))[:-5]), do(interrupt), until_released, stall],
+}
+
+
+@pytest.mark.parametrize("call", [VIEW, CREATE], ids=repr)
+@pytest.mark.parametrize("place", PLACES)
+def test_ctrl_c_leaves_the_client_usable(place: str, call: Call) -> None:
+    with (
+        FaultServer(PLACES[place], otherwise=[respond(image_by_name)]) as server,
+        session(server.url) as client,
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            call(client.api)
+        assert client_sockets(server.port) == set()
+        server.released.set()
+        assert client.api.image_view("right").name == "right"
+        assert server.connections == 2
+        assert client.sleeps == []
+
+
+def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
+    with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
+        timer = threading.Thread(target=wait_for_connecting, args=(port,))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            VIEW(client.api, _request_timeout=30)
+        timer.join()
+        with pytest.raises(oxide.ApiTimeoutError):
+            VIEW(client.api, _request_timeout=0.05)
+
+
+def wait_for_connecting(port: int) -> None:
+    """Press Ctrl-C once there is a connection in the making to `port`."""
+    wanted = f"0100007F:{port:04X} 02"
+    while wanted not in Path("/proc/net/tcp").read_text():
+        pass
+    interrupt()
+
+
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # Python leaves this one to the garbage collector
+def test_ctrl_c_in_the_middle_of_a_handshake_leaves_the_client_usable(server_tls: Any, ca_file: str) -> None:
+    stalled: Script = [arrival, do(interrupt), until_released, stall]
+    with FaultServer(
+        stalled, otherwise=[lambda peer: peer.secure(server_tls), respond(image_by_name)]
+    ) as server:
+        url = server.url.replace("http:", "https:")
+        with session(url, ssl_ca_cert=ca_file) as client:
+            with pytest.raises(KeyboardInterrupt):
+                VIEW(client.api)
+            assert client_sockets(server.port) == set()
+            assert client.api.image_view("right").name == "right"
+
+
+def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
+    def pause(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with (
+        FaultServer([request], otherwise=[respond(image_by_name)]) as server,
+        session(server.url, sleep=pause) as client,
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            VIEW(client.api)
+        assert client.api.image_view("right").name == "right"
+
+
+@pytest.mark.parametrize("part", [answer(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
+def test_ctrl_c_while_an_open_answer_is_read_closes_it(part: bytes) -> None:
+    script: Script = [request, send(part), until_released, do(interrupt), stall]
+    with FaultServer(script, otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+        response = VIEW(client.api, "_without_preload_content")
+        server.released.set()
+        with pytest.raises(KeyboardInterrupt):
+            response.read()
+        with pytest.raises(oxide.ApiValueError, match="closed"):
+            response.read()
+        assert client_sockets(server.port) == set()
+        assert client.api.image_view("right").name == "right"
+
+
+class InterruptAt:
+    """A trace function that raises KeyboardInterrupt at the n-th line of what makes a call."""
+
+    FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
+
+    def __init__(self, lines: int) -> None:
+        self.left = lines
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Trace the functions of these files, and no others."""
+        return self.line if any(part in frame.f_code.co_filename for part in self.FILES) else None
+
+    def line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Count lines."""
+        if event == "line":
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return self.line
+
+
+@pytest.mark.parametrize("form", ["", "_without_preload_content"])
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # before anybody could have closed it
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) -> None:
+    """A later call gets its own answer, whichever line the one before it has ended at."""
+
+    def make(text: bytes) -> bytes:
+        good = image_by_name(text)
+        body = good.partition(b"\r\n\r\n")[2]
+        return {
+            "length": good,
+            "chunked": chunked(body, size=200),
+            # So that every call makes a connection.
+            "close": answer(200, body, "Connection: close"),
+        }[framing]
+
+    with FaultServer(otherwise=[respond(make)]) as server, session(server.url) as client:
+        view: Callable[[str], Any] = getattr(client.api, f"image_view{form}")
+        interrupted = True
+        lines = 0
+        while interrupted:
+            sys.settrace(InterruptAt(lines))
+            try:
+                result = view(f"interrupted-{lines}")
+                if form:
+                    with result:
+                        result.read()
+            except KeyboardInterrupt:
+                pass
+            else:
+                interrupted = False
+            finally:
+                sys.settrace(None)
+            result = None
+            assert client.api.image_view(f"right-{lines}").name == f"right-{lines}"
+            lines += STRIDE
+        assert lines > 200
+        gc.collect()
+        assert len(client_sockets(server.port)) == (0 if framing == "close" else 1)
