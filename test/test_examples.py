@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -140,6 +141,7 @@ def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         pytest.fail(f"{example} fails:\n{done.stdout}", pytrace=False)
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     """Return the fragments that a link to a page may have: GitHub's for headings, and those set in HTML."""
     text = page.read_text("utf-8")
