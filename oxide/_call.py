@@ -16,7 +16,7 @@ from oxide._encoding import encode_body, encode_target, location
 from oxide._operations import Operation
 from oxide._retry import Attempt, Failure, Policy, parse_http_date, parse_retry_after
 from oxide._secrets import Headers, Secret, checked_token, masked
-from oxide._settings import check_seconds
+from oxide._settings import check_seconds, suggestion
 from oxide._wire import Exchange
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
@@ -177,7 +177,7 @@ class Engine:
                         response.data  # noqa: B018 - read here, so that a cut answer counts as a failed attempt
                 elif preload:
                     limit = min(_MAX_KEPT_BODY, self.configuration.max_response_bytes)
-                    failure = _answered(response, limit)
+                    failure = _answered(response, limit, with_token="authorization" in headers)
                 else:
                     failure = class_for(response.status, None)(
                         response.status, response.reason, retry_after=_retry_after(response.headers)
@@ -266,6 +266,8 @@ def _check_options(operation: Operation[Any], options: RequestOptions) -> None:
             message = f"{operation.id}() got an unexpected keyword argument {name!r}"
             if name in {"_content_type", "_host_index"}:
                 message += ", which generated clients have: see docs/migrating.md"
+            else:
+                message += suggestion(name, (*operation.query, *sorted(RequestOptions.__optional_keys__)))
             raise ApiTypeError(message)
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
@@ -331,7 +333,7 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
     )
 
 
-def _answered(response: RESTResponse, limit: int) -> ApiException:
+def _answered(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
     """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
     body = b""
     with suppress(ApiException):
@@ -359,7 +361,7 @@ def _answered(response: RESTResponse, limit: int) -> ApiException:
         message=message,
         request_id=request_id or response.headers.get("x-request-id"),
         retry_after=_retry_after(response.headers),
-        hint=_hint(response.status, message, location_header),
+        hint=_hint(response.status, code, message, location_header, with_token=with_token),
     )
 
 
@@ -376,8 +378,16 @@ def _str_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _hint(status: int, message: str | None, target: str | None) -> str | None:
+def _hint(
+    status: int, code: str | None, message: str | None, target: str | None, *, with_token: bool
+) -> str | None:
     """Return what to do about an answer, where that is known."""
+    if status == 401 and not with_token:
+        return "no token was sent: set access_token, or use from_environment()"
+    if status == 404 and code is None:
+        return "the server has no such path: check the one in host"
+    if message == "Cannot promote a silo image":
+        return "an image given by name alone is taken for one of the silo: give its project as well"
     if status == 400 and message and message.startswith("server does not support this API version"):
         return "the rack is older than the api_version of the Configuration: set an older one, or None"
     if 300 <= status < 400:

@@ -7,6 +7,10 @@ from typing import Any, Final, NoReturn, Self, SupportsIndex
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 MASK: Final = "<hidden>"
+_MASKED_TEXT: Final = (
+    f"holds {MASK!r}, which is what a masked token becomes in an f-string or by str(): leave the header to "
+    "access_token or _request_auth, or put the text together with +"
+)
 
 # Headers whose value may be shown; any other may be a credential.
 _SHOWN: Final = frozenset({"accept", "accept-encoding", "api-version", "content-type", "user-agent"})
@@ -116,6 +120,9 @@ def checked_token(token: object, name: str = "access_token") -> Secret:
     if token.lower().startswith("bearer "):
         message = f"{name} must be the token alone, without 'Bearer'"
         raise ConfigurationError(message)
+    if MASK in token:
+        message = f"{name} {_MASKED_TEXT}"
+        raise ConfigurationError(message)
     if not _TOKEN.fullmatch(token):
         message = f"{name} holds white space, a control character or a character outside ASCII (not shown)"
         raise ConfigurationError(message)
@@ -140,6 +147,9 @@ class Headers(MutableMapping[str, str]):
             raise ApiValueError(message)
         if name.lower() in _FRAMING:
             message = f"header {name}: it is set by the transport, which frames the message"
+            raise ApiValueError(message)
+        if MASK in value:
+            message = f"header {name} {_MASKED_TEXT}"
             raise ApiValueError(message)
         if not _HEADER_VALUE.fullmatch(value):
             message = f"header {name}: the value holds a control character or one outside Latin-1 (not shown)"

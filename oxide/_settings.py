@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
@@ -28,9 +28,9 @@ _MAX_SECONDS: Final = (2**31 - 1) // 1000
 
 SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
 
-_DROPPED: Final = frozenset(
+_CREDENTIALS: Final = frozenset({"api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"})
+_DROPPED: Final = _CREDENTIALS | frozenset(
     {
-        *("api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"),
         *("server_index", "server_variables", "server_operation_index", "server_operation_variables"),
         *("ignore_operation_servers", "safe_chars_for_path_param", "client_side_validation"),
         *("datetime_format", "date_format", "temp_folder_path", "logger", "logger_file", "logger_format"),
@@ -63,11 +63,17 @@ def check_setting(name: str, value: Any) -> Any:
 def no_such_setting(name: str) -> str:
     """Return what to tell about a setting that does not exist."""
     if name in _DROPPED:
-        return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md"
+        instead = "; use access_token" if name in _CREDENTIALS else ""
+        return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md{instead}"
+    return f"there is no setting {name!r}{suggestion(name, _CHECKS)}"
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the known one that is most like it, if one is."""
     from difflib import get_close_matches
 
-    close = get_close_matches(name, _CHECKS, 1)
-    return f"there is no setting {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+    close = get_close_matches(name, known, 1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_seconds(name: str, value: Any) -> float | None:

@@ -53,6 +53,9 @@ class ApiClient:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
+        if configuration is not None and not isinstance(configuration, Configuration):
+            message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
+            raise ApiTypeError(message)
         self._configuration = Configuration.get_default() if configuration is None else configuration
         self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
         if header_name is not None:

@@ -203,6 +203,12 @@ class Configuration:
         self.debug = debug
         self._check()
 
+    # Hidden from type checkers, which would take any name for known.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise ApiAttributeError(no_such_setting(name))
+
     def __setattr__(self, name: str, value: Any) -> None:
         value = masked_setting(name, value)
         if name not in SETTINGS:

@@ -79,6 +79,7 @@ class ApiException(OpenApiException):
         outcome: `not sent` (the request never left), `unknown` (it left, and the server may have acted) or `answered`.
         attempts: one `oxide.Attempt` for each try, in order.
         retry_after: how long the server asks to wait, in seconds, or None.
+        hint: what to do about it, where that is known, or None.
     """
 
     # Whether the connection failed in a way that another one may not; read by the replay decision.
@@ -118,7 +119,7 @@ class ApiException(OpenApiException):
         self.outcome: Outcome = outcome
         self.attempts: tuple[Attempt, ...] = tuple(attempts)
         self.retry_after = retry_after
-        self._hint = hint
+        self.hint = hint
 
     def __str__(self) -> str:
         """Return one line: status, code, message, operation, request ID, tries, and what to do where that is known."""
@@ -134,7 +135,7 @@ class ApiException(OpenApiException):
         if known := ", ".join(fact for fact in facts if fact):
             # The facts stay readable however long the server's message is.
             text = f"{_one_line(text, _MAX_TEXT - len(known.encode()) - 3)} ({known})"
-        return _one_line(text, _MAX_TEXT) + (f"; {self._hint}" if self._hint else "")
+        return _one_line(text, _MAX_TEXT) + (f"; {self.hint}" if self.hint else "")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"

@@ -300,5 +300,7 @@ class Transport:
             failure.reason = (
                 f"{failure.reason} (host {self._host.name!r}; trusted CA certificates: {trusted})"
             )
+        if failure.outcome == "not sent" and self._configuration._source("host") == "default":
+            failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
         if self._proxy is not None and failure.outcome == "not sent":
             failure.reason = f"proxy {self._proxy.url}: {failure.reason}"

@@ -26,6 +26,7 @@ from oxide._settings import mask_settings, masked_setting
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
+from oxide.exceptions import ApiTypeError
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
@@ -50,6 +51,11 @@ class ImagesApi:
     """
 
     def __init__(self, api_client: ApiClient | None = None) -> None:
+        if isinstance(api_client, Configuration):
+            message = (
+                "ImagesApi: expected an ApiClient, got a Configuration: ImagesApi(ApiClient(configuration))"
+            )
+            raise ApiTypeError(message)
         self.api_client = ApiClient.get_default() if api_client is None else api_client
         self._owns_client = False
 

@@ -1,0 +1,124 @@
+"""Mistakes that a first program makes end in a message that says what to do."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import oxide
+from oxide.testing import Answer, Simulator
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        running.create_project("my-project")
+        running.create_image("alpine", "my-project")
+        yield running
+
+
+def images(configuration: oxide.Configuration) -> oxide.ImagesApi:
+    return oxide.ImagesApi(oxide.ApiClient(configuration))
+
+
+def test_a_client_without_a_token_says_so(simulator: Simulator) -> None:
+    with pytest.raises(oxide.UnauthorizedException, match="no token was sent: set access_token") as caught:
+        images(oxide.Configuration(simulator.url)).image_list()
+    assert caught.value.hint is not None
+    with pytest.raises(oxide.UnauthorizedException) as refused:
+        images(oxide.Configuration(simulator.url, access_token="oxide-token-0")).image_list()
+    assert refused.value.hint is None
+
+
+def test_a_client_without_a_host_says_so() -> None:
+    configuration = oxide.Configuration(resolve={"localhost": "127.0.0.9"}, max_retries=0)
+    with pytest.raises(oxide.ApiConnectionError, match="; host is not set: "):
+        images(configuration).image_list()
+
+
+def test_a_wrong_base_path_is_told(simulator: Simulator) -> None:
+    configuration = oxide.Configuration(f"{simulator.url}/v1", access_token=simulator.token)
+    with pytest.raises(oxide.NotFoundException, match="no such path: check the one in host"):
+        images(configuration).image_list()
+
+
+def test_a_name_without_its_project_is_told(simulator: Simulator) -> None:
+    with pytest.raises(oxide.BadRequestException, match="give its project as well"):
+        images(simulator.configuration()).image_promote("alpine")
+
+
+def test_other_answers_have_no_hint(simulator: Simulator) -> None:
+    simulator.fail_next(Answer(500))
+    with pytest.raises(oxide.ServiceException) as caught:
+        images(simulator.configuration()).image_list()
+    assert caught.value.hint is None
+
+
+HIDDEN: list[Callable[[oxide.ImagesApi, oxide.Configuration], object]] = [
+    lambda api, own: api.image_list(_headers={"Authorization": f"Bearer {own.access_token}"}),
+    lambda api, own: api.image_list(_headers={"X-Token": str(own.access_token)}),
+    lambda api, own: api.image_list(_request_auth=str(own.access_token)),
+    lambda api, own: api.image_list(_request_auth=lambda: f"{own.access_token}"),
+    lambda api, own: api.api_client.set_default_header("Authorization", f"Bearer {own.access_token}"),
+    lambda api, own: oxide.Configuration(access_token=f"{own.access_token}"),
+]
+
+
+@pytest.mark.parametrize("use", HIDDEN, ids=range(len(HIDDEN)))
+def test_the_mask_of_a_token_is_never_sent(
+    simulator: Simulator, use: Callable[[oxide.ImagesApi, oxide.Configuration], object]
+) -> None:
+    configuration = simulator.configuration()
+    with pytest.raises(oxide.ApiValueError, match=r"holds '<hidden>', which is what a masked token becomes"):
+        use(images(configuration), configuration)
+    assert simulator.requests == []
+
+
+def test_a_token_put_together_with_plus_is_sent(simulator: Simulator) -> None:
+    token = simulator.configuration().access_token
+    assert isinstance(token, str)
+    client = oxide.ApiClient(oxide.Configuration(simulator.url), "Authorization", "Bearer " + token)
+    assert oxide.ImagesApi(client).image_list().items == []
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("_request_timout", "_request_timeout"),
+        ("timeout", "_request_timeout"),
+        ("projet", "project"),
+        ("_header", "_headers"),
+    ],
+)
+def test_a_misspelled_option_is_told_with_the_one_meant(
+    simulator: Simulator, option: str, meant: str
+) -> None:
+    misspelled: dict[str, Any] = {option: "x"}
+    with pytest.raises(
+        oxide.ApiTypeError, match=rf"unexpected keyword argument '{option}'; did you mean '{meant}'\?"
+    ):
+        images(simulator.configuration()).image_list(**misspelled)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"), [("token", "did you mean 'access_token'"), ("qqqq", "there is no setting 'qqqq'$")]
+)
+def test_a_misspelled_setting_is_told(setting: str, told: str) -> None:
+    misspelled: dict[str, Any] = {setting: "x"}
+    with pytest.raises(oxide.ApiTypeError, match=told):
+        oxide.Configuration(**misspelled)
+
+
+@pytest.mark.parametrize("name", ["api_key", "username"])
+def test_the_credentials_of_generated_clients_lead_to_access_token(name: str) -> None:
+    with pytest.raises(oxide.ApiAttributeError, match="use access_token"):
+        getattr(oxide.Configuration(), name)
+
+
+def test_objects_in_the_wrong_place_are_told() -> None:
+    wrong: Any = oxide.Configuration()
+    with pytest.raises(oxide.ApiTypeError, match=r"ImagesApi\(ApiClient\(configuration\)\)"):
+        oxide.ImagesApi(wrong)
+    text: Any = "https://my.rack"
+    with pytest.raises(oxide.ApiTypeError, match="expected a Configuration, got str"):
+        oxide.ApiClient(text)
