@@ -22,6 +22,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from oxide.testing import Simulator
+from oxide.testing._demo import seed_demo
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -33,16 +34,10 @@ SECONDS = 60
 def prepare(simulator: Simulator) -> dict[str, str]:
     """Fill a simulator as the examples expect it, and return the environment variables that they may read.
 
-    There are the projects `my-project` and `other-project`; in `my-project` the snapshot `my-snapshot`, whose ID is
-    in `SNAPSHOT_ID`, and the images `alpine-edge` and `debian-12`; in the silo the image `ubuntu-24-04`. `OXIDE_HOST`
-    and `OXIDE_TOKEN` are those of the silo's administrator.
+    It is what `python -m oxide.testing --demo` has and tells. `OXIDE_HOST` and `OXIDE_TOKEN` are those of the silo's
+    administrator, and `SNAPSHOT_ID` is that of `my-snapshot` in `my-project`.
     """
-    simulator.create_project("my-project")
-    simulator.create_project("other-project")
-    snapshot = simulator.create_snapshot("my-snapshot", project="my-project")
-    simulator.create_image("alpine-edge", "my-project", os="alpine", version="edge")
-    simulator.create_image("debian-12", "my-project", os="debian", version="12")
-    simulator.create_image("ubuntu-24-04", os="ubuntu", version="24.04")
+    snapshot = seed_demo(simulator)
     return {"OXIDE_HOST": simulator.url, "OXIDE_TOKEN": simulator.token, "SNAPSHOT_ID": str(snapshot)}
 
 

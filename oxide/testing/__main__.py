@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
-from oxide.testing._demo import seed_demo
+from oxide.testing._demo import DEMO, seed_demo
 from oxide.testing._simulator import Simulator
 
 # Some systems run no signal handler while a thread waits without a limit.
 _SIGNAL_CHECK_SECONDS: Final = 0.5
+_PORT_MAX: Final = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,13 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         simulator = Simulator(options.host, options.port, options.database, token=options.token)
         simulator.start()
-    except (OSError, ValueError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
+        print(f"The simulator cannot start: {options.database}: {error}", file=sys.stderr)
+        return 1
+    except (OSError, ValueError) as error:
         print(f"The simulator cannot start: {error}", file=sys.stderr)
         return 1
     try:
-        if options.demo:
-            seed_demo(simulator)
-        print(_greeting(simulator), flush=True)
+        snapshot = seed_demo(simulator) if options.demo else None
+        print(_greeting(simulator, snapshot), flush=True)
         while not stopped.wait(_SIGNAL_CHECK_SECONDS):
             pass
     finally:
@@ -42,15 +46,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _greeting(simulator: Simulator) -> str:
-    return (
-        f"A simulated Oxide images service answers at {simulator.url}\n"
-        f"to its administrator's token {simulator.token}\n"
-        "until Ctrl-C. In the shell that is to use it:\n"
-        "\n"
-        f"export OXIDE_HOST={shlex.quote(simulator.url)}\n"
-        f"export OXIDE_TOKEN={shlex.quote(simulator.token)}\n"
-    )
+def _greeting(simulator: Simulator, snapshot: UUID | None) -> str:
+    # A server may listen on every address, but a client calls one, and sends a token over plain http to none but
+    # loopback.
+    host = simulator.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    lines = [
+        f"A simulated Oxide images service answers at {simulator.url}",
+        f"to its administrator's token {simulator.token}",
+        "until Ctrl-C. In the shell that is to use it:",
+        "",
+        f"export OXIDE_HOST={shlex.quote(host)}",
+        f"export OXIDE_TOKEN={shlex.quote(simulator.token)}",
+    ]
+    if snapshot is not None:
+        lines += [f"export SNAPSHOT_ID={snapshot}", "", f"It began with {DEMO}."]
+    return "\n".join([*lines, ""])
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _PORT_MAX:
+        message = f"a port is a number from 0 to {_PORT_MAX}, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,13 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m oxide.testing", description="Simulate the Oxide images service on this machine."
     )
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: any free one)")
+    parser.add_argument("--port", type=_port, default=0, help="the port to listen on (default: any free one)")
     parser.add_argument("--database", metavar="PATH", help="the file to keep everything in (default: memory)")
     parser.add_argument("--token", help="the administrator's token (default: the database's, or a new one)")
     parser.add_argument(
         "--demo",
         action="store_true",
-        help="begin with some projects, snapshots and images, unless they are there",
+        help="begin with what the documentation's examples expect: projects, a snapshot and images",
     )
     return parser
 

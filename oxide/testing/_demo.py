@@ -1,28 +1,35 @@
-"""Something to look at: two projects, their snapshots, and images in every scope."""
+"""What the examples of the documentation expect to find: `python -m oxide.testing --demo` has it too."""
 
+from contextlib import suppress
 from typing import Final
+from uuid import UUID
 
 from oxide.testing._simulator import Simulator
 
-PROJECTS: Final = ("web", "database")
-SNAPSHOT: Final = "debian-13-root"
+DEMO: Final = (
+    "the projects my-project and other-project; in my-project the snapshot my-snapshot "
+    "and the images alpine-edge and debian-12; in the silo the image ubuntu-24-04"
+)
 
 
-def seed_demo(simulator: Simulator) -> None:
-    """Create the demonstration's projects, snapshots and images; a database that has them stays as it is."""
-    try:
-        simulator.create_project(PROJECTS[0])
-    except ValueError:
-        return
-    for project in PROJECTS[1:]:
-        simulator.create_project(project)
-    for project in PROJECTS:
-        simulator.create_snapshot(SNAPSHOT, project, size=8 * 2**30, block_size=4096)
-    simulator.create_image(
-        "debian-13", os="debian", version="13", description="For everybody", size=8 * 2**30
-    )
-    simulator.create_image("alpine-edge", description="For everybody")
-    simulator.create_image("nginx", "web", os="debian", version="13", description="Debian with nginx")
-    simulator.create_image(
-        "postgresql", "database", os="debian", version="13", description="Debian with PostgreSQL"
-    )
+def seed_demo(simulator: Simulator) -> UUID:
+    """Create what `DEMO` tells, and return the ID of the snapshot.
+
+    Of a database that has the snapshot nothing is changed, and in any other what has these names is kept.
+    """
+    with simulator._seeding() as store:
+        found = store.snapshot_id("my-snapshot", "my-project")
+    if found is not None:
+        return UUID(found)
+    for project in ("my-project", "other-project"):
+        with suppress(ValueError):
+            simulator.create_project(project)
+    for name, home, os, version in (
+        ("alpine-edge", "my-project", "alpine", "edge"),
+        ("debian-12", "my-project", "debian", "12"),
+        ("ubuntu-24-04", None, "ubuntu", "24.04"),
+    ):
+        with suppress(ValueError):
+            simulator.create_image(name, home, os=os, version=version)
+    # The last, so that it is there only if the rest is.
+    return simulator.create_snapshot("my-snapshot", "my-project")

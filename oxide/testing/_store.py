@@ -184,6 +184,15 @@ class Store:
         row = self._row(query, (str(snapshot_id),))
         return None if row is None else {"project_id": row[0], "size": row[1], "block_size": row[2]}
 
+    def snapshot_id(self, name: str, project: str) -> str | None:
+        """Return the ID of the snapshot of that name in the project of that name, or None where there is none."""
+        query = (
+            "SELECT snapshot.id FROM snapshot JOIN project ON project.id = project_id "
+            "WHERE snapshot.name = ? AND project.name = ?"
+        )
+        row = self._row(query, (name, project))
+        return None if row is None else str(row[0])
+
     def add_images(self, images: Iterable[ImageRow]) -> None:
         """Add images as they are; a name that is taken in its scope is a `NameTaken`."""
         with _name_conflicts():

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from simulator_http import Caller
 
+from oxide import ImagesApi
+from oxide.testing import Simulator
+
 
 class Running:
     """A program that has said where it listens; a `Caller` can call it like a simulator."""
@@ -19,14 +22,17 @@ class Running:
     def __init__(self, process: subprocess.Popen[str]):
         assert process.stdout
         self.process = process
+        self.output = process.stdout
         self.greeting = ""
-        while "OXIDE_TOKEN" not in self.greeting:
-            line = process.stdout.readline()
+        # A blank line comes before the exports and another one after them.
+        while self.greeting.count("\n\n") < 2:
+            line = self.output.readline()
             assert line, "the program ended"
             self.greeting += line
-        exports = dict(re.findall(r"^export (\w+)=(\S+)$", self.greeting, re.MULTILINE))
+        exports = dict(re.findall(r"^export (\w+)='?([^'\s]+)'?$", self.greeting, re.MULTILINE))
         self.url: str = exports["OXIDE_HOST"]
         self.token: str = exports["OXIDE_TOKEN"]
+        self.snapshot: str | None = exports.get("SNAPSHOT_ID")
 
     def stop(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal and return the exit status and what was logged."""
@@ -46,10 +52,23 @@ def run(*arguments: str) -> Iterator[Running]:
             process.kill()
 
 
+def fail(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program, which is to end by itself."""
+    command = [sys.executable, "-W", "error", "-m", "oxide.testing", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def image_of(snapshot: str | None) -> dict[str, object]:
+    """Return the request body for an image of a snapshot."""
+    source = {"type": "snapshot", "id": snapshot}
+    return {"name": "new", "description": "", "os": "", "version": "", "source": source}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_logs_and_stops(number: signal.Signals) -> None:
     with run() as running:
         assert running.url.startswith("http://127.0.0.1:")
+        assert running.snapshot is None
         with contextlib.closing(Caller(running)) as call:
             assert call("GET", "/v1/images?limit=5").json == {"next_page": None, "items": []}
             assert call("PUT", "/v1/images").status == 405
@@ -66,23 +85,97 @@ def test_database_and_token_outlive_it(tmp_path: Path) -> None:
     with run("--database", database, "--demo", "--token", "oxide-token-mine") as running:
         assert running.token == "oxide-token-mine"
         with contextlib.closing(Caller(running)) as call:
-            assert call("DELETE", "/v1/images/alpine-edge").status == 204
+            assert call("DELETE", "/v1/images/debian-12?project=my-project").status == 204
+        snapshot = running.snapshot
         assert running.stop(signal.SIGTERM)[0] == 0
     with run("--database", database, "--demo") as running:
         assert running.token == "oxide-token-mine"
+        assert running.snapshot == snapshot is not None
         with contextlib.closing(Caller(running)) as call:
-            assert call("GET", "/v1/images").names == ["debian-13"]
-            assert call("GET", "/v1/images?project=web").names == ["nginx"]
-            assert call("GET", "/v1/images?project=database").names == ["postgresql"]
+            assert call("GET", "/v1/images?project=my-project").names == ["alpine-edge"]
         assert running.stop(signal.SIGTERM)[0] == 0
 
 
-def test_it_says_why_it_cannot_start(tmp_path: Path) -> None:
+def test_demo_has_what_it_tells() -> None:
+    with run("--demo") as running, contextlib.closing(Caller(running)) as call:
+        created = call("POST", "/v1/images?project=my-project", image_of(running.snapshot))
+        assert created.status == 201
+        # Not every project has the snapshot.
+        assert call("POST", "/v1/images?project=other-project", image_of(running.snapshot)).status == 400
+        images = {
+            scope: [
+                (image["name"], image["os"], image["version"]) for image in call("GET", target).json["items"]
+            ]
+            for scope, target in (
+                ("silo", "/v1/images"),
+                ("my-project", "/v1/images?project=my-project"),
+                ("other-project", "/v1/images?project=other-project"),
+            )
+        }
+        assert images == {
+            "silo": [("ubuntu-24-04", "ubuntu", "24.04")],
+            "my-project": [("alpine-edge", "alpine", "edge"), ("debian-12", "debian", "12"), ("new", "", "")],
+            "other-project": [],
+        }
+        told = running.output.readline()
+        for name in (
+            "my-project",
+            "other-project",
+            "my-snapshot",
+            "alpine-edge",
+            "debian-12",
+            "ubuntu-24-04",
+        ):
+            assert re.search(rf"\b{name}\b", told)
+
+
+def test_demo_leaves_what_a_database_has(tmp_path: Path) -> None:
+    database = tmp_path / "state.db"
+    with Simulator(database=database) as simulator:
+        simulator.create_project("my-project")
+        simulator.create_project("web")
+        simulator.create_image("debian-12", "my-project", version="mine")
+        simulator.create_snapshot("my-snapshot", "web")
+    with run("--database", str(database), "--demo") as running, contextlib.closing(Caller(running)) as call:
+        assert call("POST", "/v1/images?project=my-project", image_of(running.snapshot)).status == 201
+        assert call("GET", "/v1/images?project=my-project").names == ["alpine-edge", "debian-12", "new"]
+        assert call("GET", "/v1/images/debian-12?project=my-project").json["version"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("localhost", "localhost")],
+)
+def test_it_tells_an_address_that_the_client_takes(host: str, called: str) -> None:
+    with run("--host", host) as running:
+        assert running.url.rpartition(":")[0] == f"http://{called}"
+        with ImagesApi.from_environment(running.url, running.token) as images:
+            assert images.image_list().items == []
+
+
+@pytest.mark.parametrize("port", ["65536", "99999", "-1", "http", ""])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    failed = fail("--port", port)
+    assert failed.returncode == 2
+    assert failed.stderr.endswith(f"argument --port: a port is a number from 0 to 65535, not {port!r}\n")
+
+
+@pytest.mark.parametrize("content", [None, "no database" * 100])
+def test_a_database_that_cannot_be_used_is_named(content: str | None, tmp_path: Path) -> None:
+    database = tmp_path / "missing" / "state.db"
+    if content is not None:
+        database.parent.mkdir()
+        database.write_text(content)
+    failed = fail("--database", str(database))
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"The simulator cannot start: {database}: ")
+
+
+def test_it_says_why_it_cannot_start() -> None:
     with run() as running:
         port = running.url.rpartition(":")[2]
-        for arguments in (["--port", port], ["--token", "mine"], ["--database", str(tmp_path)]):
-            command = [sys.executable, "-W", "error", "-m", "oxide.testing", *arguments]
-            failed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        for arguments in (["--port", port], ["--token", "mine"]):
+            failed = fail(*arguments)
             assert failed.returncode == 1
             assert failed.stderr.startswith("The simulator cannot start: ")
             assert len(failed.stderr.splitlines()) == 1
