@@ -5,8 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
     "host of no profile, though the environment has a token for it": (
         {"host": "variable.test"}, VARIABLES, ("host is https://variable.test", "OXIDE_TOKEN goes to OXIDE_HOST alone"),
     ),
+    "host of no profile, as one begins": ({"host": "https://alpha"}, {}, ("host is https://alpha, but",)),
     "host of a profile, by plain http": ({"host": "http://alpha.test"}, {}, ("host is http://alpha.test",)),
     "host of a profile, at another port": ({"host": "alpha.test:8443"}, {}, ("host is https://alpha.test:8443",)),
     "host of a profile, below another path": ({"host": "alpha.test/x"}, {}, ("host is https://alpha.test/x",)),
@@ -474,7 +476,7 @@ EXPIRED = [
 
 
 @pytest.mark.parametrize("text", EXPIRED)
-def test_an_expired_token_is_warned_of(text: str, config_dir: Path) -> None:
+def test_an_expired_token_is_warned_of(text: str, config_dir: Path, far_west: None) -> None:
     """However the time is written; the token is used all the same, since only the server knows."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
     with pytest.warns(UserWarning, match="expired") as caught:

@@ -138,6 +138,23 @@ except oxide.ApiException as error:
         assert "trusted CA certificates: the system's (none found)" in error
 
 
+def test_other_authorities_replace_those_of_the_system(
+    authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the system trusts is not trusted then."""
+    monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
+    ask(trusting(authority, tls_server, ca_cert_data=None))
+    other = _another_ca(authority)
+    both: list[dict[str, Any]] = [
+        {"ca_cert_data": Path(other).read_text()},
+        {"ca_cert_data": None, "ssl_ca_cert": other},
+    ]
+    for settings in both:
+        with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
+            ask(trusting(authority, tls_server, **settings))
+    assert len(tls_server.received) == 1
+
+
 def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Authority) -> None:
     """Whoever trusts an intermediate CA, trusts it without its root, on every Python alike."""
     intermediate = authority.ca.create_child_ca()
