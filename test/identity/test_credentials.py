@@ -463,6 +463,16 @@ def test_credentials_of_the_user_alone_are_fine(mode: int, config_dir: Path) -> 
     assert oxide.Configuration.from_environment().host == "https://beta.test"
 
 
+@pytest.fixture
+def far_west(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Move this process to another time zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "WST+10")
+        time.tzset()
+        yield
+    time.tzset()
+
+
 EXPIRED = [
     '"2024-05-06 07:08:09 UTC"',
     '"2024-05-06 07:08:09.123456789 UTC"',
