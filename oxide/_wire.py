@@ -323,7 +323,7 @@ class WireConnection(_Base):
         return exchange
 
     def _new_conn(self) -> socket.socket:
-        host = self.resolve.get(self.host.lower(), self._dns_host)
+        host = self.resolve.get(self.host, self.host)
         try:
             addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:

@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from core_support import NEW_IMAGE
+
+import oxide
 from transport.calls import image, open_sockets
 from transport.fault_server import (
     FaultServer,
@@ -34,8 +36,6 @@ from transport.fault_server import (
     reset,
     stall,
 )
-
-import oxide
 
 CAP: Final = 20_000
 OPERATIONS: Final = ("create", "delete", "demote", "list", "promote", "view")
@@ -228,7 +228,8 @@ class Soak:
         if operation == "create":
             got = self.api.image_create({**NEW_IMAGE, "name": name}, **options).name
         elif operation == "delete":
-            got = self.api.image_delete(name, **options) or name
+            self.api.image_delete(name, **options)
+            got = name
         elif operation == "demote":
             got = self.api.image_demote(name, "proj", **options).name
         elif operation == "list":

@@ -271,10 +271,26 @@ def test_a_request_that_the_server_does_not_read_has_left(call: Call) -> None:
         session(server.url, socket_options=small) as client,
     ):
         with pytest.raises(oxide.ApiTimeoutError) as raised:
-            call(client.api, _headers={"X": "x" * 2**22}, _request_timeout=0.3)
+            call(client.api, _headers={"X": "x" * 2**20}, _request_timeout=0.3)
         assert server.connections == 1
     assert raised.value.outcome == "unknown"
     assert raised.value.reason == WHOLE
+
+
+@pytest.mark.parametrize("call", [CREATE], ids=repr)
+def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> None:
+    """Its headers have only just left, when the time is over; its body stays here."""
+    clock = FakeClock()
+    small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
+    with (
+        FaultServer([part_of_request, do(lambda: clock.advance(301)), request]) as server,
+        session(server.url, socket_options=small, clock=clock) as client,
+    ):
+        with pytest.raises(oxide.ApiTimeoutError) as raised:
+            call(client.api, _headers={"X": "x" * 2**20})
+        assert server.connections == 1
+    assert server.requests == []
+    assert (raised.value.reason, raised.value.outcome) == (WHOLE, "unknown")
 
 
 def until_the_end(peer: Any) -> None:

@@ -65,6 +65,17 @@ def test_all_is_well_with_the_right_certificate(call: Call, server_tls: ssl.SSLC
         assert server.connections == 1
 
 
+def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SSLContext) -> None:
+    script = [request, send(answer(200, LIST.body)), request, send(answer(200, LIST.body)), stall]
+    with FaultServer(script, tls=server_tls) as server:
+        with pytest.warns(UserWarning, match="verify_ssl=False") as warned:
+            client = oxide.ApiClient(oxide.Configuration(server.url, verify_ssl=False))
+        assert len(warned) == 1
+        with client:
+            LIST(oxide.ImagesApi(client))
+            LIST(oxide.ImagesApi(client))
+
+
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_an_unknown_authority_names_the_file_that_does_not_know_it(
     call: Call, server_tls: ssl.SSLContext, tmp_path: Path
