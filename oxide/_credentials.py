@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -219,16 +220,15 @@ def _expiry(text: object) -> datetime | None:
     if not re.search(r"[0-9]{4}", str(text)):
         return None
     try:
-        moment = parser.parse(str(text), tzinfos=_zone)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return parser.parse(str(text), tzinfos=_zone).astimezone(UTC)
     except (ValueError, ArithmeticError):
         return None
 
 
 def _zone(name: str | None, offset: int | None) -> timezone:  # noqa: ARG001 - as dateutil calls it
-    # Given this, dateutil does not warn of names that it does not know; such a time counts as UTC.
+    # Given this, dateutil does not warn of names that it does not know; such a time, or one without, counts as UTC.
     return UTC if offset is None else timezone(timedelta(seconds=offset))
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
