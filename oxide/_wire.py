@@ -178,7 +178,8 @@ def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
 class _Response(http.client.HTTPResponse):
     """An answer that is read by the letter: what is wrong in its framing is an error, what is too much is noticed."""
 
-    fp: Any
+    # For `close`, which an answer that was interrupted in the making still goes through.
+    fp: Any = None
 
     def __init__(self, connection: "WireConnection", method: str | None) -> None:
         self._wire = connection
