@@ -22,6 +22,16 @@ _NAVIGATION: Final = """
 :glob:
 :hidden:
 
+quickstart
+authentication
+configuration
+paging
+errors
+retries-and-timeouts
+recipes
+testing
+performance
+migrating
 [a-z]*
 ```
 

@@ -175,7 +175,7 @@ class BadRequestException(ApiException):
 
 
 class ObjectAlreadyExists(BadRequestException):
-    """400 with the code `ObjectAlreadyExists`: the name is taken. See `ImagesApi.image_ensure`."""
+    """400 with the code `ObjectAlreadyExists`: the name is taken. `ImagesApi.image_ensure` raises it by itself as well."""
 
 
 class UnauthorizedException(ApiException):

@@ -7,7 +7,7 @@ with Simulator() as simulator:
     print(simulator.url, simulator.token)
 ```
 
-It needs what `pip install oxide[testing]` adds, and the client never imports it.
+It needs what the extra `testing` adds, and the client never imports it.
 """
 
 from typing import TYPE_CHECKING
