@@ -112,6 +112,9 @@ class exchanging:  # noqa: N801 - used like a function
 class _Reader(io.RawIOBase):
     """A socket's bytes, each read of them within the time left."""
 
+    # Where Ctrl-C leaves an object half made, it is closed all the same.
+    _file: Any = None
+
     def __init__(self, sock: Any, exchange: Exchange) -> None:
         self._sock = sock
         # The file keeps the socket open where http.client closes it with a body still to be read.
@@ -133,7 +136,7 @@ class _Reader(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        if not self.closed:
+        if self._file is not None:
             self._file.close()
         super().close()
 
