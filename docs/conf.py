@@ -19,7 +19,6 @@ _NAVIGATION: Final = """
 
 ```{toctree}
 :caption: Guide
-:glob:
 :hidden:
 
 quickstart
@@ -32,7 +31,6 @@ recipes
 testing
 performance
 migrating
-[a-z]*
 ```
 
 ```{toctree}
