@@ -61,14 +61,15 @@ class Configuration:
         verify_ssl: False accepts any certificate; a client then warns once.
         assert_hostname: the name to expect in the server's certificate instead of the host's; False expects none.
         tls_server_name: the name to ask the server for (SNI), and to expect in its certificate.
-        ssl_context: takes the place of all the TLS files above.
+        ssl_context: takes the place of the CAs, the client's certificate, `verify_ssl` and `assert_hostname`.
         allow_http_token: True lets the token go over plain `http://` to other machines.
         resolve: addresses by host name, as in `{"my.rack": "192.0.2.7"}`, used instead of the system's resolver.
         proxy: the URL of an HTTP proxy, with user name and password where it asks for them. None takes the
             environment's (`HTTPS_PROXY`, …), from which loopback hosts are exempt; `""` is no proxy.
-        no_proxy: hosts to reach directly, as in the environment variable `NO_PROXY`, which None stands for.
+        no_proxy: hosts to reach directly, with commas between them, as in the environment variable `NO_PROXY`, which
+            None stands for: names (their subdomains as well), addresses, networks, each with or without a port; `*`.
         proxy_headers: headers for the proxy.
-        proxy_ssl_context: for TLS with an `https://` proxy; None trusts the system's CAs.
+        proxy_ssl_context: for TLS with an `https://` proxy; None trusts the same CAs as for the host.
         timeout: seconds for a whole call, with every attempt, pause, header and body byte; None is no limit.
         connect_timeout: seconds for one attempt to connect, with TLS and proxy; None is no limit of its own.
         read_timeout: seconds of silence from the server; None is no limit of its own. For POST and DELETE only
@@ -156,12 +157,8 @@ class Configuration:
         **unknown: Never,
     ) -> None:
         # First of all, so that no frame of a traceback holds a plain secret.
-        host, access_token, key_password = (
-            masked_setting("host", host),
-            masked(access_token),
-            masked(key_password),
-        )
-        proxy, proxy_headers = masked(proxy), masked(proxy_headers)
+        host, access_token = masked_setting("host", host), masked(access_token)
+        key_password, proxy, proxy_headers = masked(key_password), masked(proxy), masked(proxy_headers)
         if unknown:
             names = list(unknown)
             unknown.clear()
@@ -179,7 +176,7 @@ class Configuration:
         self.tls_server_name = tls_server_name
         self.ssl_context = ssl_context
         self.allow_http_token = allow_http_token
-        self.resolve = resolve or {}
+        self.resolve = {} if resolve is None else resolve
         self.proxy = proxy
         self.no_proxy = no_proxy
         self.proxy_headers = proxy_headers
@@ -196,7 +193,7 @@ class Configuration:
         self.connection_pool_maxsize = (
             CONNECTION_POOL_MAXSIZE if connection_pool_maxsize is None else connection_pool_maxsize
         )
-        self.socket_options = socket_options or ()
+        self.socket_options = () if socket_options is None else socket_options
         self.api_version = api_version
         self.application = application
         self.on_attempt = on_attempt
