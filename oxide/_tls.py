@@ -22,6 +22,7 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
     # Not `create_default_context`: from Python 3.13 on, it refuses certificates without an authority key identifier,
     # which private CAs often make.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave it to the system
     context.hostname_checks_common_name = False  # as RFC 9525 has it
     # A CA that is trusted need not be a root: what Python 3.13 does by default, on every Python.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

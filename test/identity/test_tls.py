@@ -173,6 +173,19 @@ def test_certificates_without_an_authority_key_identifier(tmp_path: Path, author
         assert len(server.received) == 1
 
 
+def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
+    """TLS 1.2 is the oldest, whatever the system allows."""
+    context = authority.server_context(NAME)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with recorder(context, host=NAME) as server:
+        with pytest.raises(oxide.ApiConnectionError, match="TLS: "):
+            ask(trusting(authority, server))
+        assert server.received == []
+
+
 def test_the_common_name_counts_for_nothing(authority: Authority) -> None:
     """A certificate for other names, with the right one in its subject, is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
