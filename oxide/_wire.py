@@ -215,7 +215,7 @@ class _Response(http.client.HTTPResponse):
         self.version = 10 if version == "HTTP/1.0" else 11
         self.headers = self.msg = headers = _read_headers(self.fp)
         coding, length = headers.get_all("transfer-encoding"), headers.get_all("content-length")
-        option = headers.get("connection", "").lower()
+        option = ",".join(headers.get_all("connection", ())).lower()
         self.will_close = "close" in option or (version == "HTTP/1.0" and "keep-alive" not in option)
         self.chunked, self.chunk_left, self.length = False, None, None
         if self.status in {204, 304}:
@@ -329,7 +329,9 @@ class WireConnection(_Base):
     def _new_conn(self) -> socket.socket:
         host = self.resolve.get(self.host, self.host)
         try:
-            addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
+            # As bytes, since text would load the codec for IDNA in the middle of a call, under an import lock.
+            name = host.encode("ascii")
+            addresses = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             message = f"the name {host!r} cannot be resolved"
             raise ConnectError(message) from error

@@ -188,7 +188,7 @@ GOOD = {
     "lines-without-returns": answer(200, BODY).replace(b"\r\n", b"\n"),
     "folded-header": answer(200, BODY, "A: b\r\n  c"),
     "headers-in-latin-1": answer(200, BODY, "A: \xe8"),
-    "100-headers": answer(200, BODY, *["A: b"] * 98),
+    "100-headers": answer(200, BODY, *["A: b"] * 99),
     "interim-100": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, BODY),
     "interim-of-all-kinds": b"".join(b"HTTP/1.1 %d x\r\nA: b\r\n\r\n" % n for n in (100, 102, 103, 199))
     + answer(200, BODY),
@@ -221,6 +221,8 @@ ENDED_BY_CLOSING = {
     "no-length": headers(),
     "no-length-gzip": answer(200, b"", "Content-Encoding: gzip", length=False) + gzip.compress(BODY),
     "length-and-close": answer(200, BODY, "Connection: close"),
+    "close-in-another-line": answer(200, BODY, "Connection: keep-alive", "connection: Close"),
+    "close-in-a-list": answer(200, BODY, "Connection: x, CLOSE"),
     "chunked-and-close": chunked(BODY, "Connection: close"),
     "http-1.0-length": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
