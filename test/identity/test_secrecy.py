@@ -560,6 +560,7 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
     token: Any = simple.access_token
     channels.say(
         "token",
+        copy.copy(token),
         copy.deepcopy(token),
         token[12:],
         token[:40],

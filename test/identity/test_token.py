@@ -217,6 +217,11 @@ def test_the_order_of_other_headers(server: Recorder) -> None:
             _headers={"x-JOB": "one", "user-AGENT": "one/1", "api-version": "1.0.0"}
         )
         oxide.ImagesApi(client).image_list()
+        del client.default_headers["x-cluster"]
+        assert sorted(client.default_headers) == ["ACCEPT", "Cookie", "User-agent", "X-Job", "x-default"]
+        assert len(client.default_headers) == 5
+        oxide.ImagesApi(client).image_list()
+    assert "x-cluster" not in server.received.pop().headers
     first, second = server.received
     for request in server.received:
         assert request.header("accept") == "text/default"
