@@ -329,9 +329,7 @@ class WireConnection(_Base):
     def _new_conn(self) -> socket.socket:
         host = self.resolve.get(self.host, self.host)
         try:
-            # As bytes, since text would load the codec for IDNA in the middle of a call, under an import lock.
-            name = host.encode("ascii")
-            addresses = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             message = f"the name {host!r} cannot be resolved"
             raise ConnectError(message) from error
@@ -362,10 +360,8 @@ class WireConnection(_Base):
         return sock
 
     def _tunnel(self) -> None:
-        assert self.sock is not None  # noqa: S101 - urllib3 has just connected it
-        self.sock.settimeout(self._exchange.time_left())
         super()._tunnel()
-        if self.is_closed:
+        if self.sock is None:
             message = "bytes behind the proxy's answer to CONNECT"
             raise http.client.HTTPException(message)
         # The TLS handshake that follows takes what is left, not what the tunnel was given.

@@ -287,6 +287,12 @@ class InnerTls:
         """Send one record, or more where it takes more."""
         self._run(self._tls.write, data)
 
+    def send_together(self, *pieces: bytes) -> None:
+        """Send each piece in a record of its own, and all of them at once."""
+        for piece in pieces:
+            self._tls.write(piece)
+        self._flush()
+
     def close(self) -> None:
         """Close the connection underneath."""
         self._peer.server.replace(self.carrier)

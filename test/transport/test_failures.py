@@ -85,6 +85,23 @@ def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_
     assert TOKEN not in shown
 
 
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("reset", "Connection reset by peer"),
+        ("closed", "the server closed the connection without an answer"),
+        ("cut", "the answer was cut"),
+        ("cut-chunk", "the answer was cut"),
+        ("cut-gzip", "the answer was cut"),
+        ("silent", "no byte for 0.1 s (read_timeout)"),
+        ("garbage", "malformed answer: status line b'garbage\\r\\n'"),
+        ("too-large", "the answer is larger than max_response_bytes (1000)"),
+    ],
+)
+def test_a_failure_without_a_usable_answer_says_what_happened(what: str, reason: str) -> None:
+    assert failure(what).reason == reason
+
+
 @pytest.mark.parametrize("how", COPIES)
 @pytest.mark.parametrize("what", FAILURES)
 def test_a_failure_of_a_real_call_can_be_copied(what: str, how: str) -> None:

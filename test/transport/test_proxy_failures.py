@@ -9,13 +9,15 @@ import pytest
 import trustme
 
 import oxide
-from transport.calls import CALLS, CREATE, LIST, VIEW, Call, image, outcomes, session
+from transport.calls import CALLS, CREATE, LIST, VIEW, Call, FakeClock, image, outcomes, session
 from transport.fault_server import (
     FaultServer,
+    Peer,
     Script,
     Step,
     answer,
     chunked,
+    do,
     drip,
     gzipped,
     handshake,
@@ -69,10 +71,10 @@ def test_a_tunnel_is_kept(call: Call, rack_tls: ssl.SSLContext, ca_file: str) ->
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("host", [HOST, PLAIN])
-def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str) -> None:
+def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str, ca_file: str) -> None:
     with (
         FaultServer(listening=False) as proxy,
-        session(host, proxy=proxy.url) as client,
+        session(host, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
         pytest.raises(oxide.ApiConnectionError) as raised,
     ):
         call(client.api)
@@ -88,10 +90,13 @@ def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str) -> Non
     [(407, 1), (403, 1), (400, 1), (204, 1), (302, 1), (500, 1), (429, 3), (502, 3), (503, 3), (504, 3)],
 )
 def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
-    call: Call, status: int, tries: int
+    call: Call, status: int, tries: int, ca_file: str
 ) -> None:
     refusal = send(answer(status, b"<html>", reason="Said The Proxy"))
-    with FaultServer(otherwise=[request, refusal]) as proxy, session(HOST, proxy=proxy.url) as client:
+    with (
+        FaultServer(otherwise=[request, refusal]) as proxy,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
+    ):
         with pytest.raises(oxide.ApiConnectionError) as raised:
             call(client.api)
         assert proxy.methods() == ["CONNECT"] * tries
@@ -123,10 +128,10 @@ def test_a_tunnel_that_is_lost_while_it_is_dug_is_dug_again(
 @pytest.mark.parametrize(
     "script", [[stall], [request, stall], [request, send(b"HTTP/1.1 200 OK\r\n"), stall]]
 )
-def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Script) -> None:
+def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
     with (
         FaultServer(otherwise=script) as proxy,
-        session(HOST, proxy=proxy.url) as client,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
         pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
         call(client.api, _request_timeout=(0.05, None))
@@ -143,16 +148,29 @@ DRIPS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any) -> None:
+def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any, ca_file: str) -> None:
     head, tail = DRIPS[place]
     with (
         FaultServer([request, send(head), drip(tail)]) as proxy,
-        session(HOST, proxy=proxy.url, max_retries=0) as client,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, max_retries=0) as client,
         pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
         LIST(client.api, _request_timeout=limit)
     assert raised.value.outcome == "not sent"
     assert ("whole call" if limit == 0.2 else "connect_timeout") in str(raised.value.reason)
+
+
+def test_a_handshake_has_the_time_that_its_tunnel_has_left_it(ca_file: str) -> None:
+    clock = FakeClock()
+    tunnel: Script = [request, do(lambda: clock.tick(299.9)), ESTABLISHED, stall]
+    with (
+        FaultServer(tunnel) as proxy,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, clock=clock, connect_timeout=None) as client,
+    ):
+        # The time left is real, the time gone is not.
+        with pytest.raises(oxide.ApiTimeoutError, match="whole call"):
+            LIST(client.api)
+        assert proxy.methods() == ["CONNECT"]
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
@@ -171,8 +189,11 @@ def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any) 
     ],
     ids=["garbage", "http-2", "status", "101", "interim", "endless-line", "endless-header", "more", "body"],
 )
-def test_a_malformed_answer_to_connect_is_an_error(call: Call, said: bytes) -> None:
-    with FaultServer([request, send(said), stall]) as proxy, session(HOST, proxy=proxy.url) as client:
+def test_a_malformed_answer_to_connect_is_an_error(call: Call, said: bytes, ca_file: str) -> None:
+    with (
+        FaultServer([request, send(said), stall]) as proxy,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
+    ):
         with pytest.raises(oxide.ApiResponseError) as raised:
             call(client.api)
         assert proxy.connections == 1
@@ -333,22 +354,30 @@ def test_bytes_behind_an_answer_within_tls_are_not_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
-    first = b"HTTP/1.1 200 OK\r\nX: " + b"x" * 2000
-    body = image("right")
-    padding = 2**14 - len(first) - len(body) - len(b"\r\nContent-Length: 12345\r\n\r\n")
-    body += b" " * padding
-    second = b"\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
-    assert len(first + second) == 2**14
-    pieces = [first, second + behind] if joined else [first, second, behind]
-    tunnel: Script = [request, ESTABLISHED, inner_handshake(rack_tls), request]
+    head, separator, body = answer(404, b'{"message": "right"}').partition(b"\r\n\r\n")
+    inner = inner_handshake(rack_tls)
+    tunnel: Script = [request, ESTABLISHED, inner, request]
+    pieces = [head + separator, body + behind] if joined else [head + separator, (body, behind)]
     with (
         FaultServer(
-            [*tunnel, send(pieces), request, send(answer(200, image("wrong"))), stall],
+            [*tunnel, send_in_records(pieces), request, send(answer(200, image("wrong"))), stall],
             [*tunnel, send(answer(200, image("next"))), stall],
             tls=server_tls,
         ) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
     ):
-        assert VIEW(client.api).name == "right"
+        with pytest.raises(oxide.NotFoundException, match="right"):
+            VIEW(client.api)
         assert VIEW(client.api).name == "next"
         assert proxy.connections == 2
+
+
+def send_in_records(pieces: list[Any]) -> Step:
+    """Send each piece in an outer record of its own, and what stands together there in inner ones of their own."""
+
+    def step(peer: Peer) -> None:
+        inner: Any = peer.sock
+        for piece in pieces:
+            inner.send_together(*((piece,) if isinstance(piece, bytes) else piece))
+
+    return step
