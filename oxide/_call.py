@@ -17,10 +17,17 @@ from oxide._operations import Operation
 from oxide._retry import Attempt, Failure, Policy, parse_http_date, parse_retry_after
 from oxide._secrets import Headers, Secret, checked_token, masked
 from oxide._settings import check_seconds, suggestion
+from oxide._text import one_line
 from oxide._wire import Exchange
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import ApiException, ApiResponseError, ApiTypeError, ApiValueError, class_for
+from oxide.exceptions import (
+    ApiException,
+    ApiResponseError,
+    ApiTypeError,
+    ApiValueError,
+    class_for,
+)
 from oxide.models.error import Error
 from oxide.rest import RESTResponse, Transport
 
@@ -29,6 +36,7 @@ T = TypeVar("T")
 _logger = logging.getLogger("oxide")
 
 _SNIPPET = 120  # characters of a body that a message shows
+_MAX_SHOWN = 200  # bytes of a server's text that an attempt, and so the log, shows
 _MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API has as many
 
 
@@ -280,6 +288,11 @@ def _check_options(operation: Operation[Any], options: RequestOptions) -> None:
         raise ApiTypeError(message)
 
 
+def _shown(text: str | None) -> str | None:
+    """Return what a server says as it may stand in a log: on one line, and not long."""
+    return None if text is None else one_line(text, _MAX_SHOWN)
+
+
 def _attempt(
     request: _Request,
     number: int,
@@ -295,10 +308,10 @@ def _attempt(
         number=number,
         outcome="answered" if failure is None else failure.outcome,
         status=response.status if response is not None else failure.status if failure is not None else None,
-        request_id=response.headers.get("x-request-id") if response is not None else None,
+        request_id=None if response is None else _shown(response.headers.get("x-request-id")),
         error=None
         if failure is None
-        else f"{type(failure).__name__}: {failure.error_code or failure.reason}",
+        else _shown(f"{type(failure).__name__}: {failure.error_code or failure.reason}"),
         elapsed=elapsed,
         delay=None if step is None else step[0],
     )
@@ -335,11 +348,12 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
 
 def _answered(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
     """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
-    body = b""
+    read = bytearray()
     with suppress(ApiException):
-        while piece := response.read1(limit - len(body)):
-            body += piece
+        while piece := response.read1(limit - len(read)):
+            read += piece
     response.close()
+    body = bytes(read)
     # The body may be cut: half a message still says something, half a code or ID is wrong.
     known = _members(body, cut_text=False)
     code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))

@@ -181,7 +181,7 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
         problem = f"is no UTF-8 text: {error.reason} at byte {error.start}"
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         problem = f"is no TOML: {error}"
     else:
         if private and os.name == "posix" and mode & 0o077:

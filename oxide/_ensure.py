@@ -57,6 +57,7 @@ def _agreeing(found: Image, wanted: ImageCreate) -> Image:
         ours, theirs = getattr(wanted, field), getattr(found, field)
         if ours != theirs:
             raise ObjectAlreadyExists(
+                error_code=ObjectAlreadyExists.__name__,
                 message=f"image {found.name!r} is there with another {field}: {theirs!r} instead of {ours!r}",
                 operation="image_ensure",
             )

@@ -40,10 +40,13 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
             options["proxy_ssl_context"] = context
             # What urllib3 before 2.8 takes instead, where the proxy forwards.
             options.setdefault("ssl_context", context)
-        # Revealed, since `http.client` formats what it sends to a proxy, and would send the mask.
+        # Revealed for a tunnel, since `http.client` formats what it sends to open one, and would send the mask.
+        tunnels = host.scheme == "https"
         manager = urllib3.ProxyManager(
             proxy.url,
-            proxy_headers={name: Secret(value).reveal() for name, value in headers.items()},
+            proxy_headers={
+                name: Secret(value).reveal() if tunnels else value for name, value in headers.items()
+            },
             **options,
         )
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}

@@ -115,7 +115,7 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
     """
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
-        return float(text[:10])
+        return float(text.lstrip("0")[:10] or 0)
     moment = parse_http_date(text)
     return None if moment is None else max(0.0, moment - now)
 

@@ -43,10 +43,10 @@ class _Guarded:
 
 
 class Secret(_Guarded, str):
-    """A `str` that shows itself nowhere: `repr`, `str` and formatting give a mask, and it does not pickle.
+    """A `str` that does not show itself: `repr`, `str` and formatting give a mask, and it does not pickle.
 
-    Whatever dumps headers or the locals of a traceback shows the mask; what needs the characters (an encoder, `+`)
-    still gets them.
+    Whatever dumps headers or the locals of a traceback shows the mask; what needs the characters still gets them: an
+    encoder, that of JSON too, and `+`.
     """
 
     __slots__ = ()

@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from contextlib import suppress
+from types import MappingProxyType, NoneType
 from typing import Any, Final, NoReturn
 
 from oxide._hosts import is_name, parse_address, parse_host
@@ -222,13 +223,18 @@ def _proxy_headers(name: str, value: Any) -> Mapping[str, str] | None:
 
 
 def _socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
-    try:
+    options: Any = ((),)
+    with suppress(TypeError):
         options = tuple(tuple(option) for option in value)
-    except TypeError:
-        options = ((),)
-    if any(len(option) not in {3, 4} for option in options):
+    if not all(
+        len(option) in {3, 4}
+        and all(isinstance(part, int) for part in option[:2])
+        and isinstance(option[2], (int, bytes, NoneType))
+        for option in options
+    ):
         _refuse(name, "must be a list of arguments for setsockopt, as in [(SOL_SOCKET, SO_RCVBUF, 65536)]")
-    return options
+    checked: tuple[tuple[Any, ...], ...] = options
+    return checked
 
 
 def _api_version(name: str, value: Any) -> str | None:

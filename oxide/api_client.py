@@ -1,5 +1,6 @@
 """The client: owns configuration, transport, headers and lifetime."""
 
+import codecs
 import random
 import sys
 import time
@@ -15,6 +16,7 @@ from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiTypeError, ApiValueError
+from oxide.models import build_models
 from oxide.rest import URLLIB3_VERSION, RESTResponse, Transport
 
 T = TypeVar("T")
@@ -63,6 +65,9 @@ class ApiClient:
         if cookie is not None:
             self.set_default_header("Cookie", cookie)
         self.configuration._check()
+        # Now rather than in the first call: a process that is forked meanwhile inherits the locks that this takes.
+        build_models()
+        codecs.lookup("idna")  # as the system's resolver of names does
         transport = Transport(self.configuration)
         self._engine: Engine | None = Engine(
             configuration=self.configuration,
@@ -117,7 +122,10 @@ class ApiClient:
         self.default_headers[header_name] = header_value
 
     def close(self) -> None:
-        """Close every connection. What is called afterwards raises `ApiValueError`."""
+        """Close every idle connection, and those in use once their answer is read or closed.
+
+        What is called afterwards raises `ApiValueError`.
+        """
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.transport.close()

@@ -28,6 +28,8 @@ have acted. All of them pickle and copy.
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from oxide._text import one_line
+
 if TYPE_CHECKING:
     from oxide._retry import Attempt
 
@@ -127,15 +129,15 @@ class ApiException(OpenApiException):
         text = ": ".join(part for part in (what, self.message) if part) or type(self).__name__
         facts = [
             self.operation,
-            self.request_id and f"request id {_one_line(self.request_id, _MAX_REQUEST_ID)}",
+            self.request_id and f"request id {one_line(self.request_id, _MAX_REQUEST_ID)}",
             self.outcome == "unknown" and self.method != "GET" and "the server may have acted",
             len(self.attempts) > 1 and f"{len(self.attempts)} attempts",
             self.retry_after is not None and f"retry after {self.retry_after:g} s",
         ]
         if known := ", ".join(fact for fact in facts if fact):
             # The facts stay readable however long the server's message is.
-            text = f"{_one_line(text, _MAX_TEXT - len(known.encode()) - 3)} ({known})"
-        return _one_line(text, _MAX_TEXT) + (f"; {self.hint}" if self.hint else "")
+            text = f"{one_line(text, _MAX_TEXT - len(known.encode()) - 3)} ({known})"
+        return one_line(text, _MAX_TEXT) + (f"; {self.hint}" if self.hint else "")
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
@@ -175,7 +177,10 @@ class BadRequestException(ApiException):
 
 
 class ObjectAlreadyExists(BadRequestException):
-    """400 with the code `ObjectAlreadyExists`: the name is taken. `ImagesApi.image_ensure` raises it by itself as well."""
+    """400 with the code `ObjectAlreadyExists`: the name is taken.
+
+    `ImagesApi.image_ensure` raises it as well, without a status, where the image that has the name differs.
+    """
 
 
 class UnauthorizedException(ApiException):
@@ -232,12 +237,3 @@ def _rebuilt(cls: type[ApiException], args: tuple[Any, ...]) -> ApiException:
     error = cls.__new__(cls)
     error.args = args
     return error
-
-
-def _one_line(text: str, limit: int) -> str:
-    """Return `text` on one line of printable characters, `limit` bytes of UTF-8 at most."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * limit]).split())
-    encoded = line.encode()
-    if len(encoded) <= limit:
-        return line
-    return encoded[: limit - len("…".encode())].decode(errors="ignore") + "…"

@@ -163,7 +163,7 @@ class RESTResponse:
         return f"<RESTResponse {self.status}>"
 
     def _coding(self) -> str:
-        return self.headers.get("content-encoding", "identity").strip().lower()
+        return self.headers.get("content-encoding", "").strip().lower() or "identity"
 
     def _arrives_whole(self) -> bool:
         length = self._response.length_remaining

@@ -29,7 +29,11 @@ def scene() -> Iterator[Scene]:
         simulator.create_project("my-project")
         snapshot = simulator.create_snapshot("snap", project="my-project")
         wanted = oxide.ImageCreate(
-            name="alpine", description="golden", os="alpine", version="3.20", source=oxide.ImageSource(id=snapshot)
+            name="alpine",
+            description="golden",
+            os="alpine",
+            version="3.20",
+            source=oxide.ImageSource(id=snapshot),
         )
         with oxide.ApiClient(simulator.configuration(max_retries=0)) as client:
             yield Scene(simulator, oxide.ImagesApi(client), wanted)
@@ -63,7 +67,7 @@ def test_names_the_field_that_differs(scene: Scene, field: str, value: str) -> N
     other = scene.wanted.model_copy(update={field: value})
     with pytest.raises(oxide.ObjectAlreadyExists, match=f"another {field}: ") as caught:
         scene.images.image_ensure(other, project="my-project")
-    assert caught.value.operation == "image_ensure"
+    assert (caught.value.operation, caught.value.error_code) == ("image_ensure", "ObjectAlreadyExists")
     assert scene.operations().count("image_create") == 1
 
 
@@ -158,7 +162,9 @@ def test_an_unknown_project_is_told(scene: Scene) -> None:
         (oxide.ImageCreate.model_construct(name="a"), oxide.ApiValueError),
     ],
 )
-def test_bad_bodies_are_refused_before_anything_is_sent(scene: Scene, body: Any, error: type[Exception]) -> None:
+def test_bad_bodies_are_refused_before_anything_is_sent(
+    scene: Scene, body: Any, error: type[Exception]
+) -> None:
     with pytest.raises(error):
         scene.images.image_ensure(body, project="my-project")
     assert scene.operations() == []

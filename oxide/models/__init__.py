@@ -10,6 +10,13 @@ from oxide.models.image_source import ImageSource
 from oxide.models.name_or_id import NameOrId
 from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
 
+
+def build_models() -> None:
+    """Build every validator now, rather than when it is first needed."""
+    for model in (Digest, Error, Image, ImageCreate, ImageResultsPage, ImageSource, NameOrId):
+        model.model_rebuild()
+
+
 __all__ = [
     "BlockSize",
     "Digest",
