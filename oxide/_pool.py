@@ -5,6 +5,7 @@ import socket
 import ssl
 import weakref
 from collections import deque
+from contextlib import suppress
 from typing import Any
 
 import urllib3
@@ -85,21 +86,22 @@ class _IdleConnections:
     def put(self, connection: WireConnection | None, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
         if connection is None:
             return
-        if len(self._connections) < self._maxsize:
-            self._connections.append(connection)
-        else:
-            connection.close()
-        if not self._maxsize:
-            # Closed while this one was on its way in.
-            self.close()
+        self._connections.append(connection)
+        self._close_surplus()
 
     def qsize(self) -> int:
         return len(self._connections)
 
     def close(self) -> None:
+        """Close all connections, also those that come in later."""
         self._maxsize = 0
-        while self._connections:
-            self._connections.pop().close()
+        self._close_surplus()
+
+    def _close_surplus(self) -> None:
+        while len(self._connections) > self._maxsize:
+            # Another thread may have been faster.
+            with suppress(IndexError):
+                self._connections.popleft().close()
 
 
 class _HTTPConnection(WireConnection, HTTPConnection):

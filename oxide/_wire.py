@@ -128,9 +128,6 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         if self.ended:
             return 0
-        if self._exchange.pid != os.getpid():
-            message = "the connection belongs to the process that this one was forked from"
-            raise OSError(message)
         self._sock.settimeout(self._exchange.time_left())
         count: int | None = self._file.readinto(buffer)
         return count

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,9 @@ from typing import Any
 import pytest
 
 import oxide
+from oxide._hosts import parse_host
+from oxide._pool import close_pool, make_pool
+from oxide._wire import Exchange, exchanging
 from transport.calls import CALLS, CREATE, LIST, VIEW, Call, client_sockets, image, image_by_name, session
 from transport.fault_server import (
     FaultServer,
@@ -122,6 +126,24 @@ def test_closing_while_connections_come_back_leaves_none() -> None:
             for result in results:
                 result.result(30)
             assert client_sockets(server.port) == set()
+
+
+def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
+    """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
+    with FaultServer(otherwise=[respond(image_by_name)]) as server:
+        configuration = oxide.Configuration(server.url)
+        pool = make_pool(configuration, parse_host(configuration.host), None)
+        idle: Any = pool.pool
+        exchange = Exchange(time.monotonic, None, None, None)
+        with exchanging(exchange):
+            response = pool.urlopen("GET", "/v1/images/a", retries=False, preload_content=False)
+        connection = response.connection
+        close_pool(pool)
+        assert len(client_sockets(server.port)) == 1
+        idle.put(connection, block=False)
+        response.close()
+        assert client_sockets(server.port) == set()
+        assert idle.qsize() == 0
 
 
 def test_a_client_that_is_let_go_closes_its_connections() -> None:
