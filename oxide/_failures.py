@@ -20,7 +20,8 @@ from oxide.exceptions import (
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
 
-_CUT = (http.client.IncompleteRead, ssl.SSLEOFError, ssl.SSLZeroReturnError)
+# What the end of a connection is to TLS.
+_TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
 
@@ -32,10 +33,10 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     transient = True
     if isinstance(root, TimeoutError):
         kind, message = ApiTimeoutError, _timeout_message(root, exchange, place)
-        transient = not exchange.sent and exchange.limit != "timeout"
+        transient = not exchange.sent
     elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
         message, transient = f"TLS: certificate refused: {getattr(root, 'verify_message', root)}", False
-    elif isinstance(root, ssl.SSLError) and (exchange.connecting or not isinstance(root, _CUT)):
+    elif isinstance(root, ssl.SSLError) and (exchange.connecting or not isinstance(root, _TLS_END)):
         message, transient = f"TLS: {root.reason or root}", False
         if root.reason in _NO_TLS:
             message += " (the other side speaks no TLS: http instead of https?)"
@@ -43,9 +44,9 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         message, transient = f"{place}: {root.strerror}", root.errno == socket.EAI_AGAIN
     elif isinstance(root, ConnectError):
         message, transient = place, False
-    elif isinstance(root, http.client.RemoteDisconnected):
+    elif isinstance(root, (http.client.RemoteDisconnected, *_TLS_END)):
         message = "the server closed the connection without an answer"
-    elif isinstance(root, _CUT):
+    elif isinstance(root, http.client.IncompleteRead):
         message = "the answer was cut"
     elif isinstance(root, OSError):
         refused = _TUNNEL_REFUSED.search(str(root))

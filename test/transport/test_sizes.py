@@ -205,3 +205,27 @@ def test_the_limit_is_64_mebibytes_by_default() -> None:
         pytest.raises(oxide.ApiResponseError, match=str(64 * MIB)),
     ):
         client.api.image_list()
+
+
+@pytest.mark.parametrize("what", ["length", "chunks", "gzip"])
+def test_what_has_arrived_can_be_read_before_the_rest_comes(what: str) -> None:
+    """Also what is still in the decoder, which may turn a byte into hundreds."""
+    zipped = gzip.compress(b" " * 5000, mtime=0)
+    arrived = {
+        "length": answer(200, b" " * 5000)[:-4000],
+        "chunks": chunked(b" " * 1000)[:-5],
+        "gzip": answer(200, zipped, "Content-Encoding: gzip")[:-9],
+    }[what]
+    size = len(zlib.decompressobj(31).decompress(zipped[:-9])) if what == "gzip" else 1000
+    assert size > 900
+    with (
+        FaultServer([request, send(arrived), stall]) as server,
+        session(server.url, read_timeout=0.2) as client,
+        client.api.image_list_without_preload_content() as response,
+    ):
+        read = b""
+        while len(read) < size:
+            read += response.read1(7)
+        assert read == b" " * size
+        with pytest.raises(oxide.ApiTimeoutError):
+            response.read1(7)

@@ -20,6 +20,7 @@ from transport.fault_server import (
     drip,
     gzipped,
     inner_handshake,
+    part_of_request,
     request,
     reset,
     send,
@@ -294,6 +295,29 @@ def test_a_connection_lost_under_tls_is_lost_like_any_other(
             CREATE(client.api)
         assert server.connections == 1
     assert outcomes(raised.value) in (["unknown"], ["answered"])
+
+
+@pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
+def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
+    call: Call, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    """There are errors of OpenSSL for that."""
+    large = {"X": "x" * 2**20}
+    with (
+        FaultServer(
+            [part_of_request], otherwise=[request, send(answer(200, LIST.body))], tls=server_tls
+        ) as server,
+        session(server.url, ssl_ca_cert=ca_file) as client,
+    ):
+        if call is LIST:
+            LIST(client.api, _headers=large)
+        else:
+            with pytest.raises(oxide.ApiConnectionError):
+                call(client.api, _headers=large)
+        first = client.attempts[0]
+        assert server.connections == len(client.attempts) == (2 if call is LIST else 1)
+    assert first.outcome == "unknown"
+    assert first.error == "ApiConnectionError: the server closed the connection without an answer"
 
 
 def test_a_client_without_the_certificate_that_is_asked_for_is_told(
