@@ -14,14 +14,14 @@ from transport.calls import open_sockets
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a socket or a thread."""
-    before = len(open_sockets()), threading.active_count()
+    sockets, threads = len(open_sockets()), threading.active_count()
     yield
-    after = len(open_sockets()), threading.active_count()
-    if after != before:
+    if len(open_sockets()) > sockets or threading.active_count() > threads:
         # What an exception's traceback held on to.
         gc.collect()
-        after = len(open_sockets()), threading.active_count()
-    assert after == before
+    # There may be fewer than before: what another test's exceptions held on to may go at any time.
+    assert len(open_sockets()) <= sockets
+    assert threading.active_count() <= threads
 
 
 @pytest.fixture(scope="session")
