@@ -43,7 +43,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
         session("http://localhost") as client,
         resolving(monkeypatch, at(silent), at(server.port)),
     ):
-        call(client.api, _request_timeout=0.6)
+        call(client.api, _request_timeout=1.5)
         assert len(client.attempts) == 1
 
 

@@ -23,7 +23,6 @@ from oxide._wire import Exchange, exchanging
 from transport.calls import CALLS, CREATE, LIST, VIEW, Call, client_sockets, image, image_by_name, session
 from transport.fault_server import (
     FaultServer,
-    Peer,
     Script,
     answer,
     arrival,
@@ -33,14 +32,9 @@ from transport.fault_server import (
     respond,
     send,
     stall,
+    until_released,
 )
 from transport.test_time import full_backlog
-
-
-def until_released(peer: Peer) -> None:
-    """Wait until the test sets `server.released`."""
-    assert peer.server.released.wait(30)
-
 
 FORMS = ["", "_with_http_info", "_without_preload_content"]
 # How many lines of code apart a call is interrupted; 1 tries every line, and takes ten seconds.

@@ -220,7 +220,7 @@ def test_what_has_arrived_can_be_read_before_the_rest_comes(what: str) -> None:
     assert size > 900
     with (
         FaultServer([request, send(arrived), stall]) as server,
-        session(server.url, read_timeout=0.2) as client,
+        session(server.url, read_timeout=1) as client,
         client.api.image_list_without_preload_content() as response,
     ):
         read = b""

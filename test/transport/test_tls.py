@@ -237,7 +237,7 @@ def test_many_records_that_drip_do_not_outlast_the_whole_call(
         session(server.url, ssl_ca_cert=ca_file) as client,
         pytest.raises(oxide.ApiTimeoutError, match="whole call") as raised,
     ):
-        LIST(client.api, _request_timeout=0.3)
+        LIST(client.api, _request_timeout=1)
     assert raised.value.outcome == ("unknown" if place == "head" else "answered")
 
 
@@ -301,7 +301,7 @@ def test_a_connection_lost_under_tls_is_lost_like_any_other(
 def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """There are errors of OpenSSL for that."""
+    """OpenSSL has an error of its own for that, unless the system's comes first."""
     large = {"X": "x" * 2**20}
     with (
         FaultServer(
@@ -317,7 +317,11 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
         first = client.attempts[0]
         assert server.connections == len(client.attempts) == (2 if call is LIST else 1)
     assert first.outcome == "unknown"
-    assert first.error == "ApiConnectionError: the server closed the connection without an answer"
+    # Which of them depends on whether the reset comes in the middle of a write or between two.
+    assert first.error in {
+        "ApiConnectionError: the server closed the connection without an answer",
+        "ApiConnectionError: Connection reset by peer",
+    }
 
 
 def test_a_client_without_the_certificate_that_is_asked_for_is_told(
