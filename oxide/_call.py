@@ -114,7 +114,7 @@ class Engine:
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=False)
         response.describe = partial(self._describe, request=request, attempts=attempts)
-        return response
+        return self.transport.hand_out(response)
 
     def _request(
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object

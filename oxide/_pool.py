@@ -128,13 +128,14 @@ class _TimedSocket:
     What runs inside (TLS within TLS) makes many reads of one, each of which would get the whole time anew.
     """
 
+    socket: ssl.SSLSocket
+
     def __init__(self, sock: ssl.SSLSocket, connection: WireConnection) -> None:
-        self.__dict__.update(_sock=sock, _connection=connection)
+        self.__dict__.update(socket=sock, _connection=connection)
 
     def _timed(self) -> ssl.SSLSocket:
-        sock: ssl.SSLSocket = self._sock
-        sock.settimeout(self._connection.time_left())
-        return sock
+        self.socket.settimeout(self._connection.time_left())
+        return self.socket
 
     def recv(self, *arguments: Any) -> bytes:
         return self._timed().recv(*arguments)
@@ -146,11 +147,11 @@ class _TimedSocket:
         self._timed().sendall(*arguments)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._sock, name)
+        return getattr(self.socket, name)
 
     # `SSLTransport` counts on the socket itself the files that keep it open.
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._sock, name, value)
+        setattr(self.socket, name, value)
 
 
 class _HTTPPool(urllib3.HTTPConnectionPool):

@@ -11,6 +11,7 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,7 +42,7 @@ class Exchange:
 
     __slots__ = (
         "_clock", "_connect_by", "connect_timeout", "connecting", "deadline", "limit", "pid", "read_timeout", "sent",
-        "status",
+        "sock", "status",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,8 @@ class Exchange:
         self.connecting = False
         self.limit: Literal["timeout", "connect_timeout", "read_timeout"] = "timeout"
         self.sent = False
+        # The connection, for as long as the answer is read from it.
+        self.sock: Any = None
         self.status: int | None = None
         self.pid = os.getpid()
 
@@ -79,6 +82,17 @@ class Exchange:
         if left is not None and left <= 0:
             raise TimeoutError
         return left
+
+    def hang_up(self) -> None:
+        """End the connection, also under a thread that waits for more of the answer."""
+        sock = self.sock
+        if sock is None:
+            return
+        while not isinstance(sock, socket.socket):
+            sock = sock.socket
+        with suppress(OSError):
+            # Not the socket's own: that of TLS takes away what another thread may be reading with.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _until(self, moment: float | None) -> float | None:
         return None if moment is None else moment - self._clock()
@@ -117,10 +131,11 @@ class _Reader(io.RawIOBase):
 
     def __init__(self, sock: Any, exchange: Exchange) -> None:
         self._sock = sock
-        # The file keeps the socket open where http.client closes it with a body still to be read.
-        self._file = sock.makefile("rb", buffering=0)
         self._exchange = exchange
         self.ended = False
+        # The file keeps the socket open where http.client closes it with a body still to be read.
+        self._file = sock.makefile("rb", buffering=0)
+        exchange.sock = sock
 
     def readable(self) -> bool:
         return True
@@ -134,6 +149,7 @@ class _Reader(io.RawIOBase):
 
     def close(self) -> None:
         if self._file is not None:
+            self._exchange.sock = None
             self._file.close()
         super().close()
 

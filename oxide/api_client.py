@@ -122,9 +122,10 @@ class ApiClient:
         self.default_headers[header_name] = header_value
 
     def close(self) -> None:
-        """Close every idle connection, and those in use once their answer is read or closed.
+        """Close every connection: the idle ones, and those of answers that are open, which can then be read no more.
 
-        What is called afterwards raises `ApiValueError`.
+        A call that another thread is in the middle of goes on to its end, and its connection closes with it. What is
+        called afterwards raises `ApiValueError`.
         """
         engine, self._engine = self._engine, None
         if engine is not None:

@@ -10,8 +10,10 @@ import io
 import json
 import os
 import ssl
+import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import urllib3
 from urllib3.exceptions import ClosedPoolError
@@ -32,6 +34,8 @@ __all__ = ["ApiException", "RESTResponse"]
 URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
 
 _PIECE = 2**16
+_CLOSED_MEANWHILE = "the ApiClient was closed during the call"
+_CLOSED = "the response is closed, by itself or with its ApiClient"
 
 
 class _NoTimeout(urllib3.Timeout):
@@ -52,7 +56,7 @@ class RESTResponse:
     """An answer whose body is still to be read, within the deadline of its call and up to `max_response_bytes`.
 
     As a context manager, or by `close`, it gives its connection back: for further use if the body has been read to
-    its end, closed otherwise.
+    its end, closed otherwise. It closes with its `ApiClient` at the latest; a body that has been read whole is kept.
 
     Attributes:
         status: the HTTP status code.
@@ -61,10 +65,12 @@ class RESTResponse:
     """
 
     __slots__ = (
+        "__weakref__",
         "_body",
         "_closed",
         "_exchange",
         "_gunzip",
+        "_in_use",
         "_max_bytes",
         "_response",
         "_size",
@@ -85,6 +91,8 @@ class RESTResponse:
         self._size = 0
         self._body: bytes | None = None
         self._closed = False
+        # Never waited for, so that nobody hangs who is forked or interrupted while it is held.
+        self._in_use = threading.Lock()
         # Tells an exception raised while the body is read which call it belongs to.
         self.describe: Callable[[ApiException], None] = lambda _: None
         exchange.status = response.status
@@ -141,17 +149,22 @@ class RESTResponse:
         return self.headers
 
     def close(self) -> None:
-        """Give the connection back: unread bytes close it, since the next answer would begin with them."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._response.length_remaining == 0 and self._exchange.pid == os.getpid():
-            # An empty body has to be read as well before its connection counts as free.
-            with contextlib.suppress(*TRANSLATED):
-                self._response.read(1)
-        self._response.close()
+        """Give the connection back: unread bytes close it, since the next answer would begin with them.
+
+        Where another thread is reading, that happens at the end of its read.
+        """
+        if not self._closed:
+            self._closed = True
+            self._give_back()
 
     release_conn = close
+
+    def hang_up(self) -> None:
+        """Close at once, also under another thread that waits for more of the body; the connection is lost."""
+        if not self._closed:
+            self._closed = True
+            self._exchange.hang_up()
+            self._give_back()
 
     def __enter__(self) -> Self:
         return self
@@ -175,19 +188,28 @@ class RESTResponse:
             message = "the response was opened in the process that this one was forked from; read it there"
             raise ApiValueError(message)
         if self._closed:
-            message = "the response is closed"
-            raise ApiValueError(message)
+            raise ApiValueError(_CLOSED)
         if amt == 0:
             return b""
+        if not self._in_use.acquire(blocking=False):
+            message = "the response is being read already, by another thread or further up in this one"
+            raise ApiValueError(message)
         piece, failure = b"", None
         try:
             piece = self._decoded(amt if amt is None else min(amt, self._max_bytes + 1), once=once)
         except TRANSLATED as error:
             failure = translate(error, self._exchange)
-        except BaseException:
-            self._closed = True
-            self._response.close()
-            raise
+        except BaseException as error:
+            # A response that is closed meanwhile fails in many ways.
+            if not (self._closed and isinstance(error, Exception)):
+                self.hang_up()
+                raise
+        finally:
+            self._in_use.release()
+            if self._closed:
+                self._give_back()
+        if self._closed:
+            raise ApiValueError(_CLOSED)
         if failure is not None:
             raise self._ending(failure)
         self._size += len(piece)
@@ -205,14 +227,34 @@ class RESTResponse:
             raise http.client.HTTPException(message)
         return pull(amt)
 
+    def _give_back(self) -> None:
+        """Let go of the connection, unless a read is under way, which does so at its end."""
+        if not self._in_use.acquire(blocking=False):
+            return
+        try:
+            if self._response.length_remaining == 0 and self._exchange.pid == os.getpid():
+                # An empty body has to be read as well before its connection counts as free.
+                with contextlib.suppress(*TRANSLATED):
+                    self._response.read(1)
+            self._response.close()
+        finally:
+            self._in_use.release()
+
     def _ending(self, failure: ApiException) -> ApiException:
         """Close the connection and return `failure`, told what is known of the answer and the call."""
-        self._closed = True
-        self._response.close()
+        self.hang_up()
         failure.headers = self.headers
         failure.request_id = self.headers.get("x-request-id")
         self.describe(failure)
         return failure
+
+
+class _Own(NamedTuple):
+    """What belongs to one process, in one piece, so that no thread sees half of a change."""
+
+    pid: int
+    pool: urllib3.HTTPConnectionPool
+    handed_out: "weakref.WeakValueDictionary[int, RESTResponse]"
 
 
 class Transport:
@@ -228,8 +270,8 @@ class Transport:
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A proxy that forwards is told the whole URL; everyone else just the path.
         self._prefix = self._host.url if forwarding else self._host.base_path
-        # One attribute for both, so that no thread sees half of a change.
-        self._pid_and_pool = os.getpid(), make_pool(configuration, self._host, self._proxy)
+        self._own = self._begin()
+        self._closed = False
 
     def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
@@ -244,7 +286,7 @@ class Transport:
         try:
             with exchanging(exchange):
                 # `urlopen` of the pool is what OpenTelemetry instruments.
-                response = self._pool().urlopen(
+                response = self._of_this_process().pool.urlopen(
                     method,
                     self._prefix + target,
                     body=body,
@@ -257,8 +299,7 @@ class Transport:
                     decode_content=False,
                 )
         except ClosedPoolError:
-            message = "the ApiClient was closed during the call"
-            raise ApiValueError(message) from None
+            raise ApiValueError(_CLOSED_MEANWHILE) from None
         except TRANSLATED as error:
             failure = translate(error, exchange)
         else:
@@ -266,18 +307,37 @@ class Transport:
         self._explain(failure)
         raise failure
 
-    def close(self) -> None:
-        """Close every idle connection; those in use close when they are given back."""
-        close_pool(self._pid_and_pool[1])
+    def hand_out(self, response: RESTResponse) -> RESTResponse:
+        """Return an answer for the caller to read, and close it with everything else, unless that comes first."""
+        self._of_this_process().handed_out[id(response)] = response
+        if self._closed:
+            response.hang_up()
+            raise ApiValueError(_CLOSED_MEANWHILE)
+        return response
 
-    def _pool(self) -> urllib3.HTTPConnectionPool:
-        pid, pool = self._pid_and_pool
-        if pid != os.getpid():
+    def close(self) -> None:
+        """Close the idle connections and the answers handed out; a connection of a call closes when that ends."""
+        self._closed = True
+        own = self._own
+        close_pool(own.pool)
+        if own.pid != os.getpid():
+            # Another thread may have been reading one when this process was forked, and hold its lock for ever.
+            return
+        for reference in own.handed_out.valuerefs():
+            response = reference()
+            if response is not None:
+                response.hang_up()
+
+    def _begin(self) -> _Own:
+        pool = make_pool(self._configuration, self._host, self._proxy)
+        return _Own(os.getpid(), pool, weakref.WeakValueDictionary())
+
+    def _of_this_process(self) -> _Own:
+        if self._own.pid != os.getpid():
             # The connections are those of the process that this one was forked from, which goes on using them; to
             # close them here, as dropping the pool does, sends nothing.
-            pool = make_pool(self._configuration, self._host, self._proxy)
-            self._pid_and_pool = os.getpid(), pool
-        return pool
+            self._own = self._begin()
+        return self._own
 
     def refusal(self) -> str | None:
         """Return why no credentials may be sent, or None: plain http is for this machine alone."""

@@ -103,6 +103,20 @@ class FakeClock:
             self._changed.notify_all()
 
 
+class NoticedClock(FakeClock):
+    """Tells when another thread than the main one has looked at it, as it does before it waits for bytes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noticed = threading.Event()
+
+    def __call__(self) -> float:
+        """Return the time, in seconds."""
+        if threading.current_thread() is not threading.main_thread():
+            self.noticed.set()
+        return super().__call__()
+
+
 @dataclass
 class Session:
     """A client, and what it has done besides."""

@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,7 +21,18 @@ import oxide
 from oxide._hosts import parse_host
 from oxide._pool import close_pool, make_pool
 from oxide._wire import Exchange, exchanging
-from transport.calls import CALLS, CREATE, LIST, VIEW, Call, client_sockets, image, image_by_name, session
+from transport.calls import (
+    CALLS,
+    CREATE,
+    LIST,
+    VIEW,
+    Call,
+    NoticedClock,
+    client_sockets,
+    image,
+    image_by_name,
+    session,
+)
 from transport.fault_server import (
     FaultServer,
     Script,
@@ -28,6 +40,7 @@ from transport.fault_server import (
     arrival,
     chunked,
     do,
+    gzipped,
     request,
     respond,
     send,
@@ -93,13 +106,60 @@ def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> No
         assert server.connections == 1
 
 
-def test_an_answer_that_is_open_when_its_client_is_closed_closes_by_itself() -> None:
-    with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+@pytest.mark.parametrize("reading", ["all", "some", "none"])
+def test_an_answer_that_is_open_closes_with_its_client(reading: str, framing: str) -> None:
+    body = image("open") + b" " * 5000
+    answers = {
+        "length": answer(200, body),
+        "chunked": chunked(body),
+        "close": answer(200, body, "Connection: close", length=False),
+    }
+    with FaultServer([request, send(answers[framing])]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("open")
+        if reading == "all":
+            assert response.data == body
+        elif reading == "some":
+            assert response.read(1) == b"{"
         client.api.api_client.close()
-        assert response.json()["name"] == "open"
-        response.close()
         assert client_sockets(server.port) == set()
+        if reading == "all":
+            assert response.json()["name"] == "open"
+        else:
+            for read in (response.read, response.read1, response.json, lambda: next(response.stream())):
+                with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+                    read()
+        response.close()
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("framing", ["length", "chunked", "close", "gzip"])
+def test_a_thread_that_waits_for_more_of_an_answer_is_told_when_its_client_is_closed(
+    framing: str, secure: bool, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    body = image("open") + b" " * 5000
+    part = {
+        "length": answer(200, body)[:-9],
+        "chunked": chunked(body)[:-9],
+        "close": answer(200, body, "Connection: close", length=False),
+        "gzip": gzipped(body)[:-9],
+    }[framing]
+    settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
+    tls = server_tls if secure else None
+    with (
+        FaultServer(otherwise=[request, send(part), stall], tls=tls) as server,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        for _ in range(10):
+            clock = NoticedClock()
+            with session(server.url, clock=clock, **settings) as client:
+                response = client.api.image_view_without_preload_content("open")
+                result = executor.submit(response.read)
+                assert clock.noticed.wait(30)
+                client.api.api_client.close()
+                with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+                    result.result(30)
+                assert client_sockets(server.port) == set()
 
 
 def test_closing_while_connections_come_back_leaves_none() -> None:
@@ -112,7 +172,8 @@ def test_closing_while_connections_come_back_leaves_none() -> None:
 
             def give_back(response: oxide.RESTResponse, barrier: threading.Barrier = barrier) -> None:
                 barrier.wait(30)
-                response.read()
+                with suppress(oxide.ApiValueError):
+                    response.read()
 
             results = [executor.submit(give_back, response) for response in opened]
             barrier.wait(30)

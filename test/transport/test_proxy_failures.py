@@ -3,13 +3,26 @@
 import http.client
 import ssl
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import trustme
 
 import oxide
-from transport.calls import CALLS, CREATE, LIST, VIEW, Call, FakeClock, image, outcomes, session
+from transport.calls import (
+    CALLS,
+    CREATE,
+    LIST,
+    VIEW,
+    Call,
+    FakeClock,
+    NoticedClock,
+    client_sockets,
+    image,
+    outcomes,
+    session,
+)
 from transport.fault_server import (
     FaultServer,
     Peer,
@@ -381,3 +394,24 @@ def send_in_records(pieces: list[Any]) -> Step:
             inner.send_together(*((piece,) if isinstance(piece, bytes) else piece))
 
     return step
+
+
+def test_a_thread_that_waits_within_tls_is_told_when_its_client_is_closed(
+    server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    part = answer(200, image("open"))[:-9]
+    clock = NoticedClock()
+    with (
+        FaultServer(
+            [request, ESTABLISHED, inner_handshake(rack_tls), request, send(part), stall], tls=server_tls
+        ) as proxy,
+        session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, clock=clock) as client,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        response = client.api.image_view_without_preload_content("open")
+        result = executor.submit(response.read)
+        assert clock.noticed.wait(30)
+        client.api.api_client.close()
+        with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+            result.result(30)
+        assert client_sockets(proxy.port) == set()
