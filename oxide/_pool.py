@@ -119,7 +119,9 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
         return hasattr(sock, "pending") and sock.pending() > 0
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
-        return _TimedSocket(super()._connect_tls_proxy(hostname, sock), self)
+        # Before 2.8, urllib3's own applies what is set for the host.
+        proxy: Any = self.proxy_config
+        return _TimedSocket(proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]")), self)
 
 
 class _TimedSocket:

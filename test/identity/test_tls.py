@@ -506,3 +506,22 @@ def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder,
         ):
             ask(trusting(authority, tls_server, resolve={}, proxy=carrying.url))
         assert carrying.received == []
+
+
+def test_what_the_host_may_do_without_a_certificate_its_proxy_may_not(
+    authority: Authority, tls_server: Recorder, tmp_path: Path
+) -> None:
+    """Before 2.8, urllib3 let the settings for the host count for the proxy as well."""
+    lenient = ssl.create_default_context()
+    lenient.check_hostname = False
+    lenient.verify_mode = ssl.CERT_NONE
+    strict = ssl.create_default_context(cadata=authority.pem)
+    settings: dict[str, Any] = {"ssl_context": lenient, "proxy_ssl_context": strict, "max_retries": 0}
+    with (
+        proxy(HERE, make_authority(tmp_path).server_context("127.0.0.1")) as carrying,
+        pytest.raises(oxide.ApiConnectionError, match=rf"proxy {carrying.url}: TLS: certificate refused"),
+    ):
+        ask(oxide.Configuration(tls_server.url, proxy=carrying.url, **settings))
+    with proxy(HERE, authority.server_context("127.0.0.1")) as carrying:
+        ask(oxide.Configuration(tls_server.url, proxy=carrying.url, **settings))
+    assert (strict.verify_mode, strict.check_hostname) == (ssl.CERT_REQUIRED, True)
