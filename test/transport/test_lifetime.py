@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -325,9 +325,12 @@ def interrupt() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _interruptible() -> None:
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def _interruptible() -> Iterator[None]:
+    """Have Ctrl-C raise, also where the tests run in the background of a shell, which has it ignored."""
     assert threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 PLACES: dict[str, Script] = {

@@ -230,7 +230,7 @@ def test_a_record_that_drips_does_not_outlast_its_limit(
 def test_many_records_that_drip_do_not_outlast_the_whole_call(
     place: str, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    data = answer(200, b" " * 4000)
+    data = answer(200, b" " * 4000, "A: " + "b" * 400)
     head, tail = (b"", data) if place == "head" else (data[:-4000], data[-4000:])
     with (
         FaultServer([request, send(head), drip(tail)], tls=server_tls) as server,
