@@ -47,15 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _greeting(simulator: Simulator, snapshot: UUID | None) -> str:
-    # A server may listen on every address, but a client calls one, and sends a token over plain http to none but
-    # loopback.
-    host = simulator.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
     lines = [
         f"A simulated Oxide images service answers at {simulator.url}",
         f"to its administrator's token {simulator.token}",
         "until Ctrl-C. In the shell that is to use it:",
         "",
-        f"export OXIDE_HOST={shlex.quote(host)}",
+        f"export OXIDE_HOST={shlex.quote(simulator.url)}",
         f"export OXIDE_TOKEN={shlex.quote(simulator.token)}",
     ]
     if snapshot is not None:

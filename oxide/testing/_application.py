@@ -4,7 +4,6 @@ That order is: API version, route, parameters and body, credentials, and then th
 without credentials is a 400, not a 401.
 """
 
-import gzip
 import json
 import logging
 import re
@@ -76,13 +75,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer; `headers` lack those that only frame the body. `user` is whom it was given to."""
+    """One answer; `headers` lack those that only frame the body, which is compressed when sent if `gzip`."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
-    chunked: bool = False
-    user: str | None = None
+    gzip: bool = False
 
 
 class Application:
@@ -96,7 +94,6 @@ class Application:
     def answer(self, request: Request) -> Response:
         """Do what a request asks and return the answer."""
         request_id = str(uuid4())
-        actor: Actor | None = None
         try:
             check_api_version(request.header(b"api-version"), self._newest_version)
             route = find_route(request.method, request.path)
@@ -105,14 +102,23 @@ class Application:
                 actor = _authenticate(self._store, request.header(b"authorization"))
                 document = action(actor, wire_time(self._clock()))
         except ApiError as error:
-            return _error_response(error, request_id, actor)
+            return _error_response(error, request_id)
         except sqlite3.IntegrityError:
             # A text longer than its column, which the service does not look at before its database does.
-            return _error_response(ApiError.internal(), request_id, actor)
+            return _error_response(ApiError.internal(), request_id)
         except Exception:
             _LOGGER.exception("the simulator itself failed")
-            return _error_response(ApiError.internal(), request_id, actor)
-        return _success_response(SUCCESS_STATUSES[route.operation], document, request, request_id, actor)
+            return _error_response(ApiError.internal(), request_id)
+        return _success_response(SUCCESS_STATUSES[route.operation], document, request, request_id)
+
+    def user(self, request: Request) -> str | None:
+        """Return whose token a request has, or None where it has none that is known."""
+        try:
+            with self._store.transaction():
+                actor = _authenticate(self._store, request.header(b"authorization"))
+        except ApiError:
+            return None
+        return None if actor is None else actor.name
 
     def _read(self, route: Route, request: Request) -> _Action:
         """Return what the request asks for, or raise the 400 that says why it cannot be read."""
@@ -167,31 +173,24 @@ def _authenticate(store: Store, authorization: bytes | None) -> Actor | None:
 
 
 def _accepts_gzip(accept_encoding: bytes | None) -> bool:
+    accepted: dict[str, bool] = {}
     for choice in (accept_encoding or b"").decode("latin-1").lower().split(","):
         coding, _, quality = choice.partition(";")
-        if coding.strip() in {"gzip", "*"} and quality.replace(" ", "").rstrip("0.") != "q=":
-            return True
-    return False
+        accepted[coding.strip()] = quality.replace(" ", "").rstrip("0.") != "q="
+    return accepted.get("gzip", accepted.get("*", False))
 
 
-def _success_response(
-    status: int, document: object, request: Request, request_id: str, actor: Actor | None
-) -> Response:
-    user = None if actor is None else actor.name
+def _success_response(status: int, document: object, request: Request, request_id: str) -> Response:
     headers = [("x-request-id", request_id)]
     if document is None:
-        return Response(status, tuple(headers), user=user)
+        return Response(status, tuple(headers))
     headers += [("content-type", "application/json"), ("vary", "accept-encoding")]
     body = to_json(document)
     compressed = len(body) >= _GZIP_FROM_BYTES and _accepts_gzip(request.header(b"accept-encoding"))
-    if compressed:
-        headers.append(("content-encoding", "gzip"))
-        body = gzip.compress(body, compresslevel=1)
-    # The service compresses while it sends, so it cannot tell the length beforehand.
-    return Response(status, tuple(headers), body, chunked=compressed, user=user)
+    return Response(status, tuple(headers), body, gzip=compressed)
 
 
-def _error_response(error: ApiError, request_id: str, actor: Actor | None) -> Response:
+def _error_response(error: ApiError, request_id: str) -> Response:
     document = {"request_id": request_id, "error_code": error.code, "message": error.message}
     if error.code is None:
         del document["error_code"]
@@ -199,5 +198,4 @@ def _error_response(error: ApiError, request_id: str, actor: Actor | None) -> Re
         error.status,
         (("content-type", "application/json"), ("x-request-id", request_id), *error.headers),
         json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "replace"),
-        user=None if actor is None else actor.name,
     )

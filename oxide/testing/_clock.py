@@ -17,7 +17,7 @@ def wire_time(moment: datetime) -> str:
         message = "the clock must tell times that know their zone"
         raise ValueError(message)
     moment = moment.astimezone(UTC)
-    text = f"{moment:%Y-%m-%dT%H:%M:%S}"
+    text = moment.replace(tzinfo=None).isoformat(timespec="seconds")
     if moment.microsecond == 0:
         return f"{text}Z"
     if moment.microsecond % 1000 == 0:

@@ -1,9 +1,12 @@
 """One HTTP/1.1 connection, the server's side: read a request, send its answer, and so on."""
 
-import math
+import gzip
+import logging
 import socket
+import ssl
 import struct
 import threading
+from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
@@ -12,6 +15,8 @@ import h11
 
 from oxide.testing._application import MAX_BODY_BYTES, Request, Response
 from oxide.testing.faults import Drip, Fault, Interim, Truncate
+
+LOGGER: Final = logging.getLogger("oxide.testing")
 
 _READ_BYTES: Final = 65_536
 # As large a head as the real service's HTTP library takes.
@@ -37,10 +42,12 @@ class Connection:
         if self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
         elif self._http.our_state is not h11.IDLE:
+            self._end_tls()
             raise ConnectionEnd
         try:
             return self._read_request()
         except h11.RemoteProtocolError as error:
+            LOGGER.info("a request that is not HTTP: %s", error)
             self.send(Response(error.error_status_hint, (("connection", "close"),)))
             raise ConnectionEnd from error
 
@@ -49,9 +56,11 @@ class Connection:
         if isinstance(fault, Interim):
             interim = h11.InformationalResponse(status_code=fault.status, headers=list(fault.headers.items()))
             self._peer.sendall(b"".join(self._encode(interim) for _ in range(fault.count)))
-        head, body = self._encode_response(response)
+        content = gzip.compress(response.body, compresslevel=1) if response.gzip else response.body
+        head, body = self._encode_response(response, content)
         if isinstance(fault, Truncate):
-            self._peer.sendall(head + body[: fault.size])
+            framing = body.find(content)
+            self._peer.sendall(head + body[: framing + fault.size])
             raise ConnectionEnd
         if isinstance(fault, Drip):
             at_once, dripped = (head, body) if fault.body_only else (b"", head + body)
@@ -64,12 +73,19 @@ class Connection:
 
     def wait(self, seconds: float) -> None:
         """Wait, but not longer than the simulator runs."""
-        if self._stopping.wait(None if seconds == math.inf else seconds):
+        if self._stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise ConnectionEnd
 
     def reset(self) -> None:
         """Make the coming close a reset rather than an orderly end."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def _end_tls(self) -> None:
+        """Tell the peer that this is the end, and do not wait for it to say the same."""
+        if isinstance(self._peer, ssl.SSLSocket):
+            self._peer.settimeout(0)
+            with suppress(OSError):
+                self._peer.unwrap()
 
     def _read_request(self) -> Request:
         head: h11.Request | None = None
@@ -92,17 +108,20 @@ class Connection:
             else:
                 raise ConnectionEnd
 
-    def _encode_response(self, response: Response) -> tuple[bytes, bytes]:
-        headers = [*response.headers, ("date", formatdate(usegmt=True))]
-        if response.chunked:
-            headers.append(("transfer-encoding", "chunked"))
+    def _encode_response(self, response: Response, content: bytes) -> tuple[bytes, bytes]:
+        headers = list(response.headers)
+        if not any(name.lower() == "date" for name, _ in headers):
+            headers.append(("date", formatdate(usegmt=True)))
+        if response.gzip:
+            # The service compresses while it sends, so it cannot tell the length beforehand.
+            headers += [("content-encoding", "gzip"), ("transfer-encoding", "chunked")]
         elif response.status not in _NO_BODY_STATUSES:
-            headers.append(("content-length", str(len(response.body))))
+            headers.append(("content-length", str(len(content))))
         head = h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
         encoded = self._encode(head)
         body = b""
-        if response.body and not self._answers_head and response.status not in _NO_BODY_STATUSES:
-            body = self._encode(h11.Data(data=response.body))
+        if content and not self._answers_head and response.status not in _NO_BODY_STATUSES:
+            body = self._encode(h11.Data(data=content))
         return encoded, body + self._encode(h11.EndOfMessage())
 
     def _encode(self, event: h11.Event) -> bytes:

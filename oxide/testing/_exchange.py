@@ -1,20 +1,16 @@
 """Requests of one connection, one after the other: recorded, made to fail where that was asked for, answered."""
 
-import logging
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
 
 from oxide.testing._application import Application, Request, Response
-from oxide.testing._connection import Connection, ConnectionEnd
+from oxide.testing._connection import LOGGER, Connection, ConnectionEnd
 from oxide.testing._errors import ApiError
 from oxide.testing._journal import Journal
 from oxide.testing._routing import Operation, find_route
 from oxide.testing.faults import Answer, Delay, Drop, Fault
-
-LOGGER: Final = logging.getLogger("oxide.testing")
 
 
 @dataclass
@@ -66,7 +62,7 @@ class Exchange:
         while True:
             request = connection.receive()
             operation = _operation(request)
-            number = self._journal.arrived(request, operation)
+            number = self._journal.arrived(request, operation, self._application.user(request))
             started = time.monotonic()
             status: int | str = "dropped"
             try:

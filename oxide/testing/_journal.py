@@ -11,6 +11,7 @@ from oxide.testing._parameters import parse_query
 KEPT_REQUESTS: Final = 10_000
 KEPT_BODY_BYTES: Final = 65_536
 KEPT_ANSWER_BYTES: Final = 4_096
+_SHOWN_SCHEMES: Final = {"basic", "bearer"}
 _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
 
 
@@ -20,10 +21,10 @@ class ReceivedRequest:
 
     `target` is the raw request target, `path` its path as it was written, and `query` its decoded parameters (the
     last one where a name comes twice). Header names are in lower case, equal ones joined by a comma, and credentials
-    masked; `user` is whose they were. `body` is the request's body, at most its first 64 KiB.
+    masked; `user` is whose they are, or None. `body` is the request's body, at most its first 64 KiB.
 
     `status` is that of the answer, or None while there is none and where the connection was dropped instead;
-    `answer` is the answer's body as it was sent, at most its first 4 KiB.
+    `answer` is the answer's body before compression and whatever a fault does to it, at most its first 4 KiB.
     """
 
     method: str
@@ -47,7 +48,7 @@ class Journal:
         self._arrived = 0
         self._finished = 0
 
-    def arrived(self, request: Request, operation: str | None) -> int:
+    def arrived(self, request: Request, operation: str | None, user: str | None) -> int:
         """Record a request and return its number."""
         received = ReceivedRequest(
             method=request.method,
@@ -57,6 +58,7 @@ class Journal:
             headers=_masked(request.headers),
             body=request.body[:KEPT_BODY_BYTES],
             operation=operation,
+            user=user,
         )
         with self._changed:
             self._arrived += 1
@@ -71,7 +73,6 @@ class Journal:
             if number in self._requests:
                 self._requests[number] = replace(
                     self._requests[number],
-                    user=response.user,
                     status=response.status,
                     answer=response.body[:KEPT_ANSWER_BYTES],
                 )
@@ -100,7 +101,7 @@ def _masked(headers: tuple[tuple[bytes, bytes], ...]) -> dict[str, str]:
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("ascii"), raw_value.decode("latin-1")
         if name in _MASKED_HEADERS:
-            scheme, space, _ = value.partition(" ")
-            value = f"{scheme} ***" if space and name != "cookie" else "***"
+            scheme, _, _ = value.partition(" ")
+            value = f"{scheme} ***" if scheme.lower() in _SHOWN_SCHEMES else "***"
         masked[name] = f"{masked[name]}, {value}" if name in masked else value
     return masked

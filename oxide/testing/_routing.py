@@ -54,11 +54,11 @@ def find_route(method: str, path: str) -> Route:
 
 
 def _segments(path: str) -> list[str]:
-    """Return the decoded segments of a path; empty ones do not count."""
+    """Return the decoded segments of a path; empty ones do not count, and an encoded dot is no dot segment."""
+    parts = [part for part in path.split("/") if part]
     try:
-        segments = [unquote_to_bytes(part).decode("utf-8") for part in path.split("/") if part]
+        if {".", ".."}.isdisjoint(parts):
+            return [unquote_to_bytes(part).decode("utf-8") for part in parts]
     except UnicodeDecodeError:
-        segments = [".."]
-    if not path.startswith("/") or not {".", ".."}.isdisjoint(segments):
-        raise ApiError.malformed(message="invalid path encoding")
-    return segments
+        pass
+    raise ApiError.malformed(message="invalid path encoding")

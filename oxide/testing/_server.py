@@ -1,5 +1,6 @@
 """Sockets and threads: one thread that accepts connections, and one for each of them."""
 
+import errno
 import selectors
 import socket
 import ssl
@@ -11,13 +12,13 @@ from typing import Final
 from oxide.testing._connection import Connection, ConnectionEnd
 
 _BACKLOG: Final = 128
+_PAUSE: Final = 0.05  # seconds
 
 
 class Server:
-    """A listening server, from its construction until `stop`."""
+    """A listening server, from its construction until `stop`; connections wait until `start`."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, serve: Callable[[Connection], None]):
-        self._serve = serve
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None):
         self._tls = tls
         self._stopping = threading.Event()
         # Of the accepting thread, and of `stop` once that has ended.
@@ -28,8 +29,7 @@ class Server:
         )
         self._listener.settimeout(0)
         self._wake, self._woken = socket.socketpair()
-        self._acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
-        self._acceptor.start()
+        self._acceptor: threading.Thread | None = None
 
     @property
     def port(self) -> int:
@@ -37,11 +37,18 @@ class Server:
         port: int = self._listener.getsockname()[1]
         return port
 
+    def start(self, serve: Callable[[Connection], None]) -> None:
+        """Let `serve` answer each connection, in a thread of its own."""
+        self._serve = serve
+        self._acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
+        self._acceptor.start()
+
     def stop(self) -> None:
         """End every connection, whatever it is doing, and return once no thread and no socket is left."""
         self._stopping.set()
         self._wake.send(b"\0")
-        self._acceptor.join()
+        if self._acceptor is not None:
+            self._acceptor.join()
         for stopped in (self._listener, self._wake, self._woken):
             stopped.close()
         for peer in self._connections.values():
@@ -58,8 +65,12 @@ class Server:
             selector.register(self._woken, selectors.EVENT_READ)
             while not self._stopping.is_set():
                 selector.select()
-                with suppress(OSError):
+                try:
                     self._start(self._listener.accept()[0])
+                except OSError as error:
+                    if error.errno in {errno.EMFILE, errno.ENFILE}:
+                        # Out of file descriptors, with the connection still there to be accepted.
+                        self._stopping.wait(_PAUSE)
 
     def _start(self, peer: socket.socket) -> None:
         try:

@@ -1,5 +1,6 @@
 """The simulator as tests and programs use it."""
 
+import re
 import secrets
 import sqlite3
 import ssl
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from oxide import Configuration
 
 _ADMIN: Final = "admin"
+_TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!-~]+")
+_HEX: Final = re.compile(r"[0-9a-fA-F]+")
+# A server may listen on every address, but a client calls one, and sends a token over plain http to none but loopback.
+_REACHED_AT: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on here
 
 _T = TypeVar("_T")
 
@@ -75,8 +80,8 @@ class Simulator:
         clock: Callable[[], datetime] = utc_now,
         token: str | None = None,
     ):
-        if token is not None and not token.startswith(TOKEN_PREFIX):
-            message = f"a token begins with {TOKEN_PREFIX!r}"
+        if token is not None and not _TOKEN.fullmatch(token):
+            message = f"a token is {TOKEN_PREFIX!r} and then ASCII letters, digits or marks"
             raise ValueError(message)
         self.clock = clock
         self._host = host
@@ -104,20 +109,19 @@ class Simulator:
         if self._server is not None:
             message = "the simulator is running already"
             raise RuntimeError(message)
-        tls = self._tls_context()
-        store = Store(self._database)
+        server = Server(self._host, self._port, self._tls_context())
         try:
+            store = Store(self._database)
             with store.transaction():
                 self._token = self._given_token or store.token(_ADMIN) or _new_token()
                 store.set_user(_ADMIN, self._token, "admin")
-            self._faults, self._journal = FaultQueue(), Journal()
-            application = Application(store, lambda: self.clock(), self._max_api_version)
-            exchange = Exchange(application, self._faults, self._journal)
-            self._server = Server(self._host, self._port, tls, exchange.serve)
         except BaseException:
-            store.close()
+            server.stop()
             raise
-        self._store = store
+        self._faults, self._journal = FaultQueue(), Journal()
+        application = Application(store, lambda: self.clock(), self._max_api_version)
+        server.start(Exchange(application, self._faults, self._journal).serve)
+        self._server, self._store = server, store
 
     def stop(self) -> None:
         """Stop to listen, end every connection and close the database; without effect unless running."""
@@ -129,8 +133,9 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The URL that it listens on, without a trailing slash."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        """The URL to reach it at from this machine, without a trailing slash."""
+        name = _REACHED_AT.get(self._host, self._host)
+        host = f"[{name}]" if ":" in name else name
         return f"{'https' if self._tls else 'http'}://{host}:{self._running(self._server).port}"
 
     @property
@@ -172,8 +177,11 @@ class Simulator:
 
         Faults wait in line: each request suffers the oldest that fits it. See `oxide.testing.faults`.
         """
-        if times < 1:
-            message = f"times must be at least 1, not {times}"
+        if not isinstance(fault, Fault):
+            message = f"fault must be one of oxide.testing's, such as Drop(), not {fault!r}"
+            raise TypeError(message)
+        if not isinstance(times, int) or times < 1:
+            message = f"times must be a whole number of at least 1, not {times!r}"
             raise ValueError(message)
         if operation not in {None, *get_args(Operation)}:
             message = f"there is no operation {operation!r}"
@@ -228,8 +236,14 @@ class Simulator:
     ) -> list[UUID]:
         """Create images as `create_image` does, all or none, at a speed for tens of thousands."""
         names = list(names)
-        now = wire_time(self.clock())
+        if unknown := values.keys() - ImageValues.__annotations__.keys():
+            message = f"an image has no {', '.join(sorted(unknown))}: it has {', '.join(ImageValues.__annotations__)}"
+            raise TypeError(message)
         digest = values.get("digest")
+        if digest is not None and not _HEX.fullmatch(digest):
+            message = f"a digest is hexadecimal, not {digest!r}"
+            raise ValueError(message)
+        now = wire_time(self.clock())
         images: list[ImageRow] = [
             {
                 "id": str(uuid4()),

@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS snapshot (
     id TEXT PRIMARY KEY,
     project_id TEXT NOT NULL,
     name TEXT NOT NULL CHECK (length(name) <= 63),
-    size INTEGER NOT NULL CHECK (size >= 0),
+    size INTEGER NOT NULL CHECK (typeof(size) = 'integer' AND size >= 0),
     block_size INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096)),
     UNIQUE (project_id, name)
 );
@@ -42,16 +42,16 @@ CREATE TABLE IF NOT EXISTS project_role (
 CREATE TABLE IF NOT EXISTS image (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL CHECK (length(name) <= 63),
-    description TEXT NOT NULL CHECK (length(description) <= {_messages.DESCRIPTION_MAX}),
+    description TEXT NOT NULL CHECK (characters(description) <= {_messages.DESCRIPTION_MAX}),
     time_created TEXT NOT NULL,
     time_modified TEXT NOT NULL,
     time_deleted TEXT,
     project_id TEXT,
-    os TEXT NOT NULL CHECK (length(os) <= {_messages.OS_MAX}),
-    version TEXT NOT NULL CHECK (length(version) <= {_messages.VERSION_MAX}),
+    os TEXT NOT NULL CHECK (characters(os) <= {_messages.OS_MAX}),
+    version TEXT NOT NULL CHECK (characters(version) <= {_messages.VERSION_MAX}),
     digest TEXT,
     block_size INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096)),
-    size INTEGER NOT NULL CHECK (size >= 0)
+    size INTEGER NOT NULL CHECK (typeof(size) = 'integer' AND size >= 0)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS live_project_image ON image (project_id, name)
     WHERE project_id IS NOT NULL AND time_deleted IS NULL;
@@ -111,6 +111,8 @@ class Store:
         )
         try:
             # With a write-ahead log, what was answered survives the process without a disk flush per request.
+            # SQLite's own `length` ends at a NUL.
+            self._connection.create_function("characters", 1, _characters, deterministic=True)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
@@ -250,6 +252,10 @@ class Store:
 
     def _write(self, statement: str, values: tuple[str | int | None, ...]) -> None:
         self._connection.execute(statement, values)
+
+
+def _characters(value: object) -> int | None:
+    return len(value) if isinstance(value, str) else None
 
 
 def _image_row(row: tuple[Any, ...]) -> ImageRow:

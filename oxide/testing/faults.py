@@ -28,7 +28,10 @@ class Answer:
     after_acting: bool = False
 
     def __post_init__(self) -> None:
-        _check_between("status", self.status, 200, 599)
+        _check_between("status", self.status, 200, 599, whole=True)
+        if not isinstance(self.body, (str, bytes)):
+            message = f"body must be str or bytes, not {type(self.body).__name__}"
+            raise TypeError(message)
         _check_headers(self.headers)
 
 
@@ -56,7 +59,7 @@ class Drip:
 
     def __post_init__(self) -> None:
         _check_between("interval", self.interval, 0)
-        _check_between("size", self.size, 1)
+        _check_between("size", self.size, 1, whole=True)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Truncate:
     size: int = 0
 
     def __post_init__(self) -> None:
-        _check_between("size", self.size, 0)
+        _check_between("size", self.size, 0, whole=True)
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,20 @@ class Interim:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_between("status", self.status, 102, 199)
-        _check_between("count", self.count, 1)
+        _check_between("status", self.status, 102, 199, whole=True)
+        _check_between("count", self.count, 1, whole=True)
         _check_headers(self.headers)
 
 
 Fault = Answer | Delay | Drip | Drop | Truncate | Interim
 
 
-def _check_between(name: str, value: float, least: float, most: float = math.inf) -> None:
+def _check_between(
+    name: str, value: float, least: float, most: float = math.inf, *, whole: bool = False
+) -> None:
+    if not isinstance(value, int if whole else (int, float)):
+        message = f"{name} must be {'a whole' if whole else 'a'} number, not {value!r}"
+        raise TypeError(message)
     if not least <= value <= most:
         message = f"{name} must be between {least} and {most}, not {value}"
         raise ValueError(message)
@@ -106,6 +114,6 @@ def _check_headers(headers: Mapping[str, str]) -> None:
         raise ValueError(message)
     try:
         h11.Response(status_code=200, headers=list(headers.items()))
-    except h11.LocalProtocolError as error:
+    except (h11.LocalProtocolError, UnicodeError) as error:
         message = f"these are no headers: {error}"
         raise ValueError(message) from None

@@ -70,6 +70,16 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
         simulator.create_snapshot("t", "proj", block_size=1024)
     with pytest.raises(ValueError, match="too large"):
         simulator.create_snapshot("t", "proj", size=2**63)
+    for size in ("abc", 1.5):
+        with pytest.raises(ValueError, match="size"):
+            simulator.create_snapshot("t", "proj", size=size)  # type: ignore[arg-type]  # the error under test
+        with pytest.raises(ValueError, match="size"):
+            simulator.create_image("a", size=size)  # type: ignore[arg-type]  # as above
+    for digest in ("", "xyz"):
+        with pytest.raises(ValueError, match="digest"):
+            simulator.create_image("a", digest=digest)
+    with pytest.raises(TypeError, match="an image has no OS, sizes: it has description, os"):
+        simulator.create_image("a", sizes=5, OS="debian")  # type: ignore[call-arg]  # as above
     with pytest.raises(ValueError, match="os"):
         simulator.create_image("a", os="x" * 65)
     with pytest.raises(ValueError, match=r"user\.name"):
@@ -116,7 +126,7 @@ def test_recorded_request(simulator: Simulator, call: Caller, world: World) -> N
         headers=request.headers,
         body=b'{"name": 5}',
         operation="image_create",
-        user=None,
+        user="admin",
         status=400,
         answer=reply.body,
     )
@@ -141,9 +151,27 @@ def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Ca
         ("image_view", "admin", 200),
         ("image_view", "carol", 404),
         ("image_view", None, 401),
-        (None, None, 405),
-        ("image_list", None, None),
+        (None, "admin", 405),
+        ("image_list", "admin", None),
     ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["oxide-token-secret x", "oxide-token-secret", "Digest oxide-token-secret", "bearer\toxide-token-secret"],
+)
+def test_record_masks_credentials_of_any_form(simulator: Simulator, call: Caller, value: str) -> None:
+    call("GET", "/v1/images", token=None, headers={"Authorization": value})
+    assert simulator.requests[0].headers["authorization"] == "***"
+
+
+def test_record_has_the_answer_before_compression(simulator: Simulator, call: Caller) -> None:
+    simulator.create_images([f"image-{number}" for number in range(20)])
+    plain = call("GET", "/v1/images").body
+    assert (
+        call("GET", "/v1/images", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+    )
+    assert [request.answer for request in simulator.requests] == [plain[:KEPT_ANSWER_BYTES]] * 2
 
 
 @pytest.mark.parametrize("target", ["/v1/images?", "http://elsewhere/v1/images?limit=5", "/%2F?%20=+"])
@@ -173,7 +201,7 @@ def test_record_is_bounded(simulator: Simulator, call: Caller) -> None:
     big = call("GET", "/v1/images?limit=300")
     assert simulator.requests[0].answer == big.body[:KEPT_ANSWER_BYTES] != big.body
     for _ in range(KEPT_REQUESTS + 5 - 1):
-        simulator._journal.arrived(Request("GET", "/x", (), b""), None)
+        simulator._journal.arrived(Request("GET", "/x", (), b""), None, None)
     assert len(simulator.requests) == KEPT_REQUESTS
     simulator._journal.answered(1, Response(200))
     assert simulator.requests[0].status is None

@@ -83,11 +83,12 @@ def test_start_and_stop_again_begins_anew() -> None:
                 use()
 
 
-def test_port_is_free_after_stop_and_can_be_chosen() -> None:
+def test_port_is_free_after_stop_and_can_be_chosen(tmp_path: Path) -> None:
     with Simulator() as simulator:
         port = urlsplit(simulator.url).port or 0
         with pytest.raises(OSError, match="in use"):
-            Simulator(port=port).start()
+            Simulator(port=port, database=tmp_path / "state").start()
+        assert list(tmp_path.iterdir()) == []
         call = Caller(simulator)
         assert call("GET", "/v1/images").status == 200
         call.close()

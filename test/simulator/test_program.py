@@ -144,7 +144,13 @@ def test_demo_leaves_what_a_database_has(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("host", "called"),
-    [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("::1", "[::1]"), ("localhost", "localhost")],
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("localhost", "localhost"),
+    ],
 )
 def test_it_tells_an_address_that_the_client_takes(host: str, called: str) -> None:
     with run("--host", host) as running:

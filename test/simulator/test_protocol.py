@@ -63,13 +63,20 @@ def test_70_empty_and_encoded_segments(call: Caller, world: World, path: str) ->
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/./images", "/v1/../v1/images", "/v1/images/%2e%2E", "/v1/images/%ff", "/v1/%C3/images", "*"]
+    "path", ["/v1/./images", "/v1/../v1/images", "/v1/images/..", "/v1/images/%ff", "/v1/%C3/images"]
 )
 def test_bad_paths(call: Caller, path: str) -> None:
     assert call("GET", path).error == (400, None, "invalid path encoding")
 
 
-@pytest.mark.parametrize("segment", ["a%2Fb", "%2F", "simg%252D", "simg%00", "%F0%9F%98%80", "simg%20"])
+def test_the_target_of_a_whole_server_is_no_path_of_the_service(call: Caller) -> None:
+    assert call("OPTIONS", "*").error == (404, None, "Not Found")
+    assert call("GET", "/nope/%2e%2e").error == (404, None, "Not Found")
+
+
+@pytest.mark.parametrize(
+    "segment", ["a%2Fb", "%2F", "simg%252D", "simg%00", "%F0%9F%98%80", "simg%20", "%2e", "%2e%2E"]
+)
 def test_segments_are_decoded_once(call: Caller, world: World, segment: str) -> None:
     problem = "bad parameter in URL path: data did not match any variant of untagged enum NameOrId"
     assert call("GET", f"/v1/images/{segment}").error == (400, None, problem)
@@ -236,7 +243,10 @@ def test_gzip(simulator: Simulator, call: Caller, accepted: str) -> None:
     assert int(plain.headers["content-length"]) == len(plain.body)
 
 
-@pytest.mark.parametrize("accepted", [None, "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "br, deflate"])
+@pytest.mark.parametrize(
+    "accepted",
+    [None, "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "br, deflate", "gzip;q=0, *", "*, gzip;q=0"],
+)
 def test_no_gzip_unless_accepted(simulator: Simulator, call: Caller, accepted: str | None) -> None:
     simulator.create_images(["a", "b"], description="x" * 200)
     reply = call("GET", "/v1/images", headers={"accept-encoding": accepted} if accepted else {})
@@ -294,3 +304,22 @@ def test_given_tls_context() -> None:
         connection.request("GET", "/nope")
         assert connection.getresponse().status == 404
         connection.close()
+
+
+def test_tls_is_ended_in_due_form() -> None:
+    with Simulator(tls=True) as simulator:
+        trusting = ssl.create_default_context(cadata=simulator.ca_certificate)
+        with (
+            connected(simulator) as bare,
+            trusting.wrap_socket(bare, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as secure,
+        ):
+            secure.sendall(raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close"))
+            assert read_to_end(secure).endswith(b'{"next_page":null,"items":[]}')
+
+
+def test_what_is_not_http_is_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="oxide.testing"), connected(simulator) as connection:
+        connection.sendall(b"garbage\r\n\r\n")
+        assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
+    (record,) = caplog.records
+    assert record.getMessage().startswith("a request that is not HTTP: ")

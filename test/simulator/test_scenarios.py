@@ -217,7 +217,7 @@ def test_22_body_size(call: Caller, world: World) -> None:
     [("os", 64), ("version", 64), ("description", 512)],
     ids=["os", "version", "description"],
 )
-@pytest.mark.parametrize("letter", ["x", "ß", "𝔛"])
+@pytest.mark.parametrize("letter", ["x", "ß", "𝔛", "\0"])
 def test_23_text_longer_than_its_column(
     call: Caller, world: World, field: str, most: int, letter: str
 ) -> None:

@@ -465,6 +465,7 @@ def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) ->
         interrupted = True
         lines = 0
         while interrupted:
+            before = sys.gettrace()
             sys.settrace(InterruptAt(lines))
             try:
                 result = view(f"interrupted-{lines}")
@@ -476,7 +477,7 @@ def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) ->
             else:
                 interrupted = False
             finally:
-                sys.settrace(None)
+                sys.settrace(before)
             result = None
             assert client.api.image_view(f"right-{lines}").name == f"right-{lines}"
             lines += STRIDE
