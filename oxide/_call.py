@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from oxide._encoding import encode_body, encode_target, location
+from oxide._encoding import encode_body, encode_target, problem_at
 from oxide._operations import Operation
 from oxide._retry import Attempt, Failure, Policy, parse_http_date, parse_retry_after
 from oxide._secrets import Headers, Secret, checked_token, masked
@@ -113,7 +113,7 @@ class Engine:
         """Run one operation and return its answer, whatever its status, the body still to be read."""
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=False)
-        response.describe = partial(self._describe, request=request, attempts=attempts)
+        response._describe = partial(self._describe, request=request, attempts=attempts)
         return self.transport.hand_out(response)
 
     def _request(
@@ -200,7 +200,7 @@ class Engine:
                         operation.method,
                         len(attempts) + 1,
                         failure.outcome,
-                        failure.transient,
+                        failure._transient,
                         failure.status,
                         failure.retry_after,
                         None if deadline is None else deadline - ended,
@@ -327,15 +327,15 @@ def _decoded(operation: Operation[T], response: RESTResponse) -> T:
         if body:
             result: T = model.model_validate_json(body)
             return result
-        problem = "a body was to be expected, and there is none"
+        problem = "a body was expected, but there is none"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            kind = response.headers.get("content-type", "of no type")
-            problem = f"the body is no JSON but {kind}: {_text(body)[:_SNIPPET]!r}"
+            kind = response.headers.get("content-type", "no content type")
+            problem = f"the body is not JSON ({kind}): {_text(body)[:_SNIPPET]!r}"
         else:
             what = "missing" if first["type"] == "missing" else first["msg"]
-            problem = f"{location(first['loc'])}: {what}"
+            problem = problem_at(first["loc"], what)
     raise ApiResponseError(
         response.status,
         response.reason,
@@ -401,7 +401,9 @@ def _hint(
     if status == 404 and code is None:
         return "the server has no such path: check the one in host"
     if message == "Cannot promote a silo image":
-        return "an image given by name alone is taken for one of the silo: give its project as well"
+        return (
+            "it is in the silo already; an image of a project that is given by name needs its project as well"
+        )
     if status == 400 and message and message.startswith("server does not support this API version"):
         return "the rack is older than the api_version of the Configuration: set an older one, or None"
     if 300 <= status < 400:

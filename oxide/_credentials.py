@@ -180,9 +180,9 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     except OSError as error:
         problem = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:
-        problem = f"is no UTF-8 text: {error.reason} at byte {error.start}"
+        problem = f"is not UTF-8 text: {error.reason} at byte {error.start}"
     except (ValueError, RecursionError) as error:
-        problem = f"is no TOML: {error}"
+        problem = f"is not valid TOML: {error}"
     else:
         if private and os.name == "posix" and mode & 0o077:
             warn(f"{path} may be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`")

@@ -62,7 +62,7 @@ def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
         return model.from_dict(fields)
     except ValidationError as error:
         problems = [
-            f"{location(line['loc'])}: {line['msg'].removeprefix('Value error, ')}"
+            problem_at(line["loc"], line["msg"].removeprefix("Value error, "))
             for line in error.errors(include_url=False, include_input=False)
         ]
         message = f"{operation.id}: {'; '.join(problems)}"
@@ -130,7 +130,7 @@ def _sort_mode(name: str, value: Any) -> str:
 _ENCODERS = {"limit": _limit, "page_token": _page_token, "project": encode_identifier, "sort_by": _sort_mode}
 
 
-def location(parts: tuple[int | str, ...]) -> str:
-    """Return where in a document something is, as in `items[3].version`."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".") or "the whole"
+def problem_at(location: tuple[int | str, ...], problem: str) -> str:
+    """Return a problem with the place in the document where it is, as in `items[3].version: missing`."""
+    parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return f"{parts.removeprefix('.')}: {problem}" if parts else problem

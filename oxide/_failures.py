@@ -58,7 +58,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         "not sent" if not exchange.sent else "unknown" if exchange.status is None else "answered"
     )
     failure = kind(exchange.status, message, outcome=outcome)
-    failure.transient = transient
+    failure._transient = transient
     # The frames of http.client hold the request, token and all; error reporters print the locals of every frame.
     root.__traceback__ = root.__cause__ = root.__context__ = None
     failure.__cause__ = root

@@ -21,6 +21,14 @@ MAX_RETRIES: Final = 2
 # Bytes. About ten times the largest page, one of 10,000 images.
 MAX_RESPONSE_BYTES: Final = 64 * 2**20
 CONNECTION_POOL_MAXSIZE: Final = 100
+# What None stands for, where it is not a value of its own.
+DEFAULTS: Final[Mapping[str, Any]] = {
+    "host": DEFAULT_HOST,
+    "resolve": {},
+    "max_retries": MAX_RETRIES,
+    "connection_pool_maxsize": CONNECTION_POOL_MAXSIZE,
+    "socket_options": (),
+}
 # A server refuses versions newer than itself; this is the oldest published one, and its image contract is ours.
 API_VERSION: Final = "2025112000.0.0"
 
@@ -29,12 +37,19 @@ _MAX_SECONDS: Final = (2**31 - 1) // 1000
 
 SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
 
-_CREDENTIALS: Final = frozenset({"api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"})
+_CREDENTIALS: Final = frozenset(
+    {
+        *("api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"),
+        *("auth_settings", "get_api_key_with_prefix", "get_basic_auth_token"),
+    }
+)
 _DROPPED: Final = _CREDENTIALS | frozenset(
     {
         *("server_index", "server_variables", "server_operation_index", "server_operation_variables"),
         *("ignore_operation_servers", "safe_chars_for_path_param", "client_side_validation"),
         *("datetime_format", "date_format", "temp_folder_path", "logger", "logger_file", "logger_format"),
+        *("logger_formatter", "logger_stream_handler", "logger_file_handler"),
+        *("get_host_settings", "get_host_from_settings"),
     }
 )
 # Semantic Versioning 2.0.0, as the server parses it.

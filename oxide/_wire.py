@@ -347,7 +347,7 @@ class WireConnection(_Base):
             message = f"the name {host!r} cannot be resolved"
             raise ConnectError(message) from error
         except UnicodeError:
-            message = f"the name {host!r} cannot be resolved: it is no host name"
+            message = f"the name {host!r} cannot be resolved: it is not a host name"
             raise ConnectError(message) from None
         failure: OSError | None = None
         for index, (family, kind, protocol, _, address) in enumerate(addresses):

@@ -5,7 +5,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any, ClassVar, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from oxide import __version__
 from oxide._call import Engine, RequestOptions, mask_options
@@ -15,7 +15,7 @@ from oxide._urllib3_retry import policy_of
 from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import ApiTypeError, ApiValueError
+from oxide.exceptions import ApiAttributeError, ApiTypeError, ApiValueError
 from oxide.models import build_models
 from oxide.rest import URLLIB3_VERSION, RESTResponse, Transport
 
@@ -41,6 +41,8 @@ class ApiClient:
         ConfigurationError: settings that do not go together, or a file that cannot be used.
     """
 
+    # So that assigning to an attribute that does not exist, such as generated clients' `cookie`, is an error.
+    __slots__ = ("__weakref__", "_configuration", "_default_headers", "_engine")
     _default: ClassVar["ApiClient | None"] = None
 
     def __init__(
@@ -84,6 +86,15 @@ class ApiClient:
             warn(
                 "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
             )
+
+    # Hidden from type checkers, which would take any name for known.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            message = (
+                f"ApiClient has no attribute {name!r}; for those of generated clients, see docs/migrating.md"
+            )
+            raise ApiAttributeError(message)
 
     @classmethod
     def get_default(cls) -> "ApiClient":
@@ -141,7 +152,7 @@ class ApiClient:
         message = "an ApiClient does not pickle: build it in the worker that uses it"
         raise ApiTypeError(message)
 
-    def call(
+    def _call(
         self,
         operation: Operation[T],
         options: RequestOptions,
@@ -153,7 +164,7 @@ class ApiClient:
             mask_options(options)
         return self._open_engine().call(operation, options, arguments, body)
 
-    def open(
+    def _open(
         self,
         operation: Operation[Any],
         options: RequestOptions,

@@ -1,7 +1,7 @@
 """What a `…_with_http_info` method returns."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -19,6 +19,6 @@ class ApiResponse(Generic[T_co]):
     """
 
     status_code: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(default_factory=dict)
     data: T_co
     raw_data: bytes

@@ -12,10 +12,8 @@ from oxide._secrets import MASK, masked
 from oxide._settings import (
     API_VERSION,
     CONNECT_TIMEOUT,
-    CONNECTION_POOL_MAXSIZE,
-    DEFAULT_HOST,
+    DEFAULTS,
     MAX_RESPONSE_BYTES,
-    MAX_RETRIES,
     READ_TIMEOUT,
     SECRETS,
     SETTINGS,
@@ -164,40 +162,40 @@ class Configuration:
             unknown.clear()
             raise ApiTypeError(no_such_setting(names[0]))
         self.__dict__.update(_frozen=False, _sources={})
-        self.host = DEFAULT_HOST if host is None else host
-        self.access_token = access_token
-        self.ssl_ca_cert = ssl_ca_cert
-        self.ca_cert_data = ca_cert_data
-        self.cert_file = cert_file
-        self.key_file = key_file
-        self.key_password = key_password
-        self.verify_ssl = verify_ssl
-        self.assert_hostname = assert_hostname
-        self.tls_server_name = tls_server_name
-        self.ssl_context = ssl_context
-        self.allow_http_token = allow_http_token
-        self.resolve = {} if resolve is None else resolve
-        self.proxy = proxy
-        self.no_proxy = no_proxy
-        self.proxy_headers = proxy_headers
-        self.proxy_ssl_context = proxy_ssl_context
-        self.timeout = timeout
-        self.connect_timeout = connect_timeout
-        self.read_timeout = read_timeout
         if max_retries is not None and retries is not None:
             message = "max_retries and retries say the same; give one"
             raise ConfigurationError(message)
-        self.max_retries = MAX_RETRIES if max_retries is None else max_retries
-        self.retries = retries
-        self.max_response_bytes = max_response_bytes
-        self.connection_pool_maxsize = (
-            CONNECTION_POOL_MAXSIZE if connection_pool_maxsize is None else connection_pool_maxsize
+        self._set(
+            host=host,
+            access_token=access_token,
+            ssl_ca_cert=ssl_ca_cert,
+            ca_cert_data=ca_cert_data,
+            cert_file=cert_file,
+            key_file=key_file,
+            key_password=key_password,
+            verify_ssl=verify_ssl,
+            assert_hostname=assert_hostname,
+            tls_server_name=tls_server_name,
+            ssl_context=ssl_context,
+            allow_http_token=allow_http_token,
+            resolve=resolve,
+            proxy=proxy,
+            no_proxy=no_proxy,
+            proxy_headers=proxy_headers,
+            proxy_ssl_context=proxy_ssl_context,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            max_retries=max_retries,
+            retries=retries,
+            max_response_bytes=max_response_bytes,
+            connection_pool_maxsize=connection_pool_maxsize,
+            socket_options=socket_options,
+            api_version=api_version,
+            application=application,
+            on_attempt=on_attempt,
+            debug=debug,
         )
-        self.socket_options = () if socket_options is None else socket_options
-        self.api_version = api_version
-        self.application = application
-        self.on_attempt = on_attempt
-        self.debug = debug
         self._check()
 
     # Hidden from type checkers, which would take any name for known.
@@ -215,10 +213,14 @@ class Configuration:
                 f"{name} cannot change once a client is made: change a copy, and make a new client from it"
             )
             raise ConfigurationError(message)
-        self.__dict__[name] = check_setting(name, value)
+        self.__dict__[name] = check_setting(name, DEFAULTS.get(name) if value is None else value)
         self._note_source(name, "argument")
         if name == "debug" and value is not None:
             logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def __delattr__(self, name: str) -> NoReturn:
         message = f"{name}: a setting cannot be deleted"

@@ -85,7 +85,7 @@ class ApiException(OpenApiException):
     """
 
     # Whether the connection failed in a way that another one may not; read by the replay decision.
-    transient = False
+    _transient = False
 
     def __init__(
         self,

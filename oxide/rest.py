@@ -68,13 +68,13 @@ class RESTResponse:
         "__weakref__",
         "_body",
         "_closed",
+        "_describe",
         "_exchange",
         "_gunzip",
         "_in_use",
         "_max_bytes",
         "_response",
         "_size",
-        "describe",
         "headers",
         "reason",
         "status",
@@ -94,7 +94,7 @@ class RESTResponse:
         # Never waited for, so that nobody hangs who is forked or interrupted while it is held.
         self._in_use = threading.Lock()
         # Tells an exception raised while the body is read which call it belongs to.
-        self.describe: Callable[[ApiException], None] = lambda _: None
+        self._describe: Callable[[ApiException], None] = lambda _: None
         exchange.status = response.status
 
     @property
@@ -137,7 +137,7 @@ class RESTResponse:
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
-            message = f"the body is no JSON: {error}"
+            message = f"the body is not JSON: {error}"
         raise self._ending(ApiResponseError(self.status, message))
 
     def getheader(self, name: str, default: str | None = None) -> str | None:
@@ -159,7 +159,7 @@ class RESTResponse:
 
     release_conn = close
 
-    def hang_up(self) -> None:
+    def _hang_up(self) -> None:
         """Close at once, also under another thread that waits for more of the body; the connection is lost."""
         if not self._closed:
             self._closed = True
@@ -202,7 +202,7 @@ class RESTResponse:
         except BaseException as error:
             # A response that is closed meanwhile fails in many ways.
             if not (self._closed and isinstance(error, Exception)):
-                self.hang_up()
+                self._hang_up()
                 raise
         finally:
             self._in_use.release()
@@ -242,10 +242,10 @@ class RESTResponse:
 
     def _ending(self, failure: ApiException) -> ApiException:
         """Close the connection and return `failure`, told what is known of the answer and the call."""
-        self.hang_up()
+        self._hang_up()
         failure.headers = self.headers
         failure.request_id = self.headers.get("x-request-id")
-        self.describe(failure)
+        self._describe(failure)
         return failure
 
 
@@ -311,7 +311,7 @@ class Transport:
         """Return an answer for the caller to read, and close it with everything else, unless that comes first."""
         self._of_this_process().handed_out[id(response)] = response
         if self._closed:
-            response.hang_up()
+            response._hang_up()
             raise ApiValueError(_CLOSED_MEANWHILE)
         return response
 
@@ -326,7 +326,7 @@ class Transport:
         for reference in own.handed_out.valuerefs():
             response = reference()
             if response is not None:
-                response.hang_up()
+                response._hang_up()
 
     def _begin(self) -> _Own:
         pool = make_pool(self._configuration, self._host, self._proxy)

@@ -408,8 +408,8 @@ class TestUndecodableAnswers:
                 {**IMAGE, "time_created": "2026-01-01T00:00:00"},
                 "time_created: Input should have timezone",
             ),
-            ("image_view", [IMAGE], "unreadable Image: the whole: Input should be an object"),
-            ("image_view", "null", "unreadable Image: the whole: Input should be an object"),
+            ("image_view", [IMAGE], "unreadable Image: Input should be an object"),
+            ("image_view", "null", "unreadable Image: Input should be an object"),
             ("image_view", "{}", "unreadable Image: block_size: missing"),
             (
                 "image_list",
@@ -424,17 +424,17 @@ class TestUndecodableAnswers:
                 {**PAGE, "next_page": 5},
                 "ImageResultsPage: next_page: Input should be a valid string",
             ),
-            ("image_view", b"", "unreadable Image: a body was to be expected, and there is none"),
-            ("image_list", b"", "unreadable ImageResultsPage: a body was to be expected, and there is none"),
+            ("image_view", b"", "unreadable Image: a body was expected, but there is none"),
+            ("image_list", b"", "unreadable ImageResultsPage: a body was expected, but there is none"),
             (
                 "image_view",
                 "<html>\n<b>log in</b>",
-                "the body is no JSON but text/x-odd: '<html>\\n<b>log in</b>'",
+                "the body is not JSON (text/x-odd): '<html>\\n<b>log in</b>'",
             ),
-            ("image_view", json.dumps(IMAGE)[:-5], "unreadable Image: the body is no JSON but text/x-odd: "),
-            ("image_view", "[" * 100_000, "unreadable Image: the body is no JSON but text/x-odd: '[[["),
-            ("image_view", b"\xff\xfe", "the body is no JSON but text/x-odd: b'\\xff\\xfe'"),
-            ("image_view", json.dumps(IMAGE).encode("utf-16"), "unreadable Image: the body is no JSON but "),
+            ("image_view", json.dumps(IMAGE)[:-5], "unreadable Image: the body is not JSON (text/x-odd): "),
+            ("image_view", "[" * 100_000, "unreadable Image: the body is not JSON (text/x-odd): '[[["),
+            ("image_view", b"\xff\xfe", "the body is not JSON (text/x-odd): b'\\xff\\xfe'"),
+            ("image_view", json.dumps(IMAGE).encode("utf-16"), "unreadable Image: the body is not JSON ("),
         ],
         ids=lambda value: value[:40] if isinstance(value, str) else "",
     )
@@ -460,7 +460,7 @@ class TestUndecodableAnswers:
 
     def test_an_answer_without_a_type_is_said_to_have_none(self, scene: Scene) -> None:
         scene.answer(200, "plain")
-        assert "no JSON but of no type: 'plain'" in str(raised(scene))
+        assert "not JSON (no content type): 'plain'" in str(raised(scene))
 
     @pytest.mark.parametrize("status", [200, 201, 202, 204, 205, 299])
     @pytest.mark.parametrize(

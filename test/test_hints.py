@@ -43,7 +43,7 @@ def test_a_wrong_base_path_is_told(simulator: Simulator) -> None:
 
 
 def test_a_name_without_its_project_is_told(simulator: Simulator) -> None:
-    with pytest.raises(oxide.BadRequestException, match="give its project as well"):
+    with pytest.raises(oxide.BadRequestException, match="needs its project as well"):
         images(simulator.configuration()).image_promote("alpine")
 
 
@@ -113,6 +113,15 @@ def test_a_misspelled_setting_is_told(setting: str, told: str) -> None:
 def test_the_credentials_of_generated_clients_lead_to_access_token(name: str) -> None:
     with pytest.raises(oxide.ApiAttributeError, match="use access_token"):
         getattr(oxide.Configuration(), name)
+
+
+@pytest.mark.parametrize("name", ["cookie", "rest_client", "call_api", "sanitize_for_serialization"])
+def test_what_generated_clients_have_is_missed_loudly(name: str) -> None:
+    client = oxide.ApiClient()
+    with pytest.raises(oxide.ApiAttributeError, match=rf"{name}.*docs/migrating\.md"):
+        getattr(client, name)
+    with pytest.raises(AttributeError, match=name):
+        setattr(client, name, "x")
 
 
 def test_objects_in_the_wrong_place_are_told() -> None:

@@ -112,19 +112,19 @@ class ImagesApi:
             NotFoundException: there is no such snapshot or project, or the user may not see it (404).
             ForbiddenException: the user may not create images there (403).
         """
-        return self.api_client.call(op.IMAGE_CREATE, options, {"project": project}, image_create).data
+        return self.api_client._call(op.IMAGE_CREATE, options, {"project": project}, image_create).data
 
     def image_create_with_http_info(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse[Image]:
         """Do as `image_create`, and return status, headers and body as well."""
-        return self.api_client.call(op.IMAGE_CREATE, options, {"project": project}, image_create)
+        return self.api_client._call(op.IMAGE_CREATE, options, {"project": project}, image_create)
 
     def image_create_without_preload_content(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
         """Do as `image_create`, and return the answer with its body still to be read."""
-        return self.api_client.open(op.IMAGE_CREATE, options, {"project": project}, image_create)
+        return self.api_client._open(op.IMAGE_CREATE, options, {"project": project}, image_create)
 
     def image_delete(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -145,19 +145,19 @@ class ImagesApi:
             ForbiddenException: the user may not delete it (403).
             BadRequestException: both an ID and a project were given (400).
         """
-        return self.api_client.call(op.IMAGE_DELETE, options, {"image": image, "project": project}).data
+        return self.api_client._call(op.IMAGE_DELETE, options, {"image": image, "project": project}).data
 
     def image_delete_with_http_info(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse[None]:
         """Do as `image_delete`, and return status and headers."""
-        return self.api_client.call(op.IMAGE_DELETE, options, {"image": image, "project": project})
+        return self.api_client._call(op.IMAGE_DELETE, options, {"image": image, "project": project})
 
     def image_delete_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
         """Do as `image_delete`, and return the answer with its body still to be read."""
-        return self.api_client.open(op.IMAGE_DELETE, options, {"image": image, "project": project})
+        return self.api_client._open(op.IMAGE_DELETE, options, {"image": image, "project": project})
 
     def image_demote(self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]) -> Image:
         """Move an image of the silo into a project, so that only that project sees it: `POST …/{image}/demote`.
@@ -175,19 +175,19 @@ class ImagesApi:
             NotFoundException: the silo has no such image, or there is no such project (404).
             ForbiddenException: the user may not change the silo's images (403).
         """
-        return self.api_client.call(op.IMAGE_DEMOTE, options, {"image": image, "project": project}).data
+        return self.api_client._call(op.IMAGE_DEMOTE, options, {"image": image, "project": project}).data
 
     def image_demote_with_http_info(
         self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
     ) -> ApiResponse[Image]:
         """Do as `image_demote`, and return status, headers and body as well."""
-        return self.api_client.call(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+        return self.api_client._call(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
 
     def image_demote_without_preload_content(
         self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
         """Do as `image_demote`, and return the answer with its body still to be read."""
-        return self.api_client.open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+        return self.api_client._open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
 
     def image_ensure(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -243,7 +243,7 @@ class ImagesApi:
             BadRequestException: the page token is none of the server's (400).
         """
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client.call(op.IMAGE_LIST, options, arguments).data
+        return self.api_client._call(op.IMAGE_LIST, options, arguments).data
 
     def image_list_with_http_info(
         self,
@@ -255,7 +255,7 @@ class ImagesApi:
     ) -> ApiResponse[ImageResultsPage]:
         """Do as `image_list`, and return status, headers and body as well."""
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client.call(op.IMAGE_LIST, options, arguments)
+        return self.api_client._call(op.IMAGE_LIST, options, arguments)
 
     def image_list_without_preload_content(
         self,
@@ -267,7 +267,7 @@ class ImagesApi:
     ) -> RESTResponse:
         """Do as `image_list`, and return the answer with its body still to be read."""
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client.open(op.IMAGE_LIST, options, arguments)
+        return self.api_client._open(op.IMAGE_LIST, options, arguments)
 
     def image_list_iter(
         self,
@@ -319,19 +319,19 @@ class ImagesApi:
             NotFoundException: there is no such image or project, or the user may not see it (404).
             ForbiddenException: the user may not change the silo's images (403).
         """
-        return self.api_client.call(op.IMAGE_PROMOTE, options, {"image": image, "project": project}).data
+        return self.api_client._call(op.IMAGE_PROMOTE, options, {"image": image, "project": project}).data
 
     def image_promote_with_http_info(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse[Image]:
         """Do as `image_promote`, and return status, headers and body as well."""
-        return self.api_client.call(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+        return self.api_client._call(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
 
     def image_promote_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
         """Do as `image_promote`, and return the answer with its body still to be read."""
-        return self.api_client.open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+        return self.api_client._open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
 
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -348,16 +348,16 @@ class ImagesApi:
             NotFoundException: there is no such image or project, or the user may not see it (404).
             BadRequestException: both an ID and a project were given (400).
         """
-        return self.api_client.call(op.IMAGE_VIEW, options, {"image": image, "project": project}).data
+        return self.api_client._call(op.IMAGE_VIEW, options, {"image": image, "project": project}).data
 
     def image_view_with_http_info(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> ApiResponse[Image]:
         """Do as `image_view`, and return status, headers and body as well."""
-        return self.api_client.call(op.IMAGE_VIEW, options, {"image": image, "project": project})
+        return self.api_client._call(op.IMAGE_VIEW, options, {"image": image, "project": project})
 
     def image_view_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
         """Do as `image_view`, and return the answer with its body still to be read."""
-        return self.api_client.open(op.IMAGE_VIEW, options, {"image": image, "project": project})
+        return self.api_client._open(op.IMAGE_VIEW, options, {"image": image, "project": project})

@@ -115,5 +115,5 @@ def _check_headers(headers: Mapping[str, str]) -> None:
     try:
         h11.Response(status_code=200, headers=list(headers.items()))
     except (h11.LocalProtocolError, UnicodeError) as error:
-        message = f"these are no headers: {error}"
+        message = f"these are not headers: {error}"
         raise ValueError(message) from None

@@ -253,7 +253,7 @@ FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str
     "default-profile is unknown": (
         CREDENTIALS, 'default-profile = "gamma"\n', {}, ("default-profile = 'gamma' in", "has no such profile"),
     ),
-    "config.toml is malformed": (CREDENTIALS, "default-profile = \n", {}, ("config.toml is no TOML", "at line 1")),
+    "config.toml is malformed": (CREDENTIALS, "default-profile = \n", {}, ("config.toml is not valid TOML", "at line 1")),
     "no credentials.toml, by default": (
         None, CONFIG, {}, ("default-profile = 'beta' in", "credentials.toml does not exist", "oxide auth login"),
     ),
@@ -265,11 +265,11 @@ FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str
     ),
     "credentials.toml is malformed": (
         '[profile.a]\nhost = "https://a.test"\ntoken = oxide-token-unquoted\n', None, {"profile": "a"},
-        ("credentials.toml is no TOML", "at line 3"),
+        ("credentials.toml is not valid TOML", "at line 3"),
     ),
-    "credentials.toml is no text": (b"[profile.a]\n\xff", None, {"profile": "a"}, ("is no UTF-8 text", "at byte 12")),
+    "credentials.toml is no text": (b"[profile.a]\n\xff", None, {"profile": "a"}, ("is not UTF-8 text", "at byte 12")),
     "credentials.toml is nested without end": (
-        "a = " + "[" * 100_000, None, {"profile": "a"}, ("credentials.toml is no TOML",),
+        "a = " + "[" * 100_000, None, {"profile": "a"}, ("credentials.toml is not valid TOML",),
     ),
     "profile is no table": ('profile = "a"', None, {"profile": "a"}, ("`profile` must be a table of tables",)),
     "a profile is no table": ('[profile]\na = "b"', None, {"profile": "a"}, ("`profile` must be a table of tables",)),

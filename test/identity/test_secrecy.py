@@ -555,7 +555,8 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
                 value = getattr(twin, name)
                 channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
     headers = client.default_headers
-    for thing in (client, images, headers, dict(headers), list(headers.items()), vars(client), vars(images)):
+    attributes = {name: getattr(client, name) for name in client.__slots__}
+    for thing in (client, images, headers, dict(headers), list(headers.items()), attributes, vars(images)):
         channels.say(type(thing).__name__, thing, pprint.pformat(thing), *pickled_values(thing))
     token: Any = simple.access_token
     channels.say(

@@ -134,8 +134,8 @@ def test_a_callable_is_asked_for_every_attempt(simulator: Simulator) -> None:
     with oxide.ApiClient(configuration, sleep=lambda _: None) as client:
         oxide.ImagesApi(client).image_list()
     assert [(request.user, request.status) for request in simulator.requests] == [
-        (None, 503),
-        (None, 503),
+        ("one", 503),
+        ("two", 503),
         ("three", 200),
     ]
 

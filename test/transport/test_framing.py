@@ -404,7 +404,7 @@ def test_json_of_an_open_answer_that_is_none_says_so(body: bytes) -> None:
         FaultServer([request, send(answer(200, body))]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
-        pytest.raises(oxide.ApiResponseError, match="no JSON") as raised,
+        pytest.raises(oxide.ApiResponseError, match="not JSON") as raised,
     ):
         response.json()
     assert raised.value.operation == "image_list"
