@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from oxide import exceptions as exceptions
     from oxide import models as models
     from oxide import rest as rest
-    from oxide._call import RequestOptions
+    from oxide._options import RequestOptions
     from oxide._pagination import ImagePager
     from oxide._retry import Attempt
     from oxide.api.images_api import ImagesApi
@@ -117,7 +117,7 @@ else:
         "NameOrId": "models.name_or_id",
         "NameOrIdSortMode": "models.name_or_id_sort_mode",
         "RESTResponse": "rest",
-        "RequestOptions": "_call",
+        "RequestOptions": "_options",
     }
     _MODULES = {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"}
 

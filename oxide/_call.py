@@ -1,58 +1,30 @@
 """One call from end to end: request, attempts, answer, result or exception."""
 
 import logging
-import time
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, TypedDict, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-from pydantic_core import from_json
-
-from oxide._encoding import encode_body, encode_target, problem_at
+from oxide._answers import MAX_KEPT_BODY, decoded, refused, retry_after
+from oxide._encoding import encode_body, encode_target
 from oxide._operations import Operation
-from oxide._retry import Attempt, Failure, Policy, parse_http_date, parse_retry_after
-from oxide._secrets import Headers, Secret, checked_token, masked
-from oxide._settings import check_seconds, suggestion
+from oxide._options import RequestOptions, check_options
+from oxide._retry import Attempt, Failure, Policy
+from oxide._secrets import Headers, Secret, checked_token
+from oxide._settings import check_seconds
 from oxide._text import one_line
 from oxide._wire import Exchange
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import (
-    ApiException,
-    ApiResponseError,
-    ApiTypeError,
-    ApiValueError,
-    class_for,
-)
-from oxide.models.error import Error
+from oxide.exceptions import ApiException, ApiValueError, class_for
 from oxide.rest import RESTResponse, Transport
 
 T = TypeVar("T")
 
 _logger = logging.getLogger("oxide")
 
-_SNIPPET = 120  # characters of a body that a message shows
 _MAX_SHOWN = 200  # bytes of a server's text that an attempt, and so the log, shows
-_MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API has as many
-
-
-class RequestOptions(TypedDict, total=False):
-    """What every method takes as keyword arguments, for one call.
-
-    Keys:
-        _request_timeout: seconds for the whole call; or a pair, the seconds for one attempt to connect and the
-            seconds of silence, both within the configuration's `timeout`; or None for no limit at all.
-        _request_auth: the token to send instead of the configuration's; a `str` or a callable that returns one.
-        _headers: headers to send in addition to the client's, or instead of those of the same name.
-    """
-
-    _request_timeout: float | tuple[float | None, float | None] | None
-    _request_auth: str | Callable[[], str] | None
-    _headers: Mapping[str, str] | None
 
 
 class _Request(NamedTuple):
@@ -100,7 +72,7 @@ class Engine:
             return ApiResponse(
                 status_code=response.status,
                 headers=response.headers,
-                data=_decoded(operation, response),
+                data=decoded(operation, response),
                 raw_data=response.data,
             )
         except ApiException as error:
@@ -120,7 +92,7 @@ class Engine:
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> _Request:
         if options:
-            _check_options(operation, options)
+            check_options(operation, options)
         target = encode_target(operation, arguments)
         encoded = None if operation.body is None else encode_body(operation, body)
         headers = {"accept": "application/json", "accept-encoding": "gzip"}
@@ -184,11 +156,11 @@ class Engine:
                     if preload:
                         response.data  # noqa: B018 - read here, so that a cut answer counts as a failed attempt
                 elif preload:
-                    limit = min(_MAX_KEPT_BODY, self.configuration.max_response_bytes)
-                    failure = _answered(response, limit, with_token="authorization" in headers)
+                    limit = min(MAX_KEPT_BODY, self.configuration.max_response_bytes)
+                    failure = refused(response, limit, with_token="authorization" in headers)
                 else:
                     failure = class_for(response.status, None)(
-                        response.status, response.reason, retry_after=_retry_after(response.headers)
+                        response.status, response.reason, retry_after=retry_after(response.headers)
                     )
             except ApiException as error:
                 failure = error
@@ -260,34 +232,6 @@ class Engine:
                 _logger.exception("on_attempt raised; the call goes on")
 
 
-def mask_options(options: RequestOptions) -> None:
-    """Mask options in place, misspelled ones too, so that no frame of a traceback holds a plain secret."""
-    values = cast("dict[str, Any]", options)
-    for name, value in values.items():
-        if name != "_request_timeout":
-            values[name] = masked(value)
-
-
-def _check_options(operation: Operation[Any], options: RequestOptions) -> None:
-    for name in options:
-        if name not in RequestOptions.__optional_keys__:
-            message = f"{operation.id}() got an unexpected keyword argument {name!r}"
-            if name in {"_content_type", "_host_index"}:
-                message += ", which generated clients have: see docs/migrating.md"
-            else:
-                message += suggestion(name, (*operation.query, *sorted(RequestOptions.__optional_keys__)))
-            raise ApiTypeError(message)
-    headers, token = options.get("_headers"), options.get("_request_auth")
-    if headers is not None and not isinstance(headers, Mapping):
-        message = f"{operation.id}: _headers must map header names to values"
-        raise ApiTypeError(message)
-    if isinstance(token, str):
-        options["_request_auth"] = checked_token(token, "_request_auth")
-    elif token is not None and not callable(token):
-        message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
-        raise ApiTypeError(message)
-
-
 def _shown(text: str | None) -> str | None:
     """Return what a server says as it may stand in a log: on one line, and not long."""
     return None if text is None else one_line(text, _MAX_SHOWN)
@@ -315,119 +259,3 @@ def _attempt(
         elapsed=elapsed,
         delay=None if step is None else step[0],
     )
-
-
-def _decoded(operation: Operation[T], response: RESTResponse) -> T:
-    model: Any = operation.result
-    body = response.data
-    if operation.result is type(None):
-        nothing: Any = None
-        return cast("T", nothing)
-    try:
-        if body:
-            result: T = model.model_validate_json(body)
-            return result
-        problem = "a body was expected, but there is none"
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            kind = response.headers.get("content-type", "no content type")
-            problem = f"the body is not JSON ({kind}): {_text(body)[:_SNIPPET]!r}"
-        else:
-            what = "missing" if first["type"] == "missing" else first["msg"]
-            problem = problem_at(first["loc"], what)
-    raise ApiResponseError(
-        response.status,
-        response.reason,
-        message=f"unreadable {model.__name__}: {problem}",
-        body=_text(body),
-        headers=response.headers,
-        request_id=response.headers.get("x-request-id"),
-    )
-
-
-def _answered(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
-    """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
-    read = bytearray()
-    with suppress(ApiException):
-        while piece := response.read1(limit - len(read)):
-            read += piece
-    response.close()
-    body = bytes(read)
-    # The body may be cut: half a message still says something, half a code or ID is wrong.
-    known = _members(body, cut_text=False)
-    code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))
-    message = _str_or_none(_members(body, cut_text=True).get("message"))
-    location_header = response.headers.get("location")
-    if 300 <= response.status < 400:
-        message = f"redirect to {location_header}" if location_header else "redirect without a target"
-    try:
-        data = Error.from_dict(known)
-    except ValidationError:
-        data = None
-    return class_for(response.status, code)(
-        response.status,
-        response.reason,
-        body=_text(body),
-        data=data,
-        headers=response.headers,
-        error_code=code,
-        message=message,
-        request_id=request_id or response.headers.get("x-request-id"),
-        retry_after=_retry_after(response.headers),
-        hint=_hint(response.status, code, message, location_header, with_token=with_token),
-    )
-
-
-def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
-    """Return the members of the JSON object that `body` is or begins, whole ones only unless `cut_text`."""
-    try:
-        document = from_json(body, allow_partial="trailing-strings" if cut_text else True)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _str_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _hint(
-    status: int, code: str | None, message: str | None, target: str | None, *, with_token: bool
-) -> str | None:
-    """Return what to do about an answer, where that is known."""
-    if status == 401 and not with_token:
-        return "no token was sent: set access_token, or use from_environment()"
-    if status == 404 and code is None:
-        return "the server has no such path: check the one in host"
-    if message == "Cannot promote a silo image":
-        return (
-            "it is in the silo already; an image of a project that is given by name needs its project as well"
-        )
-    if status == 400 and message and message.startswith("server does not support this API version"):
-        return "the rack is older than the api_version of the Configuration: set an older one, or None"
-    if 300 <= status < 400:
-        if target and target.lower().startswith("https://"):
-            return "redirects are not followed: if that is the API, make it the host, with https://"
-        return (
-            "redirects are not followed: is the host an Oxide API, or does something in front ask to log in?"
-        )
-    return None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    text = headers.get("retry-after")
-    if text is None:
-        return None
-    # By the server's own clock, where it tells, so that ours may be wrong.
-    now = parse_http_date(headers.get("date"))
-    return parse_retry_after(text, time.time() if now is None else now)
-
-
-def _text(body: bytes) -> str | bytes:
-    kept = body[:_MAX_KEPT_BODY]
-    try:
-        # An answer that was cut, here or on the way, may end within a character.
-        return getincrementaldecoder("utf-8")().decode(kept)
-    except UnicodeDecodeError:
-        return kept

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
 from oxide import __version__
-from oxide._call import Engine, RequestOptions, mask_options
+from oxide._call import Engine
 from oxide._operations import Operation
+from oxide._options import RequestOptions, mask_options
 from oxide._secrets import Headers, masked
 from oxide._urllib3_retry import policy_of
 from oxide._warnings import warn

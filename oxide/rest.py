@@ -34,7 +34,6 @@ __all__ = ["ApiException", "RESTResponse"]
 URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
 
 _PIECE = 2**16
-_CLOSED_MEANWHILE = "the ApiClient was closed during the call"
 _CLOSED = "the response is closed, by itself or with its ApiClient"
 
 
@@ -299,7 +298,8 @@ class Transport:
                     decode_content=False,
                 )
         except ClosedPoolError:
-            raise ApiValueError(_CLOSED_MEANWHILE) from None
+            message = "the ApiClient was closed during the call"
+            raise ApiValueError(message) from None
         except TRANSLATED as error:
             failure = translate(error, exchange)
         else:
@@ -308,11 +308,10 @@ class Transport:
         raise failure
 
     def hand_out(self, response: RESTResponse) -> RESTResponse:
-        """Return an answer for the caller to read, and close it with everything else, unless that comes first."""
+        """Return an answer that the caller is to read, and that closes with the client at the latest."""
         self._of_this_process().handed_out[id(response)] = response
         if self._closed:
             response._hang_up()
-            raise ApiValueError(_CLOSED_MEANWHILE)
         return response
 
     def close(self) -> None:

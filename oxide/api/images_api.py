@@ -17,9 +17,9 @@ from typing import Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._call import RequestOptions, mask_options
 from oxide._encoding import checked_body
 from oxide._ensure import ensure_image
+from oxide._options import RequestOptions, mask_options
 from oxide._pagination import ImagePager
 from oxide._secrets import masked
 from oxide._settings import mask_settings, masked_setting

@@ -194,7 +194,7 @@ def test_interim(simulator: Simulator, world: World) -> None:
     ],
 )
 def test_nonsense_is_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"between|frame the body|no headers"):
+    with pytest.raises(ValueError, match=r"between|frame the body|not headers"):
         kind(**arguments)
 
 

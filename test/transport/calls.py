@@ -5,12 +5,14 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
 from core_support import IMAGE, NEW_IMAGE
 
 import oxide
@@ -154,6 +156,17 @@ def session(
         finally:
             if clock is not None:
                 clock.stop()
+
+
+def close_under_a_reader(client: Session, clock: NoticedClock) -> None:
+    """Close a client while another thread waits for more of an answer, and check that it is told."""
+    with ThreadPoolExecutor(1) as executor:
+        response = client.api.image_view_without_preload_content("open")
+        result = executor.submit(response.read)
+        assert clock.noticed.wait(30)
+        client.api.api_client.close()
+        with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+            result.result(30)
 
 
 def outcomes(error: oxide.ApiException) -> list[str]:

@@ -78,7 +78,7 @@ def test_what_the_last_address_says_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), 1, ": Name or service not known"),
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), 3, ": Temporary failure"),
-        (UnicodeError("label too long"), 1, ": it is no host name"),
+        (UnicodeError("label too long"), 1, ": it is not a host name"),
     ],
     ids=["unknown", "again", "no-name"],
 )

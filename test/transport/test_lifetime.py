@@ -29,6 +29,7 @@ from transport.calls import (
     Call,
     NoticedClock,
     client_sockets,
+    close_under_a_reader,
     image,
     image_by_name,
     session,
@@ -146,20 +147,23 @@ def test_a_thread_that_waits_for_more_of_an_answer_is_told_when_its_client_is_cl
     }[framing]
     settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
     tls = server_tls if secure else None
-    with (
-        FaultServer(otherwise=[request, send(part), stall], tls=tls) as server,
-        ThreadPoolExecutor(1) as executor,
-    ):
+    with FaultServer(otherwise=[request, send(part), stall], tls=tls) as server:
         for _ in range(10):
             clock = NoticedClock()
             with session(server.url, clock=clock, **settings) as client:
-                response = client.api.image_view_without_preload_content("open")
-                result = executor.submit(response.read)
-                assert clock.noticed.wait(30)
-                client.api.api_client.close()
-                with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
-                    result.result(30)
+                close_under_a_reader(client, clock)
                 assert client_sockets(server.port) == set()
+
+
+def test_an_answer_that_comes_when_its_client_is_closed_is_closed() -> None:
+    """Its status is told all the same: the server has acted."""
+    script: Script = [request, do(lambda: client.api.api_client.close()), send(answer(201, CREATE.body))]
+    with FaultServer(script) as server, session(server.url) as client:
+        response = CREATE(client.api, "_without_preload_content")
+        assert response.status == 201
+        with pytest.raises(oxide.ApiValueError, match="closed"):
+            response.read()
+        assert client_sockets(server.port) == set()
 
 
 def test_closing_while_connections_come_back_leaves_none() -> None:

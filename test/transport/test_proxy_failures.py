@@ -3,7 +3,6 @@
 import http.client
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from transport.calls import (
     FakeClock,
     NoticedClock,
     client_sockets,
+    close_under_a_reader,
     image,
     outcomes,
     session,
@@ -406,12 +406,6 @@ def test_a_thread_that_waits_within_tls_is_told_when_its_client_is_closed(
             [request, ESTABLISHED, inner_handshake(rack_tls), request, send(part), stall], tls=server_tls
         ) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, clock=clock) as client,
-        ThreadPoolExecutor(1) as executor,
     ):
-        response = client.api.image_view_without_preload_content("open")
-        result = executor.submit(response.read)
-        assert clock.noticed.wait(30)
-        client.api.api_client.close()
-        with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
-            result.result(30)
+        close_under_a_reader(client, clock)
         assert client_sockets(proxy.port) == set()

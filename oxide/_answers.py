@@ -1,0 +1,140 @@
+"""What an answer means: the result of its operation, or the exception for its status."""
+
+import time
+from codecs import getincrementaldecoder
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from oxide._encoding import problem_at
+from oxide._operations import Operation
+from oxide._retry import parse_http_date, parse_retry_after
+from oxide.exceptions import ApiException, ApiResponseError, class_for
+from oxide.models.error import Error
+from oxide.rest import RESTResponse
+
+T = TypeVar("T")
+
+MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API has as many
+_SNIPPET = 120  # characters of a body that a message shows
+
+
+def decoded(operation: Operation[T], response: RESTResponse) -> T:
+    """Return the result that a 2xx answer holds; raise `ApiResponseError` where it holds none."""
+    model: Any = operation.result
+    body = response.data
+    if operation.result is type(None):
+        nothing: Any = None
+        return cast("T", nothing)
+    try:
+        if body:
+            result: T = model.model_validate_json(body)
+            return result
+        problem = "a body was expected, but there is none"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            kind = response.headers.get("content-type", "no content type")
+            problem = f"the body is not JSON ({kind}): {_text(body)[:_SNIPPET]!r}"
+        else:
+            what = "missing" if first["type"] == "missing" else first["msg"]
+            problem = problem_at(first["loc"], what)
+    raise ApiResponseError(
+        response.status,
+        response.reason,
+        message=f"unreadable {model.__name__}: {problem}",
+        body=_text(body),
+        headers=response.headers,
+        request_id=response.headers.get("x-request-id"),
+    )
+
+
+def refused(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
+    """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
+    read = bytearray()
+    with suppress(ApiException):
+        while piece := response.read1(limit - len(read)):
+            read += piece
+    response.close()
+    body = bytes(read)
+    # The body may be cut: half a message still says something, half a code or ID is wrong.
+    known = _members(body, cut_text=False)
+    code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))
+    message = _str_or_none(_members(body, cut_text=True).get("message"))
+    location_header = response.headers.get("location")
+    if 300 <= response.status < 400:
+        message = f"redirect to {location_header}" if location_header else "redirect without a target"
+    try:
+        data = Error.from_dict(known)
+    except ValidationError:
+        data = None
+    return class_for(response.status, code)(
+        response.status,
+        response.reason,
+        body=_text(body),
+        data=data,
+        headers=response.headers,
+        error_code=code,
+        message=message,
+        request_id=request_id or response.headers.get("x-request-id"),
+        retry_after=retry_after(response.headers),
+        hint=_hint(response.status, code, message, location_header, with_token=with_token),
+    )
+
+
+def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
+    """Return the members of the JSON object that `body` is or begins, whole ones only unless `cut_text`."""
+    try:
+        document = from_json(body, allow_partial="trailing-strings" if cut_text else True)
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _str_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _hint(
+    status: int, code: str | None, message: str | None, target: str | None, *, with_token: bool
+) -> str | None:
+    """Return what to do about an answer, where that is known."""
+    if status == 401 and not with_token:
+        return "no token was sent: set access_token, or use from_environment()"
+    if status == 404 and code is None:
+        return "the server has no such path: check the one in host"
+    if message == "Cannot promote a silo image":
+        return (
+            "it is in the silo already; an image of a project that is given by name needs its project as well"
+        )
+    if status == 400 and message and message.startswith("server does not support this API version"):
+        return "the rack is older than the api_version of the Configuration: set an older one, or None"
+    if 300 <= status < 400:
+        if target and target.lower().startswith("https://"):
+            return "redirects are not followed: if that is the API, make it the host, with https://"
+        return (
+            "redirects are not followed: is the host an Oxide API, or does something in front ask to log in?"
+        )
+    return None
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an answer asks to wait, or None."""
+    text = headers.get("retry-after")
+    if text is None:
+        return None
+    # By the server's own clock, where it tells, so that ours may be wrong.
+    now = parse_http_date(headers.get("date"))
+    return parse_retry_after(text, time.time() if now is None else now)
+
+
+def _text(body: bytes) -> str | bytes:
+    kept = body[:MAX_KEPT_BODY]
+    try:
+        # An answer that was cut, here or on the way, may end within a character.
+        return getincrementaldecoder("utf-8")().decode(kept)
+    except UnicodeDecodeError:
+        return kept

@@ -1,0 +1,53 @@
+"""The options that every method takes as keyword arguments, for one call."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, cast
+
+from oxide._operations import Operation
+from oxide._secrets import checked_token, masked
+from oxide._settings import suggestion
+from oxide.exceptions import ApiTypeError
+
+
+class RequestOptions(TypedDict, total=False):
+    """What every method takes as keyword arguments, for one call.
+
+    Keys:
+        _request_timeout: seconds for the whole call; or a pair, the seconds for one attempt to connect and the
+            seconds of silence, both within the configuration's `timeout`; or None for no limit at all.
+        _request_auth: the token to send instead of the configuration's; a `str` or a callable that returns one.
+        _headers: headers to send in addition to the client's, or instead of those of the same name.
+    """
+
+    _request_timeout: float | tuple[float | None, float | None] | None
+    _request_auth: str | Callable[[], str] | None
+    _headers: Mapping[str, str] | None
+
+
+def mask_options(options: RequestOptions) -> None:
+    """Mask options in place, misspelled ones too, so that no frame of a traceback holds a plain secret."""
+    values = cast("dict[str, Any]", options)
+    for name, value in values.items():
+        if name != "_request_timeout":
+            values[name] = masked(value)
+
+
+def check_options(operation: Operation[Any], options: RequestOptions) -> None:
+    """Check options, and the token among them, in place; raise `ApiTypeError` where one does not exist or has the wrong type."""
+    for name in options:
+        if name not in RequestOptions.__optional_keys__:
+            message = f"{operation.id}() got an unexpected keyword argument {name!r}"
+            if name in {"_content_type", "_host_index"}:
+                message += ", which generated clients have: see docs/migrating.md"
+            else:
+                message += suggestion(name, (*operation.query, *sorted(RequestOptions.__optional_keys__)))
+            raise ApiTypeError(message)
+    headers, token = options.get("_headers"), options.get("_request_auth")
+    if headers is not None and not isinstance(headers, Mapping):
+        message = f"{operation.id}: _headers must map header names to values"
+        raise ApiTypeError(message)
+    if isinstance(token, str):
+        options["_request_auth"] = checked_token(token, "_request_auth")
+    elif token is not None and not callable(token):
+        message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
+        raise ApiTypeError(message)
