@@ -37,6 +37,9 @@ def find_credentials(
     The order is that of the official Rust SDK. An explicit host or profile leaves the environment aside, so a token
     found there never goes to a host that was named elsewhere. `token` comes masked.
     """
+    if profile is not None and not isinstance(profile, str):
+        message = "profile= must be a str"
+        raise ConfigurationError(message)
     if profile is not None and (host is not None or token is not None):
         message = (
             f"profile= has a host and a token of its own: leave out {'token' if host is None else 'host'}="

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from oxide._identifiers import name_or_id
+from oxide._identifiers import name_or_id, plain_uuid
 from oxide._operations import Operation
 from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models.image import Image
@@ -55,11 +55,7 @@ def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
         message = f"{operation.id}: expected {model.__name__} or a dict, got {type(value).__name__}"
         raise ApiTypeError(message)
     try:
-        # `warnings=False`: what is wrong is told by the validation, in one error.
-        fields = (
-            value.model_dump(exclude_unset=True, warnings=False) if isinstance(value, ImageCreate) else value
-        )
-        return model.from_dict(fields)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = [
             problem_at(line["loc"], line["msg"].removeprefix("Value error, "))
@@ -79,7 +75,7 @@ def encode_identifier(name: str, value: Any) -> str:
         message = f"{name}: {value[:80]!r} is neither a name nor an ID: {problem}"
         raise ApiValueError(message)
     if isinstance(value, UUID):
-        return str(value)
+        return str(plain_uuid(value))
     if isinstance(value, NameOrId):
         # One that was built past validation may lack it.
         return encode_identifier(name, getattr(value, "actual_instance", None))
@@ -97,7 +93,7 @@ def _limit(name: str, value: Any) -> str:
         message = f"{name}: expected int, got {type(value).__name__}"
         raise ApiTypeError(message)
     if not 1 <= value <= _MAX_LIMIT:
-        message = f"{name}: must be 1 to {_MAX_LIMIT}, got {value}"
+        message = f"{name}: must be 1 to {_MAX_LIMIT}"
         raise ApiValueError(message)
     return str(int(value))
 

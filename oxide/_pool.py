@@ -22,7 +22,8 @@ from oxide.configuration import Configuration
 
 def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> urllib3.HTTPConnectionPool:
     """Return a pool of connections to `host`, through `proxy` where there is one."""
-    options: dict[str, Any] = {"num_pools": 1, "maxsize": configuration.connection_pool_maxsize}
+    # urllib3 would fill the queue with as many placeholders as it may hold connections.
+    options: dict[str, Any] = {"num_pools": 1, "maxsize": 1}
     if host.scheme == "https":
         options["ssl_context"] = build_context(configuration)
         own_context = configuration.ssl_context
@@ -52,6 +53,8 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
         )
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     pool = manager.connection_from_host(host.name, host.port, host.scheme)
+    idle: Any = pool.pool
+    idle.maxsize = configuration.connection_pool_maxsize
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
     kind: Any = type("Connection", (pool.ConnectionCls,), own)
     pool.ConnectionCls = kind
@@ -74,7 +77,7 @@ class _IdleConnections:
     """A pool's queue without a lock, so that a fork cannot inherit a locked one, and without warnings when full."""
 
     def __init__(self, maxsize: int) -> None:
-        self._maxsize = maxsize
+        self.maxsize = maxsize
         self._connections: deque[WireConnection] = deque()
 
     def get(self, block: bool = True, timeout: float | None = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
@@ -94,11 +97,11 @@ class _IdleConnections:
 
     def close(self) -> None:
         """Close all connections, also those that come in later."""
-        self._maxsize = 0
+        self.maxsize = 0
         self._close_surplus()
 
     def _close_surplus(self) -> None:
-        while len(self._connections) > self._maxsize:
+        while len(self._connections) > self.maxsize:
             # Another thread may have been faster.
             with suppress(IndexError):
                 self._connections.popleft().close()

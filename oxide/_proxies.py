@@ -39,10 +39,10 @@ def parse_proxy(text: str, source: str) -> Proxy:
     A missing scheme means `http://`. `source` is what to call it in the message, which shows nothing of the text but
     its scheme: where it is badly written, any part may be the password.
     """
-    text = Secret(text.strip())
-    scheme, separator, rest = (Secret(part) for part in text.partition("://"))
-    scheme, rest = (Secret(scheme.lower()), rest) if separator else (Secret("http"), text)
-    user, _, place = (Secret(part) for part in rest.rpartition("@"))
+    text = Secret(text).strip()
+    scheme, separator, rest = text.partition("://")
+    scheme, rest = (scheme.lower(), rest) if separator else ("http", text)
+    user, _, place = rest.rpartition("@")
     if scheme.startswith("socks"):
         message = (
             f"{source} is a SOCKS proxy, which needs the package PySocks, and this client does without: "
@@ -52,17 +52,17 @@ def parse_proxy(text: str, source: str) -> Proxy:
     if scheme not in DEFAULT_PORTS:
         message = f"{source}: the scheme must be http or https (the value is not shown)"
         raise ConfigurationError(message)
-    authority = parse_authority(Secret(place.removesuffix("/")))
-    if authority is None:
+    authority = parse_authority(place.removesuffix("/"))
+    authorization = _basic(user)
+    if authority is None or authorization is None:
         message = (
             f"{source} must be of the form http://name:port, with user name and password as in "
             "http://user:password@name:port, percent-encoded where needed (the value is not shown)"
         )
         raise ConfigurationError(message)
     name, port = authority
-    scheme_name = scheme.reveal()
-    authorization = _basic(user) if user else None
-    return Proxy(scheme_name, name, port or DEFAULT_PORTS[scheme_name], authorization, source)
+    scheme_name = Secret(scheme).reveal()
+    return Proxy(scheme_name, name, port or DEFAULT_PORTS[scheme_name], authorization or None, source)
 
 
 def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy | None:
@@ -88,9 +88,18 @@ def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy |
     return parse_proxy(proxy, source)
 
 
-def _basic(user_info: Secret) -> Secret:
-    user, _, password = user_info.partition(":")
-    credentials = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+def _basic(user_info: str) -> Secret | None:
+    """Return the header for user name and password, empty where there are none, None where they cannot be sent."""
+    if not user_info:
+        return Secret("")
+    try:
+        # The environment is bytes, which need not be UTF-8.
+        user, _, password = user_info.partition(":")
+        credentials = b":".join(
+            unquote_to_bytes(part.encode("utf-8", "surrogateescape")) for part in (user, password)
+        )
+    except UnicodeEncodeError:
+        return None
     return Secret("Basic " + base64.b64encode(credentials).decode("ascii"))
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Final, NoReturn, Self, SupportsIndex
+from typing import Any, Final, NoReturn, Self
 
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
@@ -45,15 +45,15 @@ class _Guarded:
 class Secret(_Guarded, str):
     """A `str` that does not show itself: `repr`, `str` and formatting give a mask, and it does not pickle.
 
-    Whatever dumps headers or the locals of a traceback shows the mask; what needs the characters still gets them: an
-    encoder, that of JSON too, and `+`.
+    Whatever dumps headers or the locals of a traceback shows the mask, and what is made from it with `+` or a method of
+    `str` is a `Secret` again. What needs the characters still gets them: an encoder, that of JSON too.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> "Secret":  # noqa: PYI034 - there are no subclasses
-        # `str` would ask a Secret for its text, and get the mask.
-        return text if isinstance(text, Secret) else super().__new__(cls, text)
+        # The characters: `str(text)` is what an enum member, or another library's secret, would have shown instead.
+        return text if isinstance(text, Secret) else super().__new__(cls, str.__str__(text))
 
     def __str__(self) -> str:
         return MASK
@@ -61,13 +61,53 @@ class Secret(_Guarded, str):
     def __format__(self, spec: str) -> str:
         return MASK
 
-    # Printers that shorten long text take a slice before they take its `repr`.
-    def __getitem__(self, key: SupportsIndex | slice) -> "Secret":
-        return Secret(super().__getitem__(key))
+    # Only those who show texts, such as two that are not equal, ask for lines.
+    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: ARG002, FBT001, FBT002 - the form of str
+        return [MASK]
+
+    def __radd__(self, other: str) -> "Secret":
+        return Secret(str.__add__(other, self))
 
     def reveal(self) -> str:
         """Return the characters as a plain `str`."""
-        return "".join(self)
+        return str.__str__(self)
+
+
+def _still_secret(method: Callable[..., Any]) -> Callable[..., Any]:
+    def masking(self: Secret, *arguments: Any, **options: Any) -> Any:
+        result = method(self, *arguments, **options)
+        return Secret(result) if isinstance(result, str) else type(result)(map(Secret, result))
+
+    return masking
+
+
+# Printers that shorten long text take a slice before they take its `repr`.
+for _name in (
+    *(
+        "__add__",
+        "__getitem__",
+        "__mul__",
+        "__rmul__",
+        "capitalize",
+        "casefold",
+        "center",
+        "expandtabs",
+        "ljust",
+    ),
+    *(
+        "lower",
+        "lstrip",
+        "partition",
+        "removeprefix",
+        "removesuffix",
+        "replace",
+        "rjust",
+        "rpartition",
+        "rsplit",
+    ),
+    *("rstrip", "split", "strip", "swapcase", "title", "translate", "upper", "zfill"),
+):
+    setattr(Secret, _name, _still_secret(getattr(str, _name)))
 
 
 class SecretSource(_Guarded):

@@ -35,6 +35,8 @@ API_VERSION: Final = "2025112000.0.0"
 # What the system's `poll` takes, in milliseconds: about 24 days.
 _MAX_SECONDS: Final = (2**31 - 1) // 1000
 
+_MAX_NUMBER: Final = 2**63 - 1
+
 SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
 
 _CREDENTIALS: Final = frozenset(
@@ -53,8 +55,11 @@ _DROPPED: Final = _CREDENTIALS | frozenset(
     }
 )
 # Semantic Versioning 2.0.0, as the server parses it.
+_NUMBER = r"(?:0|[1-9][0-9]*)"
+_PRERELEASE = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _VERSION = re.compile(
-    r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?", re.ASCII
+    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRERELEASE}(?:\.{_PRERELEASE})*)?"
+    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
 
 
@@ -76,12 +81,12 @@ def check_setting(name: str, value: Any) -> Any:
     return _CHECKS[name](name, value)
 
 
-def no_such_setting(name: str) -> str:
-    """Return what to tell about a setting that does not exist."""
+def no_such_setting(name: str, known: Iterable[str] | None = None) -> str:
+    """Return what to tell about a setting that does not exist; `known` are those that do, if not the usual ones."""
     if name in _DROPPED:
         instead = "; use access_token" if name in _CREDENTIALS else ""
         return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md{instead}"
-    return f"there is no setting {name!r}{suggestion(name, _CHECKS)}"
+    return f"there is no setting {name!r}{suggestion(name, _CHECKS if known is None else known)}"
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -132,9 +137,16 @@ def _no_proxy(name: str, value: Any) -> str | None:
 
 def checked_path(name: str, value: Any) -> str:
     """Return a path as text."""
-    if not isinstance(value, (str, os.PathLike)) or not (path := os.fsdecode(value)) or "\0" in path:
-        _refuse(name, "must be a path, and not empty")
-    return path
+    try:
+        if (
+            isinstance(value, (str, os.PathLike))
+            and (path := os.fsdecode(value))
+            and b"\0" not in os.fsencode(path)
+        ):
+            return path
+    except UnicodeEncodeError:
+        pass
+    _refuse(name, "must be a path, and not empty")
 
 
 def _path(name: str, value: Any) -> str | None:
@@ -161,7 +173,7 @@ def _assert_hostname(name: str, value: Any) -> str | bool | None:
     # True is the generated interface's way to ask for the default.
     if value is True:
         return None
-    return False if value is False else _text(name, value)
+    return False if value is False else _server_name(name, value)
 
 
 def _server_name(name: str, value: Any) -> str | None:
@@ -176,16 +188,16 @@ def _ssl_context(name: str, value: Any) -> Any:
     if value is not None:
         import ssl
 
-        if not isinstance(value, ssl.SSLContext):
-            _refuse(name, "must be an ssl.SSLContext or None")
+        if not isinstance(value, ssl.SSLContext) or value.protocol == ssl.PROTOCOL_TLS_SERVER:
+            _refuse(name, "must be an ssl.SSLContext for clients, or None")
     return value
 
 
 def _at_least(least: int) -> Callable[[str, Any], int]:
     def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            _refuse(name, f"must be a whole number of at least {least}")
-        return value
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MAX_NUMBER:
+            _refuse(name, f"must be a whole number from {least} to {_MAX_NUMBER}")
+        return int(value)
 
     return check
 

@@ -1,7 +1,6 @@
 """Every setting of a client: checked when it is set, masked where it is secret, explained in a report."""
 
 import copy
-import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -88,6 +87,9 @@ class Configuration:
         ApiTypeError: a setting that does not exist.
     """
 
+    # Secrets have a place of their own, so that `vars` has none of them.
+    __slots__ = ("__dict__", "__weakref__", "_frozen", "_proxy", "_secrets", "_sources")
+
     host: str
     ssl_ca_cert: "str | os.PathLike[str] | None"
     ca_cert_data: str | bytes | None
@@ -119,6 +121,11 @@ class Configuration:
     debug: bool | None
 
     _default: ClassVar["Configuration | None"] = None
+
+    _frozen: bool
+    _proxy: "Proxy | None"
+    _secrets: dict[str, Any]
+    _sources: dict[str, str]
 
     def __init__(
         self,
@@ -161,10 +168,7 @@ class Configuration:
             names = list(unknown)
             unknown.clear()
             raise ApiTypeError(no_such_setting(names[0]))
-        self.__dict__.update(_frozen=False, _sources={})
-        if max_retries is not None and retries is not None:
-            message = "max_retries and retries say the same; give one"
-            raise ConfigurationError(message)
+        self._begin(frozen=False, secrets={}, sources={})
         self._set(
             host=host,
             access_token=access_token,
@@ -202,25 +206,38 @@ class Configuration:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
+            if name in SECRETS and name in self._secrets:
+                return self._secrets[name]
             raise ApiAttributeError(no_such_setting(name))
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        value = masked_setting(name, value)
-        if name not in SETTINGS:
-            raise ApiAttributeError(no_such_setting(name))
-        if self.__dict__["_frozen"] and name != "access_token":
-            message = (
-                f"{name} cannot change once a client is made: change a copy, and make a new client from it"
-            )
-            raise ConfigurationError(message)
-        self.__dict__[name] = check_setting(name, DEFAULTS.get(name) if value is None else value)
-        self._note_source(name, "argument")
-        if name == "debug" and value is not None:
-            logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
+        def __setattr__(self, name, value):
+            value = masked_setting(name, value)
+            if name not in SETTINGS:
+                raise ApiAttributeError(no_such_setting(name))
+            if self._frozen and name != "access_token":
+                message = f"{name} cannot change once a client is made: change a copy, and make a new client from it"
+                raise ConfigurationError(message)
+            kept = self._secrets if name in SECRETS else self.__dict__
+            kept[name] = check_setting(name, DEFAULTS.get(name) if value is None else value)
+            self._note_source(name, "argument")
+            if name == "debug" and value is not None:
+                logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
+
+    def _begin(self, *, frozen: bool, secrets: dict[str, Any], sources: dict[str, str]) -> None:
+        for name, value in (
+            ("_frozen", frozen),
+            ("_secrets", secrets),
+            ("_sources", sources),
+            ("_proxy", None),
+        ):
+            object.__setattr__(self, name, value)
 
     def _set(self, **values: Any) -> None:
+        defaults = Configuration.__init__.__kwdefaults__ or {}
         for name, value in values.items():
             setattr(self, name, value)
+            if value is defaults.get(name):
+                self._note_source(name, "default")
 
     def __delattr__(self, name: str) -> NoReturn:
         message = f"{name}: a setting cannot be deleted"
@@ -239,6 +256,8 @@ class Configuration:
         replaced = [name for name in (*_TLS_FILES, "assert_hostname") if getattr(self, name) is not None]
         if not self.verify_ssl:
             replaced.append("verify_ssl=False")
+        if self.retries is not None and self._sources["max_retries"] != "default":
+            return "max_retries and retries say the same: give one"
         if self.ssl_context is not None and replaced:
             return f"ssl_context takes the place of {', '.join(replaced)}: give one or the other"
         for name in ("key_file", "key_password"):
@@ -254,14 +273,20 @@ class Configuration:
 
     def _freeze(self) -> None:
         """Fix every setting but `access_token`: a client has been made and will not look at them again."""
-        self.__dict__["_frozen"] = True
+        object.__setattr__(self, "_proxy", self._chosen_proxy())
+        object.__setattr__(self, "_frozen", True)
 
     def _note_source(self, name: str, source: str) -> None:
         """Remember, for `to_debug_report`, where the value of a setting came from."""
-        self.__dict__["_sources"][name] = source
+        self._sources[name] = source
 
     def _chosen_proxy(self) -> "Proxy | None":
-        """Return the proxy that requests to `host` go through, by `proxy`, `no_proxy` and the environment."""
+        """Return the proxy that requests to `host` go through, by `proxy`, `no_proxy` and the environment.
+
+        Once a client is made, this no longer depends on the environment.
+        """
+        if self._frozen:
+            return self._proxy
         from oxide._proxies import choose_proxy
 
         return choose_proxy(parse_host(self.host), self.proxy, self.no_proxy)
@@ -298,7 +323,8 @@ class Configuration:
         mask_settings(settings)
         for name in settings:
             if name not in SETTINGS:
-                raise ApiTypeError(no_such_setting(name))
+                known = {"token", "profile", "config_dir", *SETTINGS} - {"access_token"}
+                raise ApiTypeError(no_such_setting(name, sorted(known)))
         if "access_token" in settings:
             message = "from_environment() takes the token as token=, together with host="
             raise ApiTypeError(message)
@@ -344,12 +370,12 @@ class Configuration:
                 ", ".join([*(f"{name} {_version(name)}" for name in _DEPENDENCIES), ssl.OPENSSL_VERSION]),
                 f"proxy in use: {proxy_in_use}",
                 f"trusted CA certificates: {trusted_authorities(self)}",
-                *(f"{name}: {self._shown(name)} ({self._source(name)})" for name in SETTINGS),
+                *(f"{name}: {self._shown(name)} ({self._sources[name]})" for name in SETTINGS),
             ]
         )
 
     def _shown(self, name: str) -> str:
-        value = self.__dict__[name]
+        value = getattr(self, name)
         if name in SECRETS and value is not None:
             return MASK if value else "''"
         if name == "ca_cert_data" and value is not None:
@@ -359,19 +385,18 @@ class Configuration:
         # The `repr` of a partial or of a bound method shows more than which function it is.
         return f"<{getattr(value, '__qualname__', type(value).__name__)}>" if callable(value) else repr(value)
 
-    def _source(self, name: str) -> str:
-        source: str = self.__dict__["_sources"][name]
-        return "default" if source == "argument" and self.__dict__[name] == _defaults()[name] else source
-
     def __repr__(self) -> str:
         # A debugger may ask in the middle of the constructor.
-        known = [name for name in SETTINGS if name in self.__dict__]
-        shown = [name for name in known if name == "host" or self._source(name) != "default"]
+        sources = getattr(self, "_sources", {})
+        shown = [
+            name for name in SETTINGS if name in sources and (name == "host" or sources[name] != "default")
+        ]
         return f"{type(self).__name__}({', '.join(f'{name}={self._shown(name)}' for name in shown)})"
 
     def __copy__(self) -> Self:
         clone = object.__new__(type(self))
-        clone.__dict__.update(self.__dict__, _frozen=False, _sources=dict(self.__dict__["_sources"]))
+        clone._begin(frozen=False, secrets=dict(self._secrets), sources=dict(self._sources))
+        clone.__dict__.update(self.__dict__)
         return clone
 
     # Every value is immutable or, like a callable or an SSLContext, meant to be shared.
@@ -379,14 +404,16 @@ class Configuration:
         return self.__copy__()
 
     def __getstate__(self) -> dict[str, Any]:
-        if any(getattr(self, name) is not None for name in SECRETS):
+        if any(self._secrets.values()):
             message = (
                 "a Configuration that holds a secret does not pickle: build it in the worker that uses it"
             )
             raise ApiTypeError(message)
-        return {**self.__dict__, "resolve": dict(self.resolve), "_frozen": False}
+        empty = {name: "" if value == "" else None for name, value in self._secrets.items()}
+        return {**self.__dict__, "resolve": dict(self.resolve), "_sources": self._sources, "_secrets": empty}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        self._begin(frozen=False, secrets=state.pop("_secrets"), sources=state.pop("_sources"))
         self.__dict__.update(state, resolve=MappingProxyType(state["resolve"]))
 
 
@@ -397,8 +424,3 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "of unknown version"
-
-
-@functools.cache
-def _defaults() -> dict[str, Any]:
-    return vars(Configuration())

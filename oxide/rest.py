@@ -23,7 +23,6 @@ from oxide._failures import TRANSLATED, translate
 from oxide._gunzip import Gunzip
 from oxide._hosts import is_loopback, parse_host
 from oxide._pool import close_pool, make_pool
-from oxide._proxies import choose_proxy
 from oxide._tls import trusted_authorities
 from oxide._wire import Exchange, exchanging
 from oxide.configuration import Configuration
@@ -265,7 +264,7 @@ class Transport:
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
         self._host = parse_host(configuration.host)
-        self._proxy = choose_proxy(self._host, configuration.proxy, configuration.no_proxy)
+        self._proxy = configuration._chosen_proxy()
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A proxy that forwards is told the whole URL; everyone else just the path.
         self._prefix = self._host.url if forwarding else self._host.base_path
@@ -359,7 +358,7 @@ class Transport:
             failure.reason = (
                 f"{failure.reason} (host {self._host.name!r}; trusted CA certificates: {trusted})"
             )
-        if failure.outcome == "not sent" and self._configuration._source("host") == "default":
+        if failure.outcome == "not sent" and self._configuration._sources["host"] == "default":
             failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
         if self._proxy is not None and failure.outcome == "not sent":
             failure.reason = f"proxy {self._proxy.url}: {failure.reason}"

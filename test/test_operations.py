@@ -318,6 +318,11 @@ class _Mixed(str, enum.Enum):  # noqa: UP042 - str() of such a member is its nam
     BY_ID = "id_ascending"
 
 
+class _OddId(UUID):
+    def __str__(self) -> str:
+        return "x/promote"
+
+
 class _Order(enum.StrEnum):
     BY_ID = "id_ascending"
 
@@ -339,6 +344,8 @@ IDENTIFIERS: list[tuple[Any, str]] = [
     (oxide.NameOrId("my-place"), "my-place"),
     (oxide.NameOrId(_Mixed.PLACE), "my-place"),
     (ID, str(ID)),
+    (_OddId(str(ID)), str(ID)),
+    (oxide.NameOrId(_OddId(str(ID))), str(ID)),
     (oxide.NameOrId(ID), str(ID)),
     *((text, str(ID)) for text in _TEXTS_OF_ID),
     *((oxide.NameOrId(text), str(ID)) for text in _TEXTS_OF_ID),
@@ -463,6 +470,7 @@ class TestListParameters:
             ("limit", 0, oxide.ApiValueError),
             ("limit", -1, oxide.ApiValueError),
             ("limit", 2**32, oxide.ApiValueError),
+            pytest.param("limit", 10**5000, oxide.ApiValueError, id="huge"),
             ("limit", "10", oxide.ApiTypeError),
             ("limit", 10.0, oxide.ApiTypeError),
             ("limit", True, oxide.ApiTypeError),
@@ -546,13 +554,19 @@ class TestBodies:
         bodies: list[Any] = [body, MappingProxyType(body), oxide.ImageCreate.model_construct(**body)]
         if field != "source.url: ":
             # `model_construct` drops what a model has no field for.
-            bodies.append(oxide.ImageCreate.model_construct(**built))
+            bodies += [built, oxide.ImageCreate.model_construct(**built)]
         for wrong in bodies:
             with pytest.raises(oxide.ApiValueError, match=f"^image_create: {field}") as caught:
                 module_scene.call("image_create", form, wrong)
             assert len(str(caught.value).splitlines()) == 1
             assert caught.value.__context__ is None
         assert len(module_scene.requests) == before
+
+    def test_a_misspelled_field_of_a_copy_is_refused(self, scene: Scene) -> None:
+        copied = oxide.ImageCreate.from_dict(NEW_IMAGE).model_copy(update={"nmae": "other"})
+        with pytest.raises(oxide.ApiValueError, match=r"^image_create: nmae: "):
+            scene.images.image_create(copied)
+        assert scene.requests == []
 
     def test_every_broken_field_is_named_at_once(self, scene: Scene) -> None:
         with pytest.raises(oxide.ApiValueError) as caught:

@@ -48,9 +48,12 @@ class Model(BaseModel):
 
 
 class RequestModel(Model):
-    """A model that is sent: unknown fields are refused, since the server would ignore them in silence."""
+    """A model that is sent: unknown fields are refused, since the server would ignore them in silence.
 
-    model_config = ConfigDict(extra="forbid")
+    One that was built or changed past validation is validated again where it is used.
+    """
+
+    model_config = ConfigDict(extra="forbid", revalidate_instances="always")
 
 
 class ResponseModel(Model):

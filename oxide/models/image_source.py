@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator
 
-from oxide._identifiers import parse_id
+from oxide._identifiers import parse_id, plain_uuid
 from oxide.models._model import RequestModel
 
 
@@ -14,7 +14,7 @@ def _snapshot_id(value: object) -> UUID:
     if not isinstance(found, UUID):
         message = "expected the ID of a snapshot; its name will not do"
         raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
-    return found
+    return plain_uuid(found)
 
 
 class ImageSource(RequestModel):

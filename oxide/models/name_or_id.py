@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import field_validator
 
-from oxide._identifiers import name_or_id
+from oxide._identifiers import name_or_id, plain_uuid
 from oxide.models._model import RequestModel
 
 
@@ -31,7 +31,7 @@ class NameOrId(RequestModel):
     @classmethod
     def _one_of_both(cls, value: object) -> UUID | str:
         if isinstance(value, UUID):
-            return value
+            return plain_uuid(value)
         if not isinstance(value, str):
             message = f"expected a name or a UUID, got {type(value).__name__}"
             raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError

@@ -132,6 +132,20 @@ def test_a_proxy_that_wants_other_credentials(scheme: str, user_info: str, autho
     assert "hunter2" not in str(caught.value)
 
 
+def test_a_proxy_whose_password_is_not_utf8(
+    authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment is bytes; what cannot have been there is refused, unseen."""
+    header = "Basic " + b64encode(b"us@er:hunter2\xe9").decode()
+    with proxy(HERE, authorization=header) as carrying:
+        monkeypatch.setenv("https_proxy", with_user(carrying.url, "us%40er:hunter2\udce9"))
+        ask(oxide.Configuration(tls_server.url, ca_cert_data=authority.pem))
+        assert carrying.received[0].header("proxy-authorization") == header
+    with pytest.raises(oxide.ConfigurationError, match="must be of the form") as caught:
+        oxide.Configuration(tls_server.url, proxy="http://user:hunter2\ud800@proxy.test")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_proxy_that_is_not_there() -> None:
     """The error tells the proxy, not only the address."""
     with socket.create_server(("127.0.0.1", 0)) as unused:

@@ -9,6 +9,7 @@ objects tell of themselves.
 import copy
 import functools
 import http.client
+import json
 import logging
 import operator
 import os
@@ -17,6 +18,7 @@ import pprint
 import ssl
 import sys
 import traceback
+import unittest
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -558,9 +560,22 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
     attributes = {name: getattr(client, name) for name in client.__slots__}
     for thing in (client, images, headers, dict(headers), list(headers.items()), attributes, vars(images)):
         channels.say(type(thing).__name__, thing, pprint.pformat(thing), *pickled_values(thing))
+    channels.say("JSON", json.dumps([vars(simple), vars(fixed)], default=repr))
     token: Any = simple.access_token
+    with pytest.raises(AssertionError) as told:
+        unittest.TestCase().assertMultiLineEqual(token, "another")  # noqa: PT009 - what it shows is tested
     channels.say(
         "token",
+        told.value,
+        "Bearer " + token,
+        token + " and more",
+        [
+            getattr(token, name)()
+            for name in ("casefold", "lower", "split", "splitlines", "strip", "title", "upper")
+        ],
+        token.partition("-"),
+        token.replace("a", "b"),
+        2 * token,
         copy.copy(token),
         copy.deepcopy(token),
         token[12:],

@@ -47,7 +47,7 @@ def test_every_setting_is_a_parameter_an_attribute_and_documented() -> None:
     arguments = (inspect.getdoc(oxide.Configuration) or "").partition("Raises:")[0]
     documented = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
     assert set(names) == set(SETTINGS)
-    assert set(oxide.Configuration.__annotations__) - {"_default"} == set(SETTINGS)
+    assert {name for name in oxide.Configuration.__annotations__ if not name.startswith("_")} == set(SETTINGS)
     assert set(documented) == set(SETTINGS)
 
 
@@ -81,7 +81,7 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
     "max_retries": [(0, 0), (9, 9), (None, 2)],
     "retries": [(0, 0), (3, 3), (False, False), (RETRY, RETRY), (None, None)],
     "max_response_bytes": [(1, 1)],
-    "connection_pool_maxsize": [(1, 1), (None, 100)],
+    "connection_pool_maxsize": [(1, 1), (2**31, 2**31), (None, 100)],
     "socket_options": [([(1, 2, 3)], ((1, 2, 3),)), ([[1, 2, b"x"]], ((1, 2, b"x"),)), ([], ()), (None, ())],
     "api_version": [("2026081901.0.0", "2026081901.0.0"), ("1.2.3-rc.1+b", "1.2.3-rc.1+b"), (None, None)],
     "application": [(("job", "1.0"), ("job", "1.0")), (["job", "1"], ("job", "1")), (None, None)],
@@ -91,15 +91,15 @@ GOOD: dict[str, list[tuple[Any, Any]]] = {
 BAD: dict[str, list[Any]] = {
     "host": ["", "ftp://x", 5],
     "access_token": ["", "two words", b"x", 5],
-    "ssl_ca_cert": ["", b"", 5, "nul\0"],
+    "ssl_ca_cert": ["", b"", 5, "nul\0", "\ud800"],
     "ca_cert_data": ["", b"", 5, ["x"]],
     "cert_file": ["", 5, "nul\0"],
     "key_file": ["", 5, "nul\0"],
     "key_password": ["", b"x", 5],
     "verify_ssl": [None, 0, "no", "False"],
-    "assert_hostname": ["", 5, b"x"],
+    "assert_hostname": ["", 5, b"x", "a\0b", "/etc"],
     "tls_server_name": ["", ".rack", "my rack", "my.rack:443", "[::1]", 5, False],
-    "ssl_context": ["x", ssl.SSLContext, True],
+    "ssl_context": ["x", ssl.SSLContext, True, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)],
     "allow_http_token": [None, 1, "yes"],
     "resolve": ["my.rack:443:192.0.2.7", {"my.rack:443": "192.0.2.7"}, {"my.rack": "other.rack"}, {"my.rack": None},
                 {5: "192.0.2.7"}, {"": "192.0.2.7"}, {"my.rack": "192.0.2.7:443"}, [("my.rack", "192.0.2.7")], 5, 0, ""],
@@ -112,10 +112,11 @@ BAD: dict[str, list[Any]] = {
     "read_timeout": [0, -1, True, "7", float("inf"), 10**400],
     "max_retries": [-1, True, 1.5, "2"],
     "retries": [-1, True, 1.5, "2", urllib3.Retry],
-    "max_response_bytes": [0, -1, None, True, 1.5],
+    "max_response_bytes": [0, -1, None, True, 1.5, 10**5000],
     "connection_pool_maxsize": [0, -1, True, 1.5],
     "socket_options": [5, 0, [5], [(1, 2)], [(1, 2, 3, 4, 5)]],
-    "api_version": ["", "1", "1.2", "v1.2.3", "01.2.3", "2026-08-19", "1.2.3\n", 5, "1.2.3-\u00e9", "1.2.\u0663"],
+    "api_version": ["", "1", "1.2", "v1.2.3", "01.2.3", "2026-08-19", "1.2.3\n", 5, "1.2.3-\u00e9", "1.2.\u0663", "1.0.0-01",
+                    "1.0.0-a..b", "1.0.0-", "1.0.0+"],
     "application": ["job", ("job",), ("job", "1", "2"), ("my job", "1"), ("job", ""), ("job", 1), ("job", "1\r\n"), 5],
     "on_attempt": [5, "print"],
     "debug": [0, "yes"],
@@ -184,7 +185,9 @@ def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -
     for call in calls:
         with pytest.raises(oxide.ApiTypeError) as caught:
             call(**{misspelled: "x"})
-        assert str(caught.value).startswith(told)
+        # `from_environment` takes the token under another name.
+        by_environment = told.replace("'access_token'", "'token'")
+        assert str(caught.value).startswith(told if call is oxide.Configuration else by_environment)
     configuration = oxide.Configuration()
     with pytest.raises(oxide.ApiAttributeError) as missed:
         setattr(configuration, misspelled, "x")
@@ -195,10 +198,44 @@ def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -
         del configuration.timeout
 
 
+@pytest.mark.parametrize(
+    ("misspelled", "meant"), [("tokn", "token"), ("profil", "profile"), ("cofig_dir", "config_dir")]
+)
+def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, meant: str) -> None:
+    with pytest.raises(oxide.ApiTypeError, match=rf"did you mean '{meant}'\?"):
+        oxide.Configuration.from_environment(**{misspelled: "x"})
+
+
 def test_max_retries_and_retries_say_the_same() -> None:
     """So one of them is enough."""
     with pytest.raises(oxide.ConfigurationError, match="max_retries and retries say the same"):
         oxide.Configuration(max_retries=1, retries=2)
+    configuration = oxide.Configuration(retries=0)
+    configuration.max_retries = 5
+    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries say the same"):
+        oxide.ApiClient(configuration)
+
+
+def test_a_pool_may_be_as_large_as_one_likes(server: Recorder) -> None:
+    ask(oxide.Configuration(server.url, connection_pool_maxsize=2**31))
+
+
+def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
+    configuration = oxide.Configuration("http://localhost", max_retries=2)
+    assert "host: 'http://localhost' (argument)" in configuration.to_debug_report()
+    assert "max_retries: 2 (argument)" in configuration.to_debug_report()
+    assert "host: 'http://localhost' (default)" in oxide.Configuration().to_debug_report()
+
+
+def test_the_report_of_a_client_tells_the_proxy_that_it_uses(
+    server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the environment has become since."""
+    configuration = oxide.Configuration("https://my.rack")
+    with oxide.ApiClient(configuration):
+        monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
+        assert "proxy in use: none\n" in configuration.to_debug_report()
+    assert "proxy in use: http://proxy.test:3128" in oxide.Configuration("https://my.rack").to_debug_report()
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -261,7 +298,8 @@ def test_copies_keep_everything_and_may_be_changed(
     )
     oxide.ApiClient(original).close()
     twin = make(original)
-    assert vars(twin) == {**vars(original), "_frozen": False}
+    assert values(twin) == values(original)
+    assert twin.to_debug_report() == original.to_debug_report()
     twin.timeout = 7
     twin.access_token = "another"
     assert (original.timeout, original.access_token) == (300, ACCESS_TOKEN)
@@ -279,9 +317,22 @@ def test_a_configuration_without_secrets_pickles(protocol: int) -> None:
     original = oxide.Configuration("my.rack", resolve={"my.rack": "192.0.2.7"}, timeout=7, no_proxy="*")
     oxide.ApiClient(original).close()
     twin = pickle.loads(pickle.dumps(original, protocol))
-    assert vars(twin) == {**vars(original), "_frozen": False}
+    assert values(twin) == values(original)
     assert repr(twin) == repr(original)
     twin.timeout = 8
+
+
+def values(configuration: oxide.Configuration) -> dict[str, Any]:
+    """Return every setting."""
+    return {name: getattr(configuration, name) for name in SETTINGS}
+
+
+def test_nothing_of_a_setting_is_not_a_secret(server: Recorder) -> None:
+    """It pickles."""
+    original = oxide.Configuration(server.url, proxy="", proxy_headers={})
+    twin = pickle.loads(pickle.dumps(original))
+    assert twin.proxy == ""
+    ask(twin)
 
 
 SECRET_SETTINGS: dict[str, Any] = {
@@ -454,7 +505,7 @@ def test_repr() -> None:
     """The host and what was set, and no secret."""
     assert repr(oxide.Configuration()) == "Configuration(host='http://localhost')"
     configuration = oxide.Configuration("my.rack", access_token="hunter2", timeout=7, max_retries=2)
-    expected = "Configuration(host='https://my.rack', access_token=<hidden>, timeout=7.0)"
+    expected = "Configuration(host='https://my.rack', access_token=<hidden>, timeout=7.0, max_retries=2)"
     assert repr(configuration) == str(configuration) == expected
 
 

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,35 @@ def test_white_space_around_a_token_is_dropped(text: str, server: Recorder) -> N
     ask(oxide.Configuration(server.url), _request_auth=text)
     ask(oxide.Configuration(server.url), _request_auth=lambda: text)
     assert [request.header("authorization") for request in server.received] == ["Bearer token-1"] * 4
+
+
+class Kept(str, Enum):  # noqa: UP042 - one whose text is not what it is
+    """Tokens whose text, to `str`, is their name."""
+
+    PRODUCTION = "token-1"
+
+
+class Covered(str):
+    """Another library's way to hide a token."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "***"
+
+
+@pytest.mark.parametrize("token", [Kept.PRODUCTION, Covered("token-1")], ids=["enum", "covered"])
+def test_the_characters_of_a_token_are_sent_whatever_it_shows(token: str, server: Recorder) -> None:
+    ask(oxide.Configuration(server.url, access_token=token))
+    ask(oxide.Configuration(server.url, access_token=lambda: token))
+    ask(oxide.Configuration(server.url), _request_auth=token)
+    ask(oxide.Configuration(server.url), _headers={"Authorization": "Bearer " + token, "X-Job": token})
+    assert [request.header("authorization") for request in server.received] == ["Bearer token-1"] * 4
+    assert server.last.header("x-job") == "token-1"
+    with oxide.ApiClient(oxide.Configuration(server.url)) as client:
+        client.default_headers["X-Job"] = client.user_agent = token
+        oxide.ImagesApi(client).image_list()
+    assert (server.last.header("x-job"), server.last.header("user-agent")) == ("token-1", "token-1")
 
 
 BAD_TOKENS = {
