@@ -25,10 +25,13 @@ _SNIPPET = 120  # characters of a body that a message shows
 def decoded(operation: Operation[T], response: RESTResponse) -> T:
     """Return the result that a 2xx answer holds; raise `ApiResponseError` where it holds none."""
     model: Any = operation.result
-    body = response.data
     if operation.result is type(None):
+        if response.data and _kind(response).lower().startswith("text/html"):
+            # Not from the API but from something on the way, which did not pass the request on.
+            raise _unreadable(response, f"the body is not empty {_shown(response)}")
         nothing: Any = None
         return cast("T", nothing)
+    body = response._parsable()
     try:
         if body:
             result: T = model.model_validate_json(body)
@@ -37,19 +40,30 @@ def decoded(operation: Operation[T], response: RESTResponse) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            kind = response.headers.get("content-type", "no content type")
-            problem = f"the body is not JSON ({kind}): {_text(body)[:_SNIPPET]!r}"
+            problem = f"the body is not JSON {_shown(response)}"
         else:
             what = "missing" if first["type"] == "missing" else first["msg"]
             problem = problem_at(first["loc"], what)
-    raise ApiResponseError(
+    raise _unreadable(response, f"unreadable {model.__name__}: {problem}")
+
+
+def _unreadable(response: RESTResponse, problem: str) -> ApiResponseError:
+    return ApiResponseError(
         response.status,
         response.reason,
-        message=f"unreadable {model.__name__}: {problem}",
-        body=_text(body),
+        message=problem,
+        body=_text(response.data),
         headers=response.headers,
         request_id=response.headers.get("x-request-id"),
     )
+
+
+def _kind(response: RESTResponse) -> str:
+    return response.headers.get("content-type", "no content type")
+
+
+def _shown(response: RESTResponse) -> str:
+    return f"({_kind(response)}): {_text(response.data)[:_SNIPPET]!r}"
 
 
 def refused(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:

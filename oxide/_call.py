@@ -185,6 +185,9 @@ class Engine:
                 return response, attempts
             assert failure is not None  # noqa: S101 - an attempt has a response or a failure
             if step is None:
+                if failure.outcome == "not sent" and any(one.outcome != "not sent" for one in attempts):
+                    # That this try did not leave says nothing of those before it.
+                    failure.outcome = "unknown"
                 self._describe(failure, request, attempts)
                 try:
                     raise failure

@@ -23,19 +23,25 @@ def ensure_image(wanted: ImageCreate, view: Callable[[], Image], create: Callabl
     try:
         return create()
     except ObjectAlreadyExists as error:
-        first = error
+        refusal = error
     except ApiException as error:
         if not _may_have_acted(error):
             raise
-        if (found := _look(view)) is not None:
-            return _agreeing(found, wanted)
         try:
-            return create()
+            if (found := _look(view)) is None:
+                return create()
         except ObjectAlreadyExists as again:
-            first = again
+            refusal = again
+        except ApiException as again:
+            again.hint = "an earlier try to create the image may have worked"
+            if again.outcome == "not sent":
+                again.outcome = "unknown"
+            raise
+        else:
+            return _agreeing(found, wanted)
     if (found := _look(view)) is None:
         # Gone again in between, or not for this user to see.
-        raise first
+        raise refusal
     return _agreeing(found, wanted)
 
 

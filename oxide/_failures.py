@@ -33,7 +33,8 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     transient = True
     if isinstance(root, TimeoutError):
         kind, message = ApiTimeoutError, _timeout_message(root, exchange, place)
-        transient = not exchange.sent
+        # With a number it is the system that gave the peer up, rather than a limit of ours.
+        transient = not exchange.sent or root.errno is not None
     elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
         message, transient = f"TLS: certificate refused: {getattr(root, 'verify_message', root)}", False
     elif isinstance(root, ssl.SSLError) and (exchange.connecting or not isinstance(root, _TLS_END)):

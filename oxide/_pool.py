@@ -124,7 +124,10 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         # Before 2.8, urllib3's own applies what is set for the host.
         proxy: Any = self.proxy_config
-        return _TimedSocket(proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]")), self)
+        self._exchange.with_proxy = True
+        secured = proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]"))
+        self._exchange.with_proxy = False
+        return _TimedSocket(secured, self)
 
 
 class _TimedSocket:

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from types import MappingProxyType, NoneType
+from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from oxide._hosts import is_name, parse_address, parse_host
@@ -253,15 +253,23 @@ def _socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
     options: Any = ((),)
     with suppress(TypeError):
         options = tuple(tuple(option) for option in value)
-    if not all(
-        len(option) in {3, 4}
-        and all(isinstance(part, int) for part in option[:2])
-        and isinstance(option[2], (int, bytes, NoneType))
-        for option in options
-    ):
+    if not all(map(_is_socket_option, options)):
         _refuse(name, "must be a list of arguments for setsockopt, as in [(SOL_SOCKET, SO_RCVBUF, 65536)]")
     checked: tuple[tuple[Any, ...], ...] = options
     return checked
+
+
+def _is_socket_option(option: tuple[Any, ...]) -> bool:
+    match option:
+        case (int(level), int(number), bytes()):
+            numbers = [level, number]
+        case (int(level), int(number), int(value)):
+            numbers = [level, number, value]
+        case (int(level), int(number), None, int(length)) if length >= 0:
+            numbers = [level, number, length]
+        case _:
+            return False
+    return all(-(2**31) <= number < 2**31 for number in numbers)
 
 
 def _api_version(name: str, value: Any) -> str | None:

@@ -41,11 +41,13 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
     return context
 
 
-def trusted_authorities(configuration: "Configuration") -> str:
-    """Return, for people, which CA certificates a client trusts."""
-    if configuration.ssl_context is not None:
-        trusts_all = configuration.ssl_context.verify_mode == ssl.CERT_NONE
-        return f"those of ssl_context{', which accepts any certificate' if trusts_all else ''}"
+def trusted_authorities(configuration: "Configuration", *, for_proxy: bool = False) -> str:
+    """Return, for people, which CA certificates a client trusts, for the host or for its proxy."""
+    setting = "proxy_ssl_context" if for_proxy else "ssl_context"
+    context: ssl.SSLContext | None = getattr(configuration, setting)
+    if context is not None:
+        trusts_all = context.verify_mode == ssl.CERT_NONE
+        return f"those of {setting}{', which accepts any certificate' if trusts_all else ''}"
     if not configuration.verify_ssl:
         return "any certificate is accepted (verify_ssl=False)"
     given = [name for name in ("ssl_ca_cert", "ca_cert_data") if getattr(configuration, name) is not None]

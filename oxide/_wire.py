@@ -37,12 +37,13 @@ class Exchange:
     """One attempt: how long each step may take, and how far it has come.
 
     `sent` is set just before the first byte of the request may leave. No exception class can tell: a stalled TLS
-    handshake and a stalled answer look alike. `limit` names the setting that bounds the operation under way.
+    handshake and a stalled answer look alike. `limit` names the setting that bounds the operation under way, and
+    `with_proxy` says that it is TLS with the proxy.
     """
 
     __slots__ = (
         "_clock", "_connect_by", "connect_timeout", "connecting", "deadline", "limit", "pid", "read_timeout", "sent",
-        "sock", "status",
+        "sock", "status", "with_proxy",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,7 @@ class Exchange:
         self.connect_timeout = connect_timeout
         self.read_timeout = read_timeout
         self.connecting = False
+        self.with_proxy = False
         self.limit: Literal["timeout", "connect_timeout", "read_timeout"] = "timeout"
         self.sent = False
         # The connection, for as long as the answer is read from it.

@@ -74,7 +74,8 @@ class Configuration:
         max_retries: extra tries, at most, where trying again is safe.
         retries: the generated interface's way to say that: an `int` is `max_retries`, False is 0; a
             `urllib3.Retry` replaces the rules.
-        max_response_bytes: the size of an answer, at most, once decoded.
+        max_response_bytes: the size of an answer, at most, once decoded. JSON of more than a million values, and of
+            more than one for every 64 of these bytes, is refused as well: parsed, it would take many times as much.
         connection_pool_maxsize: idle connections that are kept; more are made when needed.
         socket_options: `setsockopt` arguments, in addition to TCP_NODELAY and TCP keep-alive.
         api_version: sent as `api-version`; None sends none, and the server takes its newest.

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import ssl
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from urllib3.util.retry import Retry
 from oxide._failures import TRANSLATED, translate
 from oxide._gunzip import Gunzip
 from oxide._hosts import is_loopback, parse_host
+from oxide._json_size import json_size_problem
 from oxide._pool import close_pool, make_pool
 from oxide._tls import trusted_authorities
 from oxide._wire import Exchange, exchanging
@@ -33,6 +35,7 @@ __all__ = ["ApiException", "RESTResponse"]
 URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
 
 _PIECE = 2**16
+_WHOLE = 64 * 2**20  # bytes that are asked for at once
 _CLOSED = "the response is closed, by itself or with its ApiClient"
 
 
@@ -126,12 +129,12 @@ class RESTResponse:
 
     def stream(self, amt: int | None = _PIECE) -> Iterator[bytes]:
         """Yield the decoded body in pieces of up to `amt` bytes."""
-        while piece := self._pull(amt or _PIECE):
+        while piece := self._pull(amt if amt is not None and amt > 0 else _PIECE):
             yield piece
 
     def json(self) -> Any:
-        """Return the body as JSON; raise `ApiResponseError` where it is none."""
-        body = self.data
+        """Return the body as JSON; raise `ApiResponseError` if it is not JSON, or too large to parse."""
+        body = self._parsable()
         try:
             return json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -176,9 +179,16 @@ class RESTResponse:
     def _coding(self) -> str:
         return self.headers.get("content-encoding", "").strip().lower() or "identity"
 
+    def _parsable(self) -> bytes:
+        """Return the whole body, unless it is JSON that grows out of all proportion."""
+        if problem := json_size_problem(self.data, self._max_bytes):
+            raise self._ending(ApiResponseError(self.status, problem))
+        return self.data
+
     def _arrives_whole(self) -> bool:
         length = self._response.length_remaining
-        return length is not None and length <= self._max_bytes and self._coding() == "identity"
+        # What is announced need not come; there may not even be the memory for it.
+        return length is not None and length <= min(self._max_bytes, _WHOLE) and self._coding() == "identity"
 
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, no more than one read gives."""
@@ -194,7 +204,9 @@ class RESTResponse:
             raise ApiValueError(message)
         piece, failure = b"", None
         try:
-            piece = self._decoded(amt if amt is None else min(amt, self._max_bytes + 1), once=once)
+            piece = self._decoded(
+                amt if amt is None else min(amt, self._max_bytes + 1, sys.maxsize), once=once
+            )
         except TRANSLATED as error:
             failure = translate(error, self._exchange)
         except BaseException as error:
@@ -303,7 +315,7 @@ class Transport:
             failure = translate(error, exchange)
         else:
             return RESTResponse(response, exchange, self._configuration.max_response_bytes)
-        self._explain(failure)
+        self._explain(failure, exchange)
         raise failure
 
     def hand_out(self, response: RESTResponse) -> RESTResponse:
@@ -351,13 +363,14 @@ class Transport:
             "it: use https://, or set allow_http_token=True"
         )
 
-    def _explain(self, failure: ApiException) -> None:
+    def _explain(self, failure: ApiException, exchange: Exchange) -> None:
         """Add what only the configuration knows: which CAs were trusted, which proxy was used."""
         if isinstance(failure.__cause__, ssl.SSLCertVerificationError):
-            trusted = trusted_authorities(self._configuration)
-            failure.reason = (
-                f"{failure.reason} (host {self._host.name!r}; trusted CA certificates: {trusted})"
-            )
+            # A proxy that forwards is all that there is TLS with.
+            of_proxy = self._proxy is not None and (exchange.with_proxy or self._host.scheme == "http")
+            peer = f"proxy {self._proxy.name!r}" if self._proxy and of_proxy else f"host {self._host.name!r}"
+            trusted = trusted_authorities(self._configuration, for_proxy=of_proxy)
+            failure.reason = f"{failure.reason} ({peer}; trusted CA certificates: {trusted})"
         if failure.outcome == "not sent" and self._configuration._sources["host"] == "default":
             failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
         if self._proxy is not None and failure.outcome == "not sent":

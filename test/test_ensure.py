@@ -107,6 +107,35 @@ def test_gives_up_after_a_second_unknown_outcome(scene: Scene) -> None:
     assert scene.operations().count("image_create") == 2
 
 
+@pytest.mark.parametrize(
+    "fault", [faults.Drop(after_acting=True), faults.Answer(504)], ids=["lost", "gateway"]
+)
+def test_what_fails_after_an_unknown_outcome_says_that_it_is_unknown(fault: faults.Fault) -> None:
+    """Though the last request, which only looks, was not even sent."""
+    with Simulator() as simulator:
+        wanted = {
+            "name": "alpine",
+            "description": "",
+            "os": "alpine",
+            "version": "3.20",
+            "source": {"type": "snapshot", "id": "11111111-2222-4333-8444-555555555555"},
+        }
+
+        def stop(attempt: oxide.Attempt) -> None:
+            if attempt.operation == "image_create":
+                simulator.stop()
+
+        simulator.fail_next(fault, operation="image_create")
+        with (
+            oxide.ApiClient(simulator.configuration(max_retries=0, on_attempt=stop)) as client,
+            pytest.raises(oxide.ApiConnectionError, match="may have worked") as caught,
+        ):
+            oxide.ImagesApi(client).image_ensure(wanted)
+        error = caught.value
+        assert (error.operation, error.outcome) == ("image_view", "unknown")
+        assert [attempt.outcome for attempt in error.attempts] == ["not sent"]
+
+
 def test_takes_the_image_of_a_rival_that_was_faster(scene: Scene) -> None:
     rival = scene.images.image_create(scene.wanted, project="my-project")
     missed = '{"request_id": "r", "error_code": "ObjectNotFound", "message": "not found"}'

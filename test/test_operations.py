@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide.testing import Delay
+from oxide.testing import Answer, Delay
 
 WITH_IMAGE = ["image_delete", "image_demote", "image_promote", "image_view"]
 ID = UUID("a1b2c3d4-e5f6-4789-8abc-def012345678")
@@ -306,11 +306,20 @@ class TestResults:
         scene.answer(status, contract.answer)
         self.check_result(contract, scene.call(name, **contract.arguments))
 
-    @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b"<html>")])
+    @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b"done")])
     def test_delete_returns_none_on_any_2xx(self, scene: Scene, status: int, body: bytes) -> None:
         scene.answer(status, body)
         response = scene.images.image_delete_with_http_info("my-image")
         assert (response.data, response.status_code, response.raw_data) == (None, status, body)
+
+    @pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
+    def test_a_page_instead_of_a_deletion_is_an_error(self, scene: Scene, kind: str) -> None:
+        """A captive portal has not deleted anything."""
+        scene.simulator.fail_next(Answer(200, "<html>log in", {"Content-Type": kind}))
+        with pytest.raises(oxide.ApiResponseError) as caught:
+            scene.images.image_delete("my-image")
+        assert f"the body is not empty ({kind}): '<html>log in' (image_delete" in str(caught.value)
+        assert (caught.value.status, caught.value.body) == (200, "<html>log in")
 
 
 class _Mixed(str, enum.Enum):  # noqa: UP042 - str() of such a member is its name, which must not be sent

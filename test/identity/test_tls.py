@@ -508,6 +508,30 @@ def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder,
         assert carrying.received == []
 
 
+def test_whose_certificate_is_refused_is_told(
+    authority: Authority, tls_server: Recorder, server: Recorder, tmp_path: Path
+) -> None:
+    """The proxy's or the host's, with the CAs that count for it."""
+    other = make_authority(tmp_path)
+    of_other: dict[str, Any] = {
+        "proxy_ssl_context": ssl.create_default_context(cadata=other.pem),
+        "max_retries": 0,
+    }
+    settings: dict[str, Any] = {"ssl_ca_cert": authority.path("ca.pem"), **of_other}
+    with proxy(HERE, authority.server_context("127.0.0.1")) as carrying:
+        told = r"\(proxy '127\.0\.0\.1'; trusted CA certificates: those of proxy_ssl_context\)"
+        for url in (tls_server.url, server.url):
+            with pytest.raises(oxide.ApiConnectionError, match=told):
+                ask(oxide.Configuration(url, proxy=carrying.url, **settings))
+        told = r"\(proxy '127\.0\.0\.1'; trusted CA certificates: the system's"
+        with pytest.raises(oxide.ApiConnectionError, match=told):
+            ask(oxide.Configuration(tls_server.url, proxy=carrying.url, max_retries=0))
+    with proxy(HERE, other.server_context("127.0.0.1")) as carrying:
+        told = rf"\(host '{NAME}'; trusted CA certificates: those of ca_cert_data\)"
+        with pytest.raises(oxide.ApiConnectionError, match=told):
+            ask(oxide.Configuration(tls_server.url, proxy=carrying.url, ca_cert_data=other.pem, **of_other))
+
+
 def test_what_the_host_may_do_without_a_certificate_its_proxy_may_not(
     authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:

@@ -81,9 +81,7 @@ class FaultServer:
 
     def __exit__(self, *_: object) -> None:
         self.released.set()
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self.refuse()
         with self._lock:
             for sock in self._open:
                 with suppress(OSError):
@@ -98,6 +96,12 @@ class FaultServer:
         """Take connections, which have been refused so far."""
         self._listener.listen(128)
         self._start(self._accept)
+
+    def refuse(self) -> None:
+        """Take no further connection."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def methods(self) -> list[str]:
         """Return the methods of the requests read so far."""

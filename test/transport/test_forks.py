@@ -1,17 +1,19 @@
 """After a fork neither side reads the other's answer, nor waits for the other's lock."""
 
 import os
+import signal
 import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import oxide
 from transport import fork_under_load
-from transport.calls import client_sockets, image_by_name, session
-from transport.fault_server import FaultServer, respond
+from transport.calls import NoticedClock, client_sockets, image, image_by_name, session
+from transport.fault_server import FaultServer, answer, chunked, request, respond, send, stall, until_released
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
@@ -96,6 +98,34 @@ def test_what_a_child_does_to_an_open_answer_does_not_touch_its_parent() -> None
         response.close()
         assert client.api.image_view("after").name == "after"
         assert server.connections == 1
+
+
+@fork_with_threads
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_child_may_close_what_a_thread_of_its_parent_was_reading(framing: str) -> None:
+    """Though that thread holds the lock of what it reads, which nobody in the child ever lets go."""
+    part = {"length": answer(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
+    clock = NoticedClock()
+    with (
+        FaultServer([request, send(part), until_released, send(b"x"), stall]) as server,
+        session(server.url, clock=clock) as client,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        response = client.api.image_view_without_preload_content("mine")
+        reading = executor.submit(response.read)
+        assert clock.noticed.wait(30)
+
+        def work() -> None:
+            signal.alarm(30)
+            with response, pytest.raises(oxide.ApiValueError, match="forked"):
+                response.read()
+            client.api.api_client.close()
+
+        assert in_child(work) == 0
+        assert not reading.done()
+        client.api.api_client.close()
+        with pytest.raises(oxide.ApiValueError, match="closed"):
+            reading.result(30)
 
 
 @fork_with_threads

@@ -155,6 +155,56 @@ def test_a_thread_that_waits_for_more_of_an_answer_is_told_when_its_client_is_cl
                 assert client_sockets(server.port) == set()
 
 
+@pytest.mark.parametrize("how", ["thread", "signal"])
+def test_an_answer_may_be_closed_while_it_is_read(how: str) -> None:
+    """At the end of the read that is under way, which then raises."""
+    clock = NoticedClock()
+    body = image("open") + b" " * 70_000
+    script: Script = [request, send(answer(200, body)[:-9]), until_released, send(body[-9:]), stall]
+    with FaultServer(script) as server, session(server.url, clock=clock) as client:
+        response = client.api.image_view_without_preload_content("open")
+
+        def close() -> None:
+            response.close()
+            server.released.set()
+
+        closing = threading.Thread(target=close)
+        if how == "thread":
+            with ThreadPoolExecutor(1) as executor:
+                reading = executor.submit(response.read)
+                assert clock.noticed.wait(30)
+                closing.start()
+                with pytest.raises(oxide.ApiValueError, match="closed"):
+                    reading.result(30)
+                closing.join()
+        else:
+            before = signal.signal(signal.SIGALRM, lambda *_: close())
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with pytest.raises(oxide.ApiValueError, match="closed"):
+                response.read()
+            signal.signal(signal.SIGALRM, before)
+        # It has been read to its end all the same.
+        assert len(client_sockets(server.port)) == 1
+
+
+def test_only_one_reads_an_answer_at_a_time() -> None:
+    clock = NoticedClock()
+    script: Script = [request, send(answer(200, b" " * 70_000)[:-9]), stall]
+    with (
+        FaultServer(script) as server,
+        session(server.url, clock=clock) as client,
+        ThreadPoolExecutor(1) as executor,
+    ):
+        response = client.api.image_view_without_preload_content("open")
+        reading = executor.submit(response.read)
+        assert clock.noticed.wait(30)
+        with pytest.raises(oxide.ApiValueError, match="is being read already"):
+            response.read(1)
+        client.api.api_client.close()
+        with pytest.raises(oxide.ApiValueError, match="closed"):
+            reading.result(30)
+
+
 def test_an_answer_that_comes_when_its_client_is_closed_is_closed() -> None:
     """Its status is told all the same: the server has acted."""
     script: Script = [request, do(lambda: client.api.api_client.close()), send(answer(201, CREATE.body))]
@@ -364,7 +414,8 @@ def test_ctrl_c_leaves_the_client_usable(place: str, call: Call) -> None:
 
 def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
     with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
-        timer = threading.Thread(target=wait_for_connecting, args=(port,))
+        # The one that filled the queue is still waiting.
+        timer = threading.Thread(target=wait_for_connecting, args=(port, connecting(port)))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             VIEW(client.api, _request_timeout=30)
@@ -373,10 +424,14 @@ def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
             VIEW(client.api, _request_timeout=0.05)
 
 
-def wait_for_connecting(port: int) -> None:
-    """Press Ctrl-C once there is a connection in the making to `port`."""
-    wanted = f"0100007F:{port:04X} 02"
-    while wanted not in Path("/proc/net/tcp").read_text():
+def connecting(port: int) -> int:
+    """Return how many connections to `port` are in the making."""
+    return Path("/proc/net/tcp").read_text().count(f"0100007F:{port:04X} 02")
+
+
+def wait_for_connecting(port: int, before: int) -> None:
+    """Press Ctrl-C once there is one more connection in the making to `port`."""
+    while connecting(port) == before:
         pass
     interrupt()
 

@@ -1,13 +1,15 @@
 """What is sent again, and what is not: by what the server has counted."""
 
+import errno
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import urllib3
 
 import oxide
+from oxide._wire import _Reader
 from transport.calls import (
     CALLS,
     CREATE,
@@ -424,10 +426,39 @@ def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
     }
     with FaultServer(otherwise=scripts[fault]) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiException) as raised:
-            call(client.api, _request_timeout=(1, 0.05))
+            call(client.api, _request_timeout=(30, 0.05 if fault == "silent" else 30))
         # A silent server may not have come to reading what was sent.
         assert len(server.requests) == requests or fault == "silent"
     assert len(raised.value.attempts) == requests
+
+
+def test_a_call_that_left_once_is_not_said_not_to_have_left() -> None:
+    """Though its last try was refused."""
+    retry = urllib3.Retry(2, allowed_methods=["POST"])
+    with (
+        FaultServer([request]) as server,
+        session(server.url, retries=retry, on_attempt=lambda _: server.refuse()) as client,
+        pytest.raises(oxide.ApiConnectionError, match="the server may have acted") as raised,
+    ):
+        CREATE(client.api)
+    assert raised.value.outcome == "unknown"
+    assert outcomes(raised.value) == ["unknown", "not sent", "not sent"]
+
+
+@pytest.mark.parametrize(("call", "tries"), [(VIEW, 3), (CREATE, 1)])
+def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
+    call: Call, tries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As TCP keep-alive does with one that is gone, which takes a minute; so the system's word is put in its mouth."""
+
+    def gone(*_: object) -> NoReturn:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    with FaultServer(otherwise=[request, stall]) as server, session(server.url) as client:
+        monkeypatch.setattr(_Reader, "readinto", gone)
+        with pytest.raises(oxide.ApiTimeoutError, match="Connection timed out") as raised:
+            call(client.api)
+    assert outcomes(raised.value) == ["unknown"] * tries
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)

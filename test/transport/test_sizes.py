@@ -2,15 +2,20 @@
 
 import gzip
 import itertools
+import json
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import oxide
-from transport.calls import LIST, VIEW, session
+from oxide._json_size import count_values
+from transport.calls import LIST, VIEW, image, session
 from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
 
 MIB = 2**20
@@ -229,3 +234,82 @@ def test_what_has_arrived_can_be_read_before_the_rest_comes(what: str) -> None:
         assert read == b" " * size
         with pytest.raises(oxide.ApiTimeoutError):
             response.read1(7)
+
+
+GROWING: dict[str, bytes] = {
+    "arrays": b'{"items":[],"x":[' + b"[[]]," * 4 * MIB + b"1]}",
+    "objects": b'{"items":[],"x":[' + b"{}," * 4 * MIB + b"1]}",
+    "items": b'{"items":[' + b"{}," * 4 * MIB + b"1]}",
+    "numbers": b"[" + b"1," * 10 * MIB + b"1]",
+}
+
+
+@pytest.mark.parametrize("what", GROWING)
+def test_json_that_would_grow_out_of_all_proportion_is_not_parsed(what: str) -> None:
+    script = [request, send(gzipped(GROWING[what]))]
+    with FaultServer(otherwise=script) as server, session(server.url) as client:
+        with within(2 * len(GROWING[what]) + MIB), pytest.raises(oxide.ApiResponseError) as raised:
+            LIST(client.api)
+        assert (raised.value.status, raised.value.operation) == (200, "image_list")
+        assert "JSON values, too many for max_response_bytes" in str(raised.value)
+        with (
+            LIST(client.api, "_without_preload_content") as response,
+            pytest.raises(oxide.ApiResponseError, match="JSON values"),
+        ):
+            response.json()
+
+
+def test_a_large_page_is_parsed_whatever_its_texts_hold() -> None:
+    text = "[,{" * 170
+    fields = json.loads(image("many-commas")) | {"description": text}
+    body = json.dumps({"items": [fields] * 5000, "next_page": None}).encode()
+    assert sum(map(body.count, (b",", b"[", b"{"))) > 2 * MIB
+    with (
+        FaultServer([request, send(answer(200, body))]) as server,
+        session(server.url, max_response_bytes=len(body)) as client,
+    ):
+        page = LIST(client.api)
+    assert [len(page.items), page.items[-1].description] == [5000, text]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda v: st.lists(v) | st.dictionaries(st.text(), v),
+)
+
+
+@given(VALUES)
+def test_what_is_counted_is_near_the_number_of_values(value: Any) -> None:
+    body = json.dumps(value, ensure_ascii=False).encode()
+    counted, values = count_values(body), number_of_values(value)
+    assert (values - 1) / 2 <= counted <= 2 * values
+
+
+def number_of_values(value: Any) -> int:
+    """Return how many JSON values a value is, with all that are in it."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(number_of_values, inner))
+
+
+def test_what_is_announced_and_does_not_come_takes_no_memory() -> None:
+    script = [request, send(answer(200, b"{}", f"Content-Length: {10**17}", length=False))]
+    with (
+        FaultServer(otherwise=script) as server,
+        session(server.url, max_response_bytes=2**62, max_retries=0) as client,
+        within(MIB),
+        pytest.raises(oxide.ApiConnectionError, match="cut"),
+    ):
+        LIST(client.api)
+
+
+@pytest.mark.parametrize("size", [-1, 0, None, 2**63])
+@pytest.mark.parametrize("make", [answer, gzipped], ids=["plain", "gzip"])
+def test_a_stream_in_pieces_of_no_size_comes_whole(make: Any, size: int | None) -> None:
+    with (
+        FaultServer(
+            [request, send(make(200, b"x" * 100_000) if make is answer else make(b"x" * 100_000))]
+        ) as server,
+        session(server.url, max_response_bytes=2**63 - 1) as client,
+        LIST(client.api, "_without_preload_content") as response,
+    ):
+        assert b"".join(response.stream(size)) == b"x" * 100_000
