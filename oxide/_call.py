@@ -11,7 +11,7 @@ from oxide._encoding import encode_body, encode_target
 from oxide._operations import Operation
 from oxide._options import RequestOptions, check_options
 from oxide._retry import Attempt, Failure, Policy
-from oxide._secrets import Headers, Secret, checked_token
+from oxide._secrets import Headers, checked_token
 from oxide._settings import check_seconds
 from oxide._text import one_line
 from oxide._wire import Exchange
@@ -207,7 +207,7 @@ class Engine:
             return dict(request.headers)
         if callable(token):
             token = checked_token(token(), "what the callable for the token returned")
-        return {**request.headers, "authorization": Secret("Bearer " + token)}
+        return {**request.headers, "authorization": "Bearer " + token}
 
     def _describe(self, error: ApiException, request: _Request, attempts: list[Attempt]) -> None:
         error.operation = request.operation.id
