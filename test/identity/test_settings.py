@@ -219,7 +219,7 @@ def test_max_retries_and_retries_say_the_same() -> None:
 
 
 def test_a_pool_may_be_as_large_as_one_likes(server: Recorder) -> None:
-    ask(oxide.Configuration(server.url, connection_pool_maxsize=2**31))
+    ask(oxide.Configuration(server.url, connection_pool_maxsize=2**62))
 
 
 def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
