@@ -148,9 +148,6 @@ class _TimedSocket:
     def recv(self, *arguments: Any) -> bytes:
         return self._timed().recv(*arguments)
 
-    def recv_into(self, *arguments: Any) -> int:
-        return self._timed().recv_into(*arguments)
-
     def sendall(self, *arguments: Any) -> None:
         self._timed().sendall(*arguments)
 

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import socket
 import sqlite3
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from simulator_http import Caller, World, connected, raw_request, read_to_end
 
 from oxide.testing import Simulator
+from oxide.testing._server import Server
 
 
 def open_files() -> set[str]:
@@ -94,6 +96,39 @@ def test_port_is_free_after_stop_and_can_be_chosen(tmp_path: Path) -> None:
         call.close()
     with Simulator(port=port) as simulator:
         assert simulator.url == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_it_bears_that_there_are_no_more_files_to_be_had() -> None:
+    """A connection that cannot be accepted waits until it can."""
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Simulator() as simulator, socket.socket() as connection:
+        url = urlsplit(simulator.url)
+        head = raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (connection.fileno() + 1, limits[1]))
+        try:
+            connection.connect((url.hostname, url.port))
+            connection.sendall(head)
+            connection.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                connection.recv(1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        connection.settimeout(30)
+        assert read_to_end(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_connection_that_cannot_be_used_is_closed() -> None:
+    server = Server("127.0.0.1", 0, None)
+    # Not TCP, so that its options cannot be set.
+    ours, theirs = socket.socketpair()
+    with pytest.raises(OSError, match="support"):
+        server._start(theirs)
+    assert (theirs.fileno(), ours.recv(1)) == (-1, b"")
+    ours.close()
+    server.stop()
 
 
 def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
