@@ -1,11 +1,11 @@
-"""What can go wrong, as one tree.
+"""The exceptions of this package, as one tree.
 
     OpenApiException
     ├── ApiTypeError (TypeError)                an argument of the wrong type
-    ├── ApiValueError (ValueError)              an argument of the right type and a wrong value; use after close
-    │   └── ConfigurationError                  a setting or credentials that cannot be used
-    ├── ApiKeyError (KeyError)
-    ├── ApiAttributeError (AttributeError)      a setting that does not exist
+    ├── ApiValueError (ValueError)              an argument of the right type with a bad value; use after close
+    │   └── ConfigurationError                  settings or credentials that cannot be used
+    ├── ApiKeyError (KeyError)                  kept for generated clients; never raised
+    ├── ApiAttributeError (AttributeError)      a setting, or an attribute of the client, that does not exist
     └── ApiException                            a call failed
         ├── ApiConnectionError (ConnectionError)    no answer: refused, reset, cut, TLS, proxy
         ├── ApiTimeoutError (TimeoutError)          no answer in time
@@ -21,8 +21,8 @@
         ├── TooManyRequestsException                429
         └── ServiceException                        5xx
 
-Bad arguments raise before anything is sent. Everything under `ApiException` says in `outcome` whether the server may
-have acted. All of them pickle and copy.
+Bad arguments raise before anything is sent. The `outcome` of an `ApiException` says whether the server may have acted.
+All of them can be pickled and copied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +39,8 @@ _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
 Outcome = Literal["not sent", "unknown", "answered"]
 
 
-class OpenApiException(Exception):  # noqa: N818 - the name that generated clients have
-    """The base of every exception of this package."""
+class OpenApiException(Exception):  # noqa: N818 - the name used by generated clients
+    """The base class of all exceptions of this package."""
 
 
 class ApiTypeError(OpenApiException, TypeError):
@@ -48,43 +48,43 @@ class ApiTypeError(OpenApiException, TypeError):
 
 
 class ApiValueError(OpenApiException, ValueError):
-    """An argument has a value that the API cannot take, or the client is closed; nothing was sent."""
+    """An argument has a value that the API does not accept, or the client is closed; nothing was sent."""
 
 
 class ApiKeyError(OpenApiException, KeyError):
-    """A key does not exist."""
+    """Kept for generated clients; never raised."""
 
 
 class ApiAttributeError(OpenApiException, AttributeError):
-    """A setting does not exist; mind the spelling."""
+    """A setting, or an attribute of the client, does not exist; check the spelling."""
 
 
 class ConfigurationError(ApiValueError):
-    """A setting or the credentials cannot be used; the message names the place and what to do."""
+    """A setting or the credentials cannot be used; the message says where the problem is and what to do."""
 
 
 class ApiException(OpenApiException):
     """A call failed.
 
     Attributes:
-        status: the HTTP status code, or None where there was no answer.
-        reason: the HTTP reason phrase; where there was no answer, what happened.
-        body: the body of the answer as text (`bytes` where it is no UTF-8), its first MiB at most, or None.
-        data: the body as an `oxide.Error`, or None where it is none.
+        status: the HTTP status code, or None if there was no answer.
+        reason: the HTTP reason phrase; if there was no answer, what happened.
+        body: the body of the answer as text (`bytes` if it is not UTF-8), at most its first MiB, or None.
+        data: the body as an `oxide.Error`, or None if it is not one.
         headers: the headers of the answer, names compared without case, or None.
         error_code: the server's code for the error, such as `ObjectNotFound`, or None.
         message: the server's message, or None.
         request_id: the server's ID of the request, from the body or the `x-request-id` header, or None.
         operation: the operation, such as `image_view`, or None.
         method: the HTTP method, or None.
-        url: the URL asked for, or None.
+        url: the requested URL, or None.
         outcome: `not sent` (the request never left), `unknown` (it left, and the server may have acted) or `answered`.
         attempts: one `oxide.Attempt` for each try, in order.
         retry_after: how long the server asks to wait, in seconds, or None.
-        hint: what to do about it, where that is known, or None.
+        hint: what to do about it, if that is known, or None.
     """
 
-    # Whether the connection failed in a way that another one may not; read by the replay decision.
+    # Whether the connection failed in a way that may not recur; read by the replay decision.
     _transient = False
 
     def __init__(
@@ -124,7 +124,7 @@ class ApiException(OpenApiException):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Return one line: status, code, message, operation, request ID, tries, and what to do where that is known."""
+        """Return one line: status, code, message, operation, request ID, attempts, and what to do if that is known."""
         what = " ".join(str(part) for part in (self.status, self.error_code or self.reason) if part)
         text = ": ".join(part for part in (what, self.message) if part) or type(self).__name__
         facts = [
@@ -142,7 +142,7 @@ class ApiException(OpenApiException):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
-    # Exceptions that are also `OSError` would otherwise be rebuilt from `args` alone.
+    # `OSError` would rebuild its subclasses from `args` alone.
     def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
         return _rebuilt, (type(self), self.args), self.__dict__
 
@@ -152,34 +152,34 @@ class ApiConnectionError(ApiException, ConnectionError):
 
 
 class ApiTimeoutError(ApiException, TimeoutError):
-    """No answer in time. See `outcome`: with `unknown`, look before doing it again."""
+    """No answer in time. See `outcome`: if it is `unknown`, check before trying again."""
 
 
 class ApiResponseError(ApiException, ValueError):
-    """An answer that cannot be read: not HTTP, not JSON, not the result's shape, or too large."""
+    """An answer that cannot be read: not HTTP, not JSON, not of the expected form, or too large."""
 
 
 class RedirectException(ApiException):
-    """3xx: redirects are not followed, so that a token never goes where nobody sent it. Correct `host`.
+    """3xx: redirects are not followed, so that a token never goes to another host. Correct `host`.
 
     Attributes:
-        location: where the server points to, or None.
+        location: where the redirect leads, or None.
     """
 
     @property
     def location(self) -> str | None:
-        """Where the server points to, or None."""
+        """Where the redirect leads, or None."""
         return self.headers.get("location") if self.headers else None
 
 
 class BadRequestException(ApiException):
-    """400: the request makes no sense to the server; doing it again will not help."""
+    """400: the server rejects the request; trying again will not help."""
 
 
 class ObjectAlreadyExists(BadRequestException):
     """400 with the code `ObjectAlreadyExists`: the name is taken.
 
-    `ImagesApi.image_ensure` raises it as well, without a status, where the image that has the name differs.
+    `ImagesApi.image_ensure` raises it too, without a status, if the image of that name differs.
     """
 
 
@@ -192,7 +192,7 @@ class ForbiddenException(ApiException):
 
 
 class NotFoundException(ApiException):
-    """404: it does not exist, or the token's user may not see it."""
+    """404: the resource does not exist, or the token's user may not see it."""
 
 
 class ConflictException(ApiException):
@@ -204,7 +204,7 @@ class UnprocessableEntityException(ApiException):
 
 
 class TooManyRequestsException(ApiException):
-    """429: something between here and the rack limits the rate; see `retry_after`."""
+    """429: something between client and rack limits the rate; see `retry_after`."""
 
 
 class ServiceException(ApiException):
@@ -223,7 +223,7 @@ _BY_STATUS: dict[int, type[ApiException]] = {
 
 
 def class_for(status: int, error_code: str | None) -> type[ApiException]:
-    """Return the class for an answer with a status outside 2xx."""
+    """Return the exception class for an answer with a status outside 2xx."""
     if status == 400 and error_code == ObjectAlreadyExists.__name__:
         return ObjectAlreadyExists
     if 300 <= status < 400:
