@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def lowest_versions(pyproject: Path) -> list[str]:
-    """Return the dependencies pinned to their lower bound; a dependency of any form but `name>=version` is an error."""
+    """Return the dependencies pinned to their lower bounds; any form but `name>=version` is an error."""
     pins = []
     for requirement in tomllib.loads(pyproject.read_text("utf-8"))["project"]["dependencies"]:
         name, version = requirement.split(">=")

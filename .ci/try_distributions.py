@@ -1,7 +1,7 @@
 """Check the sdist and the wheel in a directory, and try the wheel on every supported Python found.
 
-On each it goes into an empty environment, once with the newest and once with the lowest dependencies. There the
-package is imported, and docs/examples/tour.py is run as the sdist has it, from outside the checkout.
+On each, it is installed in an empty environment, once with the newest and once with the lowest dependencies. The
+package is imported there, and the sdist's docs/examples/tour.py is run, from outside the checkout.
 """
 
 import shutil
@@ -23,7 +23,7 @@ IMPORT = "import oxide; from oxide import *; ImagesApi(ApiClient()); print(oxide
 
 
 def main(directory: Path) -> None:
-    """Check everything; the first thing that is wrong ends it."""
+    """Check everything, and stop at the first problem."""
     (wheel,) = directory.glob("*.whl")
     (sdist,) = directory.glob("*.tar.gz")
     run("twine", "check", "--strict", wheel, sdist)
@@ -39,13 +39,13 @@ def main(directory: Path) -> None:
 
 
 def run(*command: Any, **options: Any) -> None:
-    """Run a command and show it; one that fails is an error."""
+    """Print a command and run it; raise if it fails."""
     print("$", *command, flush=True)
     subprocess.run([str(part) for part in command], check=True, stdin=subprocess.DEVNULL, **options)
 
 
 def check_requirements(wheel: Path, dependencies: list[str]) -> None:
-    """See that without extras the wheel requires `dependencies` and nothing else."""
+    """Check that without extras the wheel requires exactly `dependencies`."""
     with ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         required = message_from_bytes(archive.read(metadata)).get_all("Requires-Dist", [])
@@ -55,12 +55,12 @@ def check_requirements(wheel: Path, dependencies: list[str]) -> None:
 
 
 def interpreters(classifiers: list[str]) -> list[str]:
-    """Return the interpreters on PATH of the versions that the classifiers name."""
+    """Return the interpreters on PATH for the versions in the classifiers."""
     found = []
     for classifier in classifiers:
         version = classifier.removeprefix("Programming Language :: Python :: 3.")
         path = shutil.which(f"python3.{version}") if version.isdecimal() else None
-        # A version manager's stand-in for a version that is not there fails when it is run.
+        # A version manager's shim for a version that is not installed fails when run.
         if path and subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode == 0:
             found.append(path)
     if not found:
@@ -69,7 +69,7 @@ def interpreters(classifiers: list[str]) -> list[str]:
 
 
 def unpack(sdist: Path, scratch: Path) -> Path:
-    """Unpack the sdist, see that it has the tests, the docs and the tools, and return its top directory."""
+    """Unpack the sdist, check that it has tests, docs and tools, and return its top directory."""
     with tarfile.open(sdist) as archive:
         archive.extractall(scratch, filter="data")
     top = scratch / sdist.name.removesuffix(".tar.gz")
@@ -79,7 +79,7 @@ def unpack(sdist: Path, scratch: Path) -> Path:
 
 
 def try_wheel(python: str, environment: Path, wheel: Path, pins: list[str], tour: Path) -> None:
-    """Use the wheel in a new environment, first alone and then with the simulator."""
+    """Try the wheel in a new environment, first alone and then with the simulator."""
     run(python, "-m", "venv", "--without-pip", environment)
     inner = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     pip = (sys.executable, "-m", "pip", "--python", inner)

@@ -1,8 +1,8 @@
 """Measure the client against the floor and against a generated client, and draw `docs/performance.svg`.
 
-The floor is what anyone gets by hand: `urllib3.PoolManager.request` and plain pydantic models with the same fields. All
-three ask one cheap server, in a process of its own, for the same bytes with the same headers, in turn over several
-rounds. Ratios are of least CPU times, since whatever else the machine does only ever adds to a time.
+The floor is the obvious code by hand: `urllib3.PoolManager.request` and plain pydantic models with the same fields. All
+three fetch the same bytes with the same headers from one cheap server, in its own process, in turn over several
+rounds. Ratios are of least CPU times, since other load on the machine only ever adds to a time.
 """
 
 import argparse
@@ -20,7 +20,7 @@ _PLOT = Path(__file__).parents[1] / "docs" / "performance.svg"
 
 
 def main() -> int:
-    """Measure everything, and return 1 where a target is missed."""
+    """Measure everything, and return 1 if a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no instruction counts, no plot")
     quick = parser.parse_args().quick

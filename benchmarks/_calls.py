@@ -1,4 +1,4 @@
-"""One image, and pages of all sizes."""
+"""Measures fetching one image, and pages of all sizes."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -8,14 +8,14 @@ from benchmarks._contenders import CONTENDERS
 from benchmarks._report import Ratio, Report, milliseconds
 from benchmarks._timing import Times, in_turn
 
-# Images on a page, and how much the generated client is to cost at least in terms of ours; None is for the plot alone.
+# Images on a page, and the least ratio of the generated client's cost to ours; None is only for the plot.
 _PAGES = {1: 1.1, 10: None, 30: None, 100: 1.7, 300: None, 1000: 1.8, 3000: None, 10_000: 1.8}
 
 Costs = dict[str, dict[int, float]]
 
 
 def measure(report: Report, port: int, rounds: int) -> Costs:
-    """Add a row for each work with a target, and return the least time by contender and page size, in seconds."""
+    """Add a row for each task with a target, and return the least time by contender and page size, in seconds."""
     base = f"http://127.0.0.1:{port}"
     contenders = {name: contender(base) for name, contender in CONTENDERS.items()}
     costs: Costs = {name: {} for name in contenders}

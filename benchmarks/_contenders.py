@@ -1,4 +1,4 @@
-"""The three that are measured: the floor, ours and the generated client, each asked for the same in the same way."""
+"""The three contenders, all given the same tasks: the floor, our client and the generated client."""
 
 import importlib
 from collections.abc import Callable
@@ -42,7 +42,7 @@ def floor(base: str) -> Contender:
 
 
 def ours(base: str) -> Contender:
-    """Return our client, as it comes."""
+    """Return our client, with its defaults."""
     import oxide
 
     images = oxide.ImagesApi(oxide.ApiClient(oxide.Configuration(base, access_token=TOKEN)))

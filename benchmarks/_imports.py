@@ -1,4 +1,4 @@
-"""What an import costs, each time in a fresh interpreter whose byte code is cached."""
+"""Measures imports, each in a fresh interpreter with cached byte code."""
 
 import os
 import statistics
@@ -19,7 +19,7 @@ _PROGRAMS = {
 
 
 def measure(report: Report, generated: Path, scratch: Path, rounds: int) -> None:
-    """Add the rows of the import."""
+    """Add the rows for imports."""
     environment = os.environ | {
         "PYTHONPATH": str(generated),
         "PYTHONPYCACHEPREFIX": str(scratch / "byte-code"),
@@ -29,7 +29,7 @@ def measure(report: Report, generated: Path, scratch: Path, rounds: int) -> None
     for _ in range(rounds + 1):
         for name, program in _PROGRAMS.items():
             samples[name].append(_cpu_time(program, environment))
-    # The first round has written the byte code.
+    # The first round only wrote the byte code.
     times = {name: found[1:] for name, found in samples.items()}
     cells = {name: milliseconds(min(found), statistics.median(found)) for name, found in times.items()}
     least = {name: min(found) for name, found in times.items()}

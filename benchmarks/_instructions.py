@@ -1,6 +1,6 @@
-"""Instructions that one call takes in user space, counted by valgrind: noise does not touch them.
+"""Counts the user-space instructions of one call with valgrind, free of noise.
 
-Also the program that is counted. Valgrind writes down its count so far whenever the program enters the C function
+This is also the program that is measured. Valgrind dumps its count whenever the program enters the C function
 `getpriority`, which nothing else calls.
 """
 
@@ -18,7 +18,7 @@ _WORKS = ("one `image_view`", "one `image_list` of 100")
 
 
 def measure(report: Report, port: int, generated: Path, scratch: Path) -> None:
-    """Add the rows of the instructions."""
+    """Add the rows for instructions."""
     counts = {name: _count(name, port, generated, scratch / f"{name}.callgrind") for name in CONTENDERS}
     for number, title in enumerate(_WORKS):
         floor, ours, generated_count = (counts[name][number] for name in ("floor", "ours", "generated"))
@@ -31,7 +31,7 @@ def measure(report: Report, port: int, generated: Path, scratch: Path) -> None:
 
 
 def _count(contender: str, port: int, generated: Path, output: Path) -> list[float]:
-    """Return the instructions of one call of each work."""
+    """Return the instructions of one call for each task."""
     subprocess.run(
         [
             *("valgrind", "--quiet", "--tool=callgrind", "--dump-before=getpriority"),
@@ -41,7 +41,7 @@ def _count(contender: str, port: int, generated: Path, output: Path) -> list[flo
         check=True,
         env=os.environ | {"PYTHONPATH": str(generated), "PYTHONHASHSEED": "0"},
     )
-    # The first dump is of everything before the first mark, the third of what is between the works.
+    # The first dump is of everything before the first mark, the third of what is between the tasks.
     dumps = [output.with_name(f"{output.name}.{number}").read_text() for number in (2, 4)]
     totals = [next(line for line in dump.splitlines() if line.startswith("summary:")) for dump in dumps]
     return [int(total.split()[1]) / _CALLS for total in totals]

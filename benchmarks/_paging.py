@@ -1,4 +1,4 @@
-"""A million images through `image_list_iter`, next to the same pages fetched by hand; also a program of its own."""
+"""Measures a million images through `image_list_iter` against the same pages by hand; also run as a program."""
 
 import resource
 import subprocess
@@ -16,7 +16,7 @@ _FEW_PAGES = 3
 
 
 def measure(report: Report, port: int, rounds: int) -> None:
-    """Add the rows of the pager: time next to that of its pages, memory next to that of a few pages."""
+    """Add the rows for the pager: its time against that of the pages, its memory against that of a few pages."""
     times: dict[str, list[float]] = {way: [] for way in _WAYS}
     memory: dict[str, float] = {}
     for _ in range(rounds):
@@ -48,7 +48,7 @@ def _through_pager(images: oxide.ImagesApi, pages: int) -> int:
 
 
 def _through_pages(images: oxide.ImagesApi, pages: int) -> int:
-    """Fetch the pages, and do not even look at the images."""
+    """Fetch the pages without looking at the images."""
     count = 0
     token = None
     for _ in range(pages):

@@ -1,4 +1,4 @@
-"""The models that anyone would write by hand: the same six, with the same fields, and nothing else."""
+"""The models as anyone would write them by hand: the same six, with the same fields, and nothing else."""
 
 from datetime import datetime
 from uuid import UUID

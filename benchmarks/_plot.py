@@ -1,4 +1,4 @@
-"""Draws what an image costs by the size of its page, as an SVG that needs no library."""
+"""Draws the cost of an image by page size, as an SVG, without any library."""
 
 import math
 from collections.abc import Mapping

@@ -1,11 +1,11 @@
-"""The table: what was measured, next to what is to be reached."""
+"""The table of results and targets."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Ratio(NamedTuple):
-    """A ratio and its target: `at_most`, or else `at_least`, so much."""
+    """A ratio and its target, `at_most` or `at_least`."""
 
     value: float
     at_most: float | None = None
@@ -13,7 +13,7 @@ class Ratio(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the target is reached."""
+        """Whether the target is met."""
         if self.at_most is not None and self.value > self.at_most:
             return False
         return self.at_least is None or self.value >= self.at_least
@@ -32,7 +32,7 @@ class Report:
         self.all_met = True
 
     def add(self, work: str, costs: Sequence[str], to_floor: Ratio, to_ours: Ratio | None = None) -> None:
-        """Add a row: what floor, ours and, in some rows, generated took; ours to the floor, and generated to ours."""
+        """Add a row: the costs of floor, ours and, in some rows, generated; then the two ratios."""
         floor, ours, generated = (*costs, "")[:3]
         ratios = [to_floor] if to_ours is None else [to_floor, to_ours]
         met = all(ratio.met for ratio in ratios)
@@ -41,7 +41,7 @@ class Report:
         self._rows.append((work, floor, ours, generated, *shown, "met" if met else "NOT MET"))
 
     def note(self, work: str, ratio: float) -> None:
-        """Note, for below the table, the ratio of ours to the floor by the clock on the wall."""
+        """Add a ratio of ours to the floor in wall-clock time to the notes below the table."""
         self._notes.append(f"{work} {ratio:.2f}")
 
     def print(self) -> None:
@@ -52,7 +52,7 @@ class Report:
         lines.insert(1, tuple("-" * width for width in widths))
         for line in lines:
             print("|", " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)), "|")
-        print(f"\nours / floor by the clock on the wall: {'; '.join(self._notes)}")
+        print(f"\nours / floor in wall-clock time: {'; '.join(self._notes)}")
 
 
 def milliseconds(least: float, median: float) -> str:

@@ -1,9 +1,9 @@
-"""A server that costs little, as a program of its own: every answer is prebuilt, connections stay open.
+"""A cheap server, run as a program: every answer is prebuilt, and connections stay open.
 
-It prints its port, and ends when its standard input does. `/v1/images/{image}` is one image, `/v1/images` pages of
-`limit` images: a whole page with a token for the next, up to as many pages as the command line says, and then an
-empty one. An answer is plain with a Content-Length or, under the path prefix `/gzip`, compressed and chunked as the
-real service sends it. `/connections` tells how many connections there have been.
+It prints its port, and exits when its standard input ends. `/v1/images/{image}` is one image; `/v1/images` has pages of
+`limit` images, each with a token for the next: as many full pages as the command line says, and then an empty one.
+An answer is plain with a Content-Length or, under the path prefix `/gzip`, compressed and chunked as the real service
+sends it. `/connections` returns the number of connections so far.
 """
 
 import asyncio

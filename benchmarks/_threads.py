@@ -1,4 +1,4 @@
-"""Sixteen threads on one client, next to sixteen clients of one thread each."""
+"""Measures sixteen threads on one client against sixteen clients with one thread each."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ from benchmarks._report import Ratio, Report
 from benchmarks._servers import connections_made
 
 _THREADS = 16
-_CALLS = 100  # for each thread
+_CALLS = 100  # per thread
 
 
 def measure(report: Report, port: int, rounds: int) -> None:
-    """Add the rows of the threads: throughput, and connections made."""
+    """Add the rows for threads: throughput, and connections made."""
     base = f"http://127.0.0.1:{port}"
     before = connections_made(port)
     shared = ours(base)
@@ -38,7 +38,7 @@ def measure(report: Report, port: int, rounds: int) -> None:
 
 
 def _throughput(contenders: list[Contender]) -> float:
-    """Return the calls per second of as many threads, all of which begin at once."""
+    """Return the calls per second of one thread per contender, all started at once."""
     barrier = threading.Barrier(len(contenders) + 1)
     threads = [threading.Thread(target=_work, args=(contender.view, barrier)) for contender in contenders]
     for thread in threads:

@@ -1,4 +1,4 @@
-"""Times several things in turn, so that whatever disturbs one disturbs the others as well."""
+"""Times several tasks in turn, so that a disturbance affects all of them."""
 
 import gc
 import statistics
@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-# Seconds that one sample should take: long enough for the garbage collector to cost each its average.
+# Seconds that one sample should take: long enough for each to bear an average share of garbage collection.
 _SAMPLE = 0.15
 _WARM_UP = 3
 
 
 class Times(NamedTuple):
-    """Seconds per call: the least and the median of all rounds, of this process's CPU and by the clock on the wall."""
+    """Seconds per call: the least and the median CPU time of all rounds, and the least wall-clock time."""
 
     least: float
     median: float
@@ -29,7 +29,7 @@ def in_turn(works: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Ti
             started = time.perf_counter()
             work()
         repeats = max(repeats, round(_SAMPLE / (time.perf_counter() - started)))
-    # No contender pays for the garbage collector's looks at what the others have imported.
+    # No contender pays for garbage collection of what the others have imported.
     gc.collect()
     gc.freeze()
     for number in range(rounds):

@@ -7,7 +7,7 @@ from oxide.testing import Simulator
 
 
 def main() -> None:
-    """Create, list, view, promote, demote and delete an image; print what was asked and what came back."""
+    """Create, list, view, promote, demote and delete an image; print each request and its result."""
     with Simulator() as simulator:
         homes: dict[UUID | None, str] = {None: "the silo, for every project to see"}
         for name in ("web", "database"):
