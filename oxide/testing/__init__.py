@@ -1,4 +1,4 @@
-"""A simulator of the Oxide images service, for tests: real HTTP, the real server's rules, state of its own.
+"""A simulator of the Oxide images service, for tests: real HTTP, the real server's rules, its own state.
 
 ```python
 from oxide.testing import Simulator
@@ -7,7 +7,7 @@ with Simulator() as simulator:
     print(simulator.url, simulator.token)
 ```
 
-It needs what the extra `testing` adds, and the client never imports it.
+It needs the extra `testing`, and the client never imports it.
 """
 
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from oxide.testing._simulator import Simulator
     from oxide.testing.faults import Answer, Delay, Drip, Drop, Fault, Interim, Truncate
 else:
-    # Each name is loaded when first used: pytest imports this package at every start, for its fixture.
+    # Names are loaded on first use: for the fixture, pytest imports this package at every start.
     def __getattr__(name: str) -> object:
         if name not in __all__:
             message = f"module {__name__!r} has no attribute {name!r}"

@@ -14,7 +14,7 @@ from uuid import UUID
 from oxide.testing._demo import DEMO, seed_demo
 from oxide.testing._simulator import Simulator
 
-# Some systems run no signal handler while a thread waits without a limit.
+# Some systems run no signal handler during a wait without a timeout.
 _SIGNAL_CHECK_SECONDS: Final = 0.5
 _PORT_MAX: Final = 65535
 

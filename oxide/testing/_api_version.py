@@ -1,4 +1,4 @@
-"""The `api-version` request header: semantic versions, read as the real service's parser reads them."""
+"""The `api-version` request header: semantic versions, parsed as the real service parses them."""
 
 import re
 import string
@@ -17,14 +17,14 @@ _IDENTIFIER_CHARACTERS: Final = f"{string.ascii_letters}{string.digits}.-"
 @total_ordering
 @dataclass(frozen=True)
 class ApiVersion:
-    """A semantic version; build metadata takes part in neither order nor equality."""
+    """A semantic version; build metadata is ignored in comparisons."""
 
     numbers: tuple[int, int, int]
     prerelease: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "ApiVersion":
-        """Parse `text`, or raise a ValueError that says what is wrong in the words of Rust's semver crate."""
+        """Parse `text`, or raise a `ValueError` with the message of Rust's semver crate."""
         if not text:
             _fail("empty string,", "expected a semver version")
         rest = text
@@ -50,7 +50,7 @@ class ApiVersion:
         return self._key() < other._key()
 
     def _key(self) -> tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]:
-        # Numbers are below words, and have no leading zeros: the longer one is the larger.
+        # Numbers sort before words, and have no leading zeros, so a longer one is larger.
         identifiers = (
             (False, len(part), part) if part.isdecimal() else (True, 0, part) for part in self.prerelease
         )

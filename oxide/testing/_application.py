@@ -1,7 +1,7 @@
-"""From a request to its answer, judged in the real service's order.
+"""From a request to its answer, checked in the real service's order.
 
-That order is: API version, route, parameters and body, credentials, and then the operation. So a malformed request
-without credentials is a 400, not a 401.
+That order is: API version, route, parameters and body, credentials, operation. So a malformed request without
+credentials is a 400, not a 401.
 """
 
 import json
@@ -39,13 +39,13 @@ _GZIP_FROM_BYTES: Final = 512
 _ABSOLUTE_TARGET = re.compile(r"https?://[^/?]*", re.IGNORECASE)
 _LOGGER = logging.getLogger(__name__)
 
-# An operation whose request has been read: who calls, and when, gives what the answer's body says.
+# An operation whose request has been read: from caller and time to the content of the answer's body.
 _Action = Callable[[Actor | None, str], object]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived; `body` is cut just past the size that the service takes."""
+    """One request as it arrived; `body` is cut just beyond the size that the service accepts."""
 
     method: str
     target: str
@@ -54,12 +54,12 @@ class Request:
 
     @property
     def path(self) -> str:
-        """Return the path as it was written."""
+        """Return the path as written."""
         return self._path_and_query[0]
 
     @property
     def query(self) -> str:
-        """Return the query as it was written, without the question mark."""
+        """Return the query as written, without the question mark."""
         return self._path_and_query[1]
 
     @cached_property
@@ -75,7 +75,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer; `headers` lack those that only frame the body, which is compressed when sent if `gzip`."""
+    """One answer; `headers` exclude those that frame the body, which is compressed when sent if `gzip`."""
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()
@@ -92,7 +92,7 @@ class Application:
         self._newest_version = newest_version
 
     def answer(self, request: Request) -> Response:
-        """Do what a request asks and return the answer."""
+        """Carry out a request and return the answer."""
         request_id = str(uuid4())
         try:
             check_api_version(request.header(b"api-version"), self._newest_version)
@@ -104,7 +104,7 @@ class Application:
         except ApiError as error:
             return _error_response(error, request_id)
         except sqlite3.IntegrityError:
-            # A text longer than its column, which the service does not look at before its database does.
+            # A text longer than its column: the service leaves that check to its database.
             return _error_response(ApiError.internal(), request_id)
         except Exception:
             _LOGGER.exception("the simulator itself failed")
@@ -112,7 +112,7 @@ class Application:
         return _success_response(SUCCESS_STATUSES[route.operation], document, request, request_id)
 
     def user(self, request: Request) -> str | None:
-        """Return whose token a request has, or None where it has none that is known."""
+        """Return the user whose token a request has, or None if it has no known token."""
         try:
             with self._store.transaction():
                 actor = _authenticate(self._store, request.header(b"authorization"))
@@ -145,7 +145,7 @@ class Application:
                 image, destination = image_parameter(route.image), required_project_parameter(query)
                 return lambda actor, now: service.image_demote(store, actor, image, destination, now)
             case "openapi":
-                # The document is made from the client's modules, which nothing else here needs.
+                # The document is made from the client's modules, which are needed only here.
                 from oxide.testing._openapi import openapi_document
 
                 document = openapi_document()
@@ -161,7 +161,7 @@ def _read_body(request: Request) -> NewImage:
 
 
 def _authenticate(store: Store, authorization: bytes | None) -> Actor | None:
-    """Return the caller, None without credentials of the service's kind, or raise the 401 for unknown ones."""
+    """Return the caller, or None if there are no credentials of the right kind; raise the 401 for unknown ones."""
     scheme, _, credential = (authorization or b"").decode("latin-1").partition(" ")
     token = credential.strip()
     if scheme.lower() != "bearer" or not token.startswith(TOKEN_PREFIX):

@@ -9,9 +9,9 @@ def utc_now() -> datetime:
 
 
 def wire_time(moment: datetime) -> str:
-    """Return `moment`, which must know its zone, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second.
+    """Return `moment`, which must be aware, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second.
 
-    The number of digits follows from trailing zeros.
+    The number of digits depends on trailing zeros.
     """
     if moment.tzinfo is None:
         message = "the clock must tell times that know their zone"

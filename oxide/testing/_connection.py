@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection, the server's side: read a request, send its answer, and so on."""
+"""The server's side of one HTTP/1.1 connection: reads requests and sends answers in turn."""
 
 import gzip
 import logging
@@ -19,13 +19,13 @@ from oxide.testing.faults import Drip, Fault, Interim, Truncate
 LOGGER: Final = logging.getLogger("oxide.testing")
 
 _READ_BYTES: Final = 65_536
-# As large a head as the real service's HTTP library takes.
+# The largest head that the real service's HTTP library accepts.
 _MAX_HEAD_BYTES: Final = 400 * 1024
 _NO_BODY_STATUSES: Final = {204, 304}
 
 
 class ConnectionEnd(Exception):  # noqa: N818 - the normal end of a connection
-    """There will be no further request, or there must be no further answer."""
+    """No further request will come, or no further answer may be sent."""
 
 
 class Connection:
@@ -38,7 +38,7 @@ class Connection:
         self._answers_head = False
 
     def receive(self) -> Request:
-        """Return the next request once all of it is here."""
+        """Return the next request once all of it has arrived."""
         if self._http.our_state is h11.DONE:
             self._http.start_next_cycle()
         elif self._http.our_state is not h11.IDLE:
@@ -52,7 +52,7 @@ class Connection:
             raise ConnectionEnd from error
 
     def send(self, response: Response, fault: Fault | None = None) -> None:
-        """Send an answer, in the manner of `fault` where that is about sending."""
+        """Send an answer, changed by `fault` if that affects sending."""
         if isinstance(fault, Interim):
             interim = h11.InformationalResponse(status_code=fault.status, headers=list(fault.headers.items()))
             self._peer.sendall(b"".join(self._encode(interim) for _ in range(fault.count)))
@@ -72,16 +72,16 @@ class Connection:
             self._peer.sendall(head + body)
 
     def wait(self, seconds: float) -> None:
-        """Wait, but not longer than the simulator runs."""
+        """Wait, but no longer than the simulator runs."""
         if self._stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise ConnectionEnd
 
     def reset(self) -> None:
-        """Make the coming close a reset rather than an orderly end."""
+        """Make the connection close with a reset rather than in order."""
         self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def _end_tls(self) -> None:
-        """Tell the peer that this is the end, and do not wait for it to say the same."""
+        """Send the TLS closing alert, without waiting for the peer's."""
         if isinstance(self._peer, ssl.SSLSocket):
             self._peer.settimeout(0)
             with suppress(OSError):
@@ -100,7 +100,7 @@ class Connection:
                 head = event
                 self._answers_head = event.method == b"HEAD"
             elif isinstance(event, h11.Data):
-                # The rest is read and thrown away, so that the client gets to reading the answer.
+                # Surplus bytes are read and dropped, so that the client gets as far as reading the answer.
                 body += event.data[: MAX_BODY_BYTES + 1 - len(body)]
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
@@ -113,7 +113,7 @@ class Connection:
         if not any(name.lower() == "date" for name, _ in headers):
             headers.append(("date", formatdate(usegmt=True)))
         if response.gzip:
-            # The service compresses while it sends, so it cannot tell the length beforehand.
+            # The service compresses while it sends, so it does not know the length in advance.
             headers += [("content-encoding", "gzip"), ("transfer-encoding", "chunked")]
         elif response.status not in _NO_BODY_STATUSES:
             headers.append(("content-length", str(len(content))))

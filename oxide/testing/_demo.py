@@ -1,4 +1,4 @@
-"""What the examples of the documentation expect to find: `python -m oxide.testing --demo` has it too."""
+"""What the documentation's examples expect to find, also made by `python -m oxide.testing --demo`."""
 
 from contextlib import suppress
 from typing import Final
@@ -13,9 +13,9 @@ DEMO: Final = (
 
 
 def seed_demo(simulator: Simulator) -> UUID:
-    """Create what `DEMO` tells, and return the ID of the snapshot.
+    """Create what `DEMO` lists, and return the ID of the snapshot.
 
-    Of a database that has the snapshot nothing is changed, and in any other what has these names is kept.
+    A database that has the snapshot is left unchanged; in any other, existing projects and images are kept.
     """
     with simulator._seeding() as store:
         found = store.snapshot_id("my-snapshot", "my-project")
@@ -31,5 +31,5 @@ def seed_demo(simulator: Simulator) -> UUID:
     ):
         with suppress(ValueError):
             simulator.create_image(name, home, os=os, version=version)
-    # The last, so that it is there only if the rest is.
+    # Created last, so that it exists only if the rest does.
     return simulator.create_snapshot("my-snapshot", "my-project")

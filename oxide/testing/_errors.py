@@ -5,7 +5,7 @@ from uuid import UUID
 
 
 class ApiError(Exception):
-    """An answer other than success; `code` is None where the real service sends no `error_code`."""
+    """An error answer; `code` is None if the real service sends no `error_code`."""
 
     def __init__(
         self, status: int, code: str | None, message: str, headers: tuple[tuple[str, str], ...] = ()
@@ -18,7 +18,7 @@ class ApiError(Exception):
 
     @classmethod
     def malformed(cls, *, message: str) -> Self:
-        """Return the 400 without a code that everything before the operation itself answers with."""
+        """Return the 400 without a code, for errors found before the operation itself."""
         return cls(400, None, message)
 
     @classmethod
@@ -43,7 +43,7 @@ class ApiError(Exception):
 
     @classmethod
     def invalid_request(cls, *, message: str) -> Self:
-        """Return the 400 for a request that is readable and makes no sense."""
+        """Return the 400 for a request that can be read but not carried out."""
         return cls(400, "InvalidRequest", message)
 
     @classmethod
@@ -64,10 +64,10 @@ class ApiError(Exception):
 
     @classmethod
     def forbidden(cls) -> Self:
-        """Return the 403 for a resource that the caller may read but not use so."""
+        """Return the 403 for a resource that the caller may read, but not use like this."""
         return cls(403, "Forbidden", "Forbidden")
 
     @classmethod
     def internal(cls) -> Self:
-        """Return the 500 that hides its reason."""
+        """Return the 500, which hides its cause."""
         return cls(500, "Internal", "Internal Server Error")

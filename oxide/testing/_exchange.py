@@ -1,4 +1,4 @@
-"""Requests of one connection, one after the other: recorded, made to fail where that was asked for, answered."""
+"""Handles the requests of one connection in turn: records them, applies faults and answers."""
 
 import threading
 import time
@@ -21,7 +21,7 @@ class _Rule:
 
 
 class FaultQueue:
-    """The faults still to happen, oldest first; safe to use from any thread."""
+    """The pending faults, oldest first; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,12 +33,12 @@ class FaultQueue:
             self._rules.append(_Rule(fault, times, operation))
 
     def clear(self) -> None:
-        """Forget the faults that have not happened."""
+        """Forget the pending faults."""
         with self._lock:
             self._rules.clear()
 
     def take(self, operation: Operation | None) -> Fault | None:
-        """Return the fault for a request of this operation, if there is one, and count it."""
+        """Return the fault for a request of this operation, if any, and count it."""
         with self._lock:
             for rule in self._rules:
                 if rule.operation in {None, operation}:
@@ -50,7 +50,7 @@ class FaultQueue:
 
 
 class Exchange:
-    """What happens to requests between their arrival and the end of their answer."""
+    """Handles requests from their arrival to the end of their answer."""
 
     def __init__(self, application: Application, faults: FaultQueue, journal: Journal):
         self._application = application

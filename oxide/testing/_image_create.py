@@ -1,4 +1,4 @@
-"""The body of a create request: which JSON the service takes, and what it says of the rest."""
+"""The body of a create request: which JSON the service accepts, and its messages for the rest."""
 
 import json
 import re
@@ -49,13 +49,13 @@ def parse_image_create(body: bytes) -> NewImage:
 
 
 class _Object(tuple[tuple[str, object], ...]):
-    """A JSON object as the pairs that were written, since a key that comes twice is an error."""
+    """A JSON object as its pairs, since a key that appears twice is an error."""
 
     __slots__ = ()
 
 
 class _Document:
-    """A JSON text and what the service says of it, with the place where the text ends."""
+    """A JSON text, and the service's errors for it, which give the end of the text as their place."""
 
     def __init__(self, body: bytes):
         self._text = _without_trailing_characters(body)
@@ -68,7 +68,7 @@ class _Document:
         os = self._string(body, "os", path="os: ")
         version = self._string(body, "version", path="version: ")
         snapshot_id = self._snapshot_id(self._only(body, "source"))
-        # The service reads the fields that all resources have last, and tells no path for them.
+        # The service reads the fields common to all resources last, and gives no path for them.
         name = self._string(body, "name")
         if problem := name_problem(name):
             self._fail(problem)
@@ -105,18 +105,18 @@ class _Document:
         return values[0]
 
     def _fail(self, problem: str) -> NoReturn:
-        # Only of an array is it known that it is refused before anything of it is read.
+        # Only an array is refused before any of it is read.
         before = b"" if isinstance(self._value, list) else self._text
         line, column = before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1)
         raise ApiError.malformed_body(problem=f"{problem} at line {line} column {column}")
 
 
 def _without_trailing_characters(body: bytes) -> bytes:
-    """Return the JSON text that `body` begins with; the service does not look at what follows it."""
+    """Return the JSON text that `body` begins with; the service ignores what follows it."""
     try:
         from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        # pydantic's parser words its errors as the service's parser does, places included.
+        # pydantic's parser has the same error messages as the service's, including line and column.
         trailing = _TRAILING_CHARACTERS.fullmatch(str(error))
         if trailing is None:
             raise ApiError.malformed_body(problem=str(error)) from None

@@ -19,12 +19,12 @@ _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
 class ReceivedRequest:
     """One request that the simulator received.
 
-    `target` is the raw request target, `path` its path as it was written, and `query` its decoded parameters (the
-    last one where a name comes twice). Header names are in lower case, equal ones joined by a comma, and credentials
-    masked; `user` is whose they are, or None. `body` is the request's body, at most its first 64 KiB.
+    `target` is the raw request target, `path` its path as written, and `query` its decoded parameters (the last one if
+    a name appears twice). Header names are in lower case, equal ones are joined by a comma, and credentials are masked;
+    `user` is the user they belong to, or None. `body` is the request's body, at most its first 64 KiB.
 
-    `status` is that of the answer, or None while there is none and where the connection was dropped instead;
-    `answer` is the answer's body before compression and whatever a fault does to it, at most its first 4 KiB.
+    `status` is that of the answer, or None if there is none yet or the connection was dropped instead; `answer` is the
+    answer's body before compression and faults, at most its first 4 KiB.
     """
 
     method: str
@@ -68,7 +68,7 @@ class Journal:
             return self._arrived
 
     def answered(self, number: int, response: Response) -> None:
-        """Record what is about to be answered to that request."""
+        """Record the answer that is about to be sent to that request."""
         with self._changed:
             if number in self._requests:
                 self._requests[number] = replace(
@@ -84,7 +84,7 @@ class Journal:
             self._changed.notify_all()
 
     def wait(self, count: int, timeout: float, *, finished: bool) -> bool:
-        """Wait until `count` requests have come, or are over, at most `timeout` seconds; tell whether they have."""
+        """Wait up to `timeout` seconds until `count` requests have arrived, or are over; return whether they have."""
         with self._changed:
             return self._changed.wait_for(
                 lambda: (self._finished if finished else self._arrived) >= count, timeout

@@ -1,39 +1,39 @@
-"""What the facts about the real service leave uncertain, and what was chosen.
+"""What is uncertain about the real service, and what was chosen.
 
-Grades of doubt, as the marks below tell them:
+The marks say how certain each choice is:
 
-- `[C]` follows from reading the service's code; no test of its authors asserts it.
-- `[P]` was observed with a small program of the same shape, built with other crate versions: the gist is sure,
-  the wording approximate.
+- `[C]` follows from reading the service's code; none of its own tests asserts it.
+- `[P]` was observed with a small, similar program, built with other crate versions: the gist is certain, the wording
+  approximate.
 - `[M]` is the wording of a third-party crate, from memory.
 - `[?]` is a guess.
 
-Below are the words. These are the deeds, with the modules that do them:
+The messages are below. These are the choices of behaviour, by module:
 
-- `_application`: what is malformed is a 400 also without credentials [C]. Gzipped answers are chunked [M].
+- `_application`: a malformed request is a 400 even without credentials [C]. Gzipped answers are chunked [M].
 - `_clock`: times have 0, 3 or 6 digits of a second [P].
-- `_api_version`: versions older than the first published one, and pre-releases, are taken [C]; its words for a
-  version that cannot be read are those of a crate [P].
-- `_parameters`: unknown parameters are ignored; of equal ones a list takes the last, and others refuse a second
-  `project` [P]. So it is with `page_token` [?].
+- `_api_version`: versions older than the first published one, and pre-releases, are accepted [C]; the messages for
+  unreadable versions are those of a crate [P].
+- `_parameters`: unknown parameters are ignored; a listing takes the last of equal ones, and other operations refuse a
+  second `project` [P]. The same goes for `page_token` [?].
 - `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
-- `_image_create`: unknown fields, and anything after the object, are ignored [P]. Of several problems the one told is
-  the first in the order of the fields [?], at the end of the text [?].
-- `_service`: the four operations that change something ask for credentials before they look at what selects the
-  image; view and list do not, but ask before they look anything up [C]. An image in a project that the caller may not
-  see is itself what is not found, not the project [C]. The state of a snapshot does not matter [C].
+- `_image_create`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first in
+  the order of the fields is reported [?], with the end of the text as its place [?].
+- `_service`: the four operations that change something check credentials before they look at what selects the
+  image; view and list do so only before they look anything up [C]. For an image in a project that the caller may not
+  see, the 404 names the image, not the project [C]. The state of a snapshot does not matter [C].
 """
 
 import json
 from typing import Final
 
-# [C] A published image's name conflict is told as a project image's, because both ways of creating one use the
-# same resource type; promoting uses the right one.
+# [C] When an image is created in the silo, a name conflict is reported as a project image's, because both ways of
+# creating one use the same resource type; promoting uses the right one.
 CREATE_CONFLICT_KIND: Final = "project-image"
 DEMOTE_CONFLICT_KIND: Final = "project-image"
 PROMOTE_CONFLICT_KIND: Final = "silo-image"
 
-# [C] Over-long description, os and version reach the database, whose refusal becomes a 500.
+# [C] A description, os or version that is too long reaches the database, whose refusal becomes a 500.
 DESCRIPTION_MAX: Final = 512
 OS_MAX: Final = 64
 VERSION_MAX: Final = 64
@@ -45,7 +45,7 @@ DEMOTE_NEEDS_SILO_IMAGE: Final = "Cannot demote a project image"
 # [P] The service's parser of names and IDs tries both and reports neither.
 NEITHER_NAME_NOR_ID: Final = "data did not match any variant of untagged enum NameOrId"
 
-# [P] Parsers of query strings.
+# [P] From the query string parsers.
 LIMIT_EMPTY: Final = "cannot parse integer from empty string"
 LIMIT_NOT_DIGITS: Final = "invalid digit found in string"
 LIMIT_TOO_LARGE: Final = "number too large to fit in target type"
@@ -53,40 +53,40 @@ LIMIT_ZERO: Final = "invalid value: integer `0`, expected a nonzero u32"
 
 
 def unknown_variant(found: str, expected: list[str]) -> str:
-    """Return what is said of a word outside a list of words [P]."""
+    """Return the message for a word that is not in a list [P]."""
     listed = ", ".join(f"`{word}`" for word in expected)
     return f"unknown variant `{found}`, expected {'one of ' if len(expected) > 1 else ''}{listed}"
 
 
 def duplicate_field(name: str) -> str:
-    """Return what is said of a key that came twice [P]."""
+    """Return the message for a key that appears twice [P]."""
     return f"duplicate field `{name}`"
 
 
 def missing_field(name: str) -> str:
-    """Return what is said of a key that did not come [P]."""
+    """Return the message for a missing key [P]."""
     return f"missing field `{name}`"
 
 
 # [M] base64 0.22.
 def base64_symbol(byte: int, offset: int) -> str:
-    """Return what is said of a byte outside the alphabet."""
+    """Return the message for a byte outside the alphabet."""
     return f"Invalid symbol {byte}, offset {offset}."
 
 
 def base64_last_symbol(byte: int, offset: int) -> str:
-    """Return what is said of a last symbol with bits left over."""
+    """Return the message for a last symbol with bits left over."""
     return f"Invalid last symbol {byte}, offset {offset}."
 
 
 def base64_length(length: int) -> str:
-    """Return what is said of a length that no encoding has."""
+    """Return the message for a length that no encoding has."""
     return f"Invalid input length: {length}"
 
 
 BASE64_PADDING: Final = "Invalid padding"
 
-# [P] What the JSON parser expects. The parser that is used here words its own errors as the service's does.
+# [P] What the JSON parser expects. The parser used here has the same messages for its own errors as the service's.
 IMAGE_CREATE: Final = "struct ImageCreate"
 IMAGE_SOURCE: Final = "internally tagged enum ImageSource"
 SOURCE_TYPE: Final = "variant identifier"
@@ -95,7 +95,7 @@ UUID_STRING: Final = "a UUID string"
 
 
 def invalid_type(value: object, expected: str) -> str:
-    """Return what is said of a JSON value of the wrong type [P]."""
+    """Return the message for a JSON value of the wrong type [P]."""
     match value:
         case None:
             found = "null"
@@ -115,7 +115,7 @@ def invalid_type(value: object, expected: str) -> str:
 
 
 def not_a_uuid(text: str) -> str:
-    """Return what is said of a string that is no UUID; the detail depends on the crate's version [P]."""
+    """Return the message for a string that is not a UUID; its details depend on the crate's version [P]."""
     for offset, character in enumerate(text):
         if character not in "0123456789abcdefABCDEF-":
             return f"UUID parsing failed: invalid character: found `{character}` at {offset + 1}"

@@ -1,7 +1,7 @@
 """The OpenAPI document of the service: paths from the table of operations, schemas from the models.
 
-It is stricter than the real service's own document where the real service is too: in the rule for names, and in the
-lengths that its database has room for.
+It is stricter than the real service's own document where the service itself is: in the rule for names, and in the
+lengths that its database allows.
 """
 
 import inspect
@@ -44,7 +44,7 @@ _PARAMETERS: Final[dict[str, _Schema]] = {
 
 @cache
 def openapi_document() -> _Schema:
-    """Return the document."""
+    """Return the OpenAPI document."""
     paths: dict[str, _Schema] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
@@ -98,7 +98,7 @@ def _schemas() -> dict[str, _Schema]:
     schemas: dict[str, _Schema] = {
         name: _openapi_3_0(schema) for name, schema in definitions["$defs"].items()
     }
-    # What the models say in Python code, or leave to the service because they only receive it.
+    # Rules that the models have in Python code, or leave to the service since they only receive the values.
     name, byte_count = _ref("Name"), _ref("ByteCount")
     schemas["Image"]["properties"] |= {"name": name, "size": byte_count}
     schemas["ImageCreate"]["properties"] |= {"name": name}
@@ -117,7 +117,7 @@ def _schemas() -> dict[str, _Schema]:
 
 
 def _openapi_3_0(schema: _Schema) -> _Schema:
-    """Return a schema of pydantic's in the words of OpenAPI 3.0, without what only Python readers need."""
+    """Return a pydantic schema converted to OpenAPI 3.0, without what is only for Python readers."""
     converted: _Schema = {}
     for key, value in schema.items():
         match key:

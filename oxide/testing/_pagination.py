@@ -1,4 +1,4 @@
-"""Page tokens: URL-safe base64 of compact JSON that says how the scan sorts, its scope and the last item seen."""
+"""Page tokens: URL-safe base64 of compact JSON with the scan's order, its scope and the last item seen."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ _OUTSIDE_ALPHABET = re.compile(rb"[^A-Za-z0-9_-]")
 
 @dataclass(frozen=True)
 class Scan:
-    """Where a listing goes on: its order, its scope (None is the silo) and the last item already seen."""
+    """Where a listing continues: its order, its scope (None is the silo) and the last item seen."""
 
     sort_by: str = NAME_ASCENDING
     project: str | UUID | None = None
@@ -34,11 +34,11 @@ class Scan:
 
     @property
     def by_id(self) -> bool:
-        """Tell whether the order is that of IDs, and the marker an ID."""
+        """Whether the order is by ID, and the marker is an ID."""
         return self.sort_by == ID_ASCENDING
 
     def check_marker(self) -> None:
-        """Raise the service's 400 where the marker is not of the kind that the order compares."""
+        """Raise the service's 400 if the marker is not of the kind that the order compares."""
         if self.last_seen is not None and isinstance(self.last_seen, UUID) != self.by_id:
             raise ApiError.malformed(message="invalid page token")
 

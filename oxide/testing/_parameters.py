@@ -1,4 +1,4 @@
-"""Path and query parameters: read before authentication, refused with the service's own words."""
+"""Path and query parameters: read before authentication, refused in the service's own words."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _UNSIGNED = re.compile(r"\+?[0-9]+", re.ASCII)
 
 @dataclass(frozen=True)
 class Page:
-    """One page asked for: which scan, and how many items at most."""
+    """A requested page: which scan, and how many items at most."""
 
     scan: Scan
     limit: int
@@ -45,7 +45,7 @@ def image_parameter(segment: str) -> str | UUID:
 
 
 def project_parameter(query: list[tuple[str, str]]) -> str | UUID | None:
-    """Return the query's project, or None where it is left out; an empty one is an error."""
+    """Return the query's project, or None if it is left out; an empty one is an error."""
     projects = [value for key, value in query if key == "project"]
     if not projects:
         return None
@@ -56,7 +56,7 @@ def project_parameter(query: list[tuple[str, str]]) -> str | UUID | None:
 
 
 def required_project_parameter(query: list[tuple[str, str]]) -> str | UUID:
-    """Return the query's project, which must be there."""
+    """Return the query's project, which is required."""
     project = project_parameter(query)
     if project is None:
         raise ApiError.malformed_query(problem=_messages.missing_field("project"))
@@ -66,8 +66,8 @@ def required_project_parameter(query: list[tuple[str, str]]) -> str | UUID:
 def page_parameters(query: list[tuple[str, str]]) -> Page:
     """Return the page that a listing asks for.
 
-    Where a key comes twice the last one counts, except for `limit`; a token replaces every other parameter, valid
-    or not, but `limit`.
+    If a key appears twice the last one counts, except for `limit`; a token replaces every other parameter except
+    `limit`, valid or not.
     """
     limits = [value for key, value in query if key == "limit"]
     limit = _limit(limits[0]) if limits else DEFAULT_LIMIT

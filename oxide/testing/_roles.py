@@ -1,4 +1,4 @@
-"""Who calls, and what their roles allow: one silo, its projects, four roles on each."""
+"""The caller and their roles: one silo and its projects, with four roles on each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ RANKS: Final[Mapping[str, Rank]] = {rank.name.lower(): rank for rank in Rank if 
 
 @dataclass(frozen=True)
 class Actor:
-    """An authenticated user and the roles that were given to them directly."""
+    """An authenticated user and the roles given to them directly."""
 
     name: str
     silo: Rank

@@ -1,4 +1,4 @@
-"""Which operation a method and a path are, if any, before any of its parameters is read."""
+"""Finds the operation for a method and a path, before any parameters are read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ROUTES: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/v1/images/{image}": {"GET": "image_view", "DELETE": "image_delete"},
     "/v1/images/{image}/promote": {"POST": "image_promote"},
     "/v1/images/{image}/demote": {"POST": "image_demote"},
-    # Not of the real service: outside its paths, so that it hides none of them.
+    # Not in the real service; outside its paths, so that it hides none of them.
     "/openapi.json": {"GET": "openapi"},
 }
 
@@ -33,7 +33,7 @@ SUCCESS_STATUSES: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True)
 class Route:
-    """An operation, and the image segment of its path where it has one."""
+    """An operation, and the image segment of its path if it has one."""
 
     operation: Operation
     image: str = ""
@@ -54,7 +54,7 @@ def find_route(method: str, path: str) -> Route:
 
 
 def _segments(path: str) -> list[str]:
-    """Return the decoded segments of a path; empty ones do not count, and an encoded dot is no dot segment."""
+    """Return the decoded segments of a path, without empty ones; encoded dots do not make a dot segment."""
     parts = [part for part in path.split("/") if part]
     try:
         if {".", ".."}.isdisjoint(parts):

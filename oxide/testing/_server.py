@@ -1,4 +1,4 @@
-"""Sockets and threads: one thread that accepts connections, and one for each of them."""
+"""Sockets and threads: one thread accepts connections, and each of them has its own."""
 
 import errno
 import selectors
@@ -16,12 +16,12 @@ _PAUSE: Final = 0.05  # seconds
 
 
 class Server:
-    """A listening server, from its construction until `stop`; connections wait until `start`."""
+    """A server that listens from its construction until `stop`; connections wait until `start`."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None):
         self._tls = tls
         self._stopping = threading.Event()
-        # Of the accepting thread, and of `stop` once that has ended.
+        # Used by the accepting thread, and by `stop` once that thread has ended.
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._closing = threading.Lock()
         self._listener = socket.create_server(
@@ -38,13 +38,13 @@ class Server:
         return port
 
     def start(self, serve: Callable[[Connection], None]) -> None:
-        """Let `serve` answer each connection, in a thread of its own."""
+        """Let `serve` handle each connection in its own thread."""
         self._serve = serve
         self._acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
         self._acceptor.start()
 
     def stop(self) -> None:
-        """End every connection, whatever it is doing, and return once no thread and no socket is left."""
+        """End every connection, whatever it is doing, and return once no thread or socket is left."""
         self._stopping.set()
         self._wake.send(b"\0")
         if self._acceptor is not None:
@@ -52,8 +52,8 @@ class Server:
         for stopped in (self._listener, self._wake, self._woken):
             stopped.close()
         for peer in self._connections.values():
-            # The thread that uses the socket closes it; this ends its waiting. (An `SSLSocket` has a `shutdown` of
-            # its own, which is not for other threads.)
+            # The thread that uses the socket closes it; this ends its wait. (The `shutdown` of an `SSLSocket` is
+            # not safe from another thread.)
             with self._closing, suppress(OSError):
                 socket.socket.shutdown(peer, socket.SHUT_RDWR)
         for thread in self._connections:
@@ -69,7 +69,7 @@ class Server:
                     self._start(self._listener.accept()[0])
                 except OSError as error:
                     if error.errno in {errno.EMFILE, errno.ENFILE}:
-                        # Out of file descriptors, with the connection still there to be accepted.
+                        # Out of file descriptors; the connection is still waiting to be accepted.
                         self._stopping.wait(_PAUSE)
 
     def _start(self, peer: socket.socket) -> None:

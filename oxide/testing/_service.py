@@ -1,6 +1,6 @@
 """What the six operations do once a request has been read: authorize, look up, act.
 
-Every function raises the service's own error, and runs within one transaction of the store. `actor` is None for a
+Every function raises the service's own errors, and runs within one transaction of the store. `actor` is None for a
 caller without credentials.
 """
 
@@ -44,7 +44,7 @@ def image_list(store: Store, actor: Actor | None, page: Page) -> ImagePage:
 def image_create(
     store: Store, actor: Actor | None, project: str | UUID | None, new: NewImage, now: str
 ) -> ImageRow:
-    """Create an image in a project or, without one, in the silo."""
+    """Create an image in a project, or in the silo if `project` is None."""
     actor = _authenticated(actor)
     if project is None:
         project_id = None
@@ -85,7 +85,7 @@ def image_view(store: Store, actor: Actor | None, image: str | UUID, project: st
 def image_delete(
     store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None, now: str
 ) -> None:
-    """Delete an image, which is final."""
+    """Delete an image for good."""
     actor, row = _image(store, _authenticated(actor), image, project)
     _allow_change(actor, row)
     store.delete_image(row["id"], now)
@@ -94,14 +94,14 @@ def image_delete(
 def image_promote(
     store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None, now: str
 ) -> ImageRow:
-    """Make a project's image the silo's."""
+    """Move a project's image to the silo."""
     actor = _authenticated(actor)
     if not isinstance(image, UUID) and project is None:
         raise ApiError.invalid_request(message=_messages.PROMOTE_NEEDS_PROJECT_IMAGE)
     actor, row = _image(store, actor, image, project)
     if row["project_id"] is None:
         raise ApiError.invalid_request(message=_messages.PROMOTE_NEEDS_PROJECT_IMAGE)
-    # Who may create images in the silo may change those of its projects.
+    # Whoever may create images in the silo may change those of its projects.
     _allow(actor.silo >= Rank.LIMITED_COLLABORATOR)
     return _move(store, row, None, now, _messages.PROMOTE_CONFLICT_KIND)
 
@@ -109,12 +109,12 @@ def image_promote(
 def image_demote(
     store: Store, actor: Actor | None, image: str | UUID, project: str | UUID, now: str
 ) -> ImageRow:
-    """Make a silo's image one of `project`, wherever it came from."""
+    """Move an image of the silo to `project`, wherever it came from."""
     actor, row = _image(store, _authenticated(actor), image, None)
     if row["project_id"] is not None:
         raise ApiError.invalid_request(message=_messages.DEMOTE_NEEDS_SILO_IMAGE)
     _allow_change(actor, row)
-    # Who may change the silo's images may create them in any of its projects.
+    # Whoever may change the silo's images may create images in any of its projects.
     project_id = _project(store, actor, project)
     return _move(store, row, project_id, now, _messages.DEMOTE_CONFLICT_KIND)
 
@@ -130,7 +130,7 @@ def _move(store: Store, image: ImageRow, project_id: str | None, now: str, confl
 def _image(
     store: Store, actor: Actor | None, image: str | UUID, project: str | UUID | None
 ) -> tuple[Actor, ImageRow]:
-    """Return the image and who may read it; a project tells where a name is looked up, and no name is no ID."""
+    """Return the caller and the image, which they may read; `project` is where a name is looked up."""
     if isinstance(image, UUID):
         if project is not None:
             raise ApiError.invalid_request(
@@ -138,7 +138,7 @@ def _image(
             )
         actor = _authenticated(actor)
         row = store.image_by_id(image)
-        # By ID even a project's image is read as one of the silo, which a role on the project alone cannot do.
+        # By ID even a project's image needs a role on the silo; one on the project is not enough.
         return actor, _readable(row, actor.silo, "image", image)
     actor = _authenticated(actor)
     if project is None:
@@ -147,7 +147,7 @@ def _image(
     if project_id is None:
         raise ApiError.not_found(kind="project", selector=project)
     row = store.image_by_name(image, project_id)
-    # The project itself need not be readable, so its unreadable image is what is not found.
+    # The project itself need not be readable, so the error is about the image.
     return actor, _readable(row, actor.project(project_id), "project-image", image)
 
 
@@ -170,7 +170,7 @@ def _authenticated(actor: Actor | None) -> Actor:
     return actor
 
 
-def _allow(permitted: bool) -> None:  # noqa: FBT001 - reads as a sentence where it is called
+def _allow(permitted: bool) -> None:  # noqa: FBT001 - reads well at the call
     if not permitted:
         raise ApiError.forbidden()
 

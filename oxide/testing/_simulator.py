@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 _ADMIN: Final = "admin"
 _TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!-~]+")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
-# A server may listen on every address, but a client calls one, and sends a token over plain http to none but loopback.
-_REACHED_AT: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on here
+# A server may listen on every address, but clients send a token over plain http only to loopback.
+_REACHED_AT: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only mapped
 
 _T = TypeVar("_T")
 
 
 class ImageValues(TypedDict, total=False):
-    """What can be told of an image that is created without a snapshot.
+    """The values of an image that is created without a snapshot.
 
-    By default it is 1 GiB of `alpine` `edge` in blocks of 512 bytes, with an empty description and no digest.
+    The default is 1 GiB of `alpine` `edge` in blocks of 512 bytes, with an empty description and no digest.
     """
 
     description: str
@@ -52,21 +52,21 @@ class ImageValues(TypedDict, total=False):
 class Simulator:
     """An Oxide images service of one silo, over real HTTP on this machine.
 
-    It listens from `start()` to `stop()`, or for the length of a `with` block, and then leaves neither thread nor
-    socket behind. Its methods may be called from any thread.
+    It listens from `start()` to `stop()`, or for the duration of a `with` block, and leaves no thread or socket behind.
+    Its methods may be called from any thread.
 
     Args:
         host: the address to listen on.
         port: the port to listen on; 0 takes a free one.
-        database: the file to keep everything in; None is memory, and forgets at `stop()`.
-        tls: an `ssl.SSLContext`, or True for a certificate made on the spot, which `configuration()` trusts.
+        database: the file to keep everything in; None keeps it in memory, until `stop()`.
+        tls: an `ssl.SSLContext`, or True for a new certificate, which `configuration()` trusts.
         max_api_version: the newest API version that is served; requests for newer ones are refused.
-        clock: tells the time for new and changed images, as an aware datetime; may be assigned later.
+        clock: returns the time for new and changed images, as an aware datetime; may be assigned later.
         token: the token of the silo's administrator, beginning with `oxide-token-`; None takes the database's, or
             else a new one.
 
     Raises:
-        ValueError: `max_api_version` is no version, or `token` no token.
+        ValueError: `max_api_version` is not a version, or `token` is not a token.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
-        """Start to listen; a simulator that was stopped can be started again, and begins anew."""
+        """Start listening; a stopped simulator can be started again, with no faults and no recorded requests."""
         if self._server is not None:
             message = "the simulator is running already"
             raise RuntimeError(message)
@@ -124,7 +124,7 @@ class Simulator:
         self._server, self._store = server, store
 
     def stop(self) -> None:
-        """Stop to listen, end every connection and close the database; without effect unless running."""
+        """Stop listening, end every connection and close the database; do nothing if not running."""
         server, self._server = self._server, None
         store, self._store = self._store, None
         if server is not None and store is not None:
@@ -133,7 +133,7 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """The URL to reach it at from this machine, without a trailing slash."""
+        """The URL to reach it from this machine, without a trailing slash."""
         name = _REACHED_AT.get(self._host, self._host)
         host = f"[{name}]" if ":" in name else name
         return f"{'https' if self._tls else 'http'}://{host}:{self._running(self._server).port}"
@@ -146,7 +146,7 @@ class Simulator:
 
     @property
     def ca_certificate(self) -> str | None:
-        """The certificate to trust, as PEM, where one was made; else None."""
+        """The certificate to trust, as PEM, if one was made; else None."""
         return self._ca_certificate
 
     @property
@@ -155,9 +155,9 @@ class Simulator:
         return self._journal.snapshot()
 
     def wait_for_requests(self, count: int, timeout: float = 10.0, *, answered: bool = True) -> None:
-        """Wait until `count` requests since the start have been answered, or at least dropped.
+        """Wait until `count` requests since the start have been answered or dropped.
 
-        This is for requests whose answer nobody awaits. With `answered=False` it is enough that they have come.
+        This is for requests whose answer nobody waits for. With `answered=False` it is enough that they have arrived.
         Raises `TimeoutError` after `timeout` seconds.
         """
         if not self._journal.wait(count, timeout, finished=answered):
@@ -175,7 +175,7 @@ class Simulator:
     def fail_next(self, fault: Fault, times: int = 1, operation: Operation | None = None) -> None:
         """Make the next `times` requests suffer `fault`; with `operation`, only requests of that operation count.
 
-        Faults wait in line: each request suffers the oldest that fits it. See `oxide.testing.faults`.
+        Faults queue up: each request suffers the oldest that applies to it. See `oxide.testing.faults`.
         """
         if not isinstance(fault, Fault):
             message = f"fault must be one of oxide.testing's, such as Drop(), not {fault!r}"
@@ -190,11 +190,11 @@ class Simulator:
         self._faults.add(fault, times, operation)
 
     def clear_faults(self) -> None:
-        """Forget the faults that have not happened yet."""
+        """Forget the pending faults."""
         self._faults.clear()
 
     def create_project(self, name: str) -> UUID:
-        """Create a project and return its ID; a name that is illegal or taken is a `ValueError`."""
+        """Create a project and return its ID; raise `ValueError` if the name is illegal or taken."""
         project_id = uuid4()
         with self._seeding(name) as store:
             store.add_project(str(project_id), name)
@@ -234,7 +234,7 @@ class Simulator:
     def create_images(
         self, names: Iterable[str], project: str | UUID | None = None, **values: Unpack[ImageValues]
     ) -> list[UUID]:
-        """Create images as `create_image` does, all or none, at a speed for tens of thousands."""
+        """Create images as `create_image` does, all or none; fast enough for tens of thousands."""
         names = list(names)
         if unknown := values.keys() - ImageValues.__annotations__.keys():
             message = f"an image has no {', '.join(sorted(unknown))}: it has {', '.join(ImageValues.__annotations__)}"

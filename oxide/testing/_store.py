@@ -1,4 +1,4 @@
-"""State in SQLite: what exists, and the rules that the real service's database enforces on it."""
+"""State in SQLite: what exists, and the rules that the real service's database enforces."""
 
 import sqlite3
 import threading
@@ -14,7 +14,7 @@ from oxide.testing._roles import RANKS, Actor, Rank
 
 _ROLES = ", ".join(f"'{role}'" for role in RANKS)
 
-# Times are text, as the service writes them: no query compares them.
+# Times are text, as the service writes them, since no query compares them.
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS project (
     id TEXT PRIMARY KEY,
@@ -88,15 +88,15 @@ class ImageRow(TypedDict):
 
 
 class SnapshotRow(TypedDict):
-    """What an image takes from its snapshot."""
+    """What an image inherits from its snapshot."""
 
     project_id: str
     size: int
     block_size: int
 
 
-class NameTaken(Exception):  # noqa: N818 - not an error of the caller's
-    """A live resource of that scope has the name."""
+class NameTaken(Exception):  # noqa: N818 - not the caller's error
+    """The name is taken by a live resource in that scope."""
 
 
 class Store:
@@ -110,9 +110,9 @@ class Store:
             isolation_level=None,
         )
         try:
-            # With a write-ahead log, what was answered survives the process without a disk flush per request.
-            # SQLite's own `length` ends at a NUL.
+            # SQLite's own `length` stops at a NUL.
             self._connection.create_function("characters", 1, _characters, deterministic=True)
+            # With a write-ahead log, answered changes survive the process without a disk flush per request.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
@@ -121,19 +121,19 @@ class Store:
             raise
 
     def close(self) -> None:
-        """Close the database, once the transaction under way is done."""
+        """Close the database once the current transaction is done."""
         with self._lock:
             self._connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the block alone, and keep all of its changes or, if it raises, none."""
+        """Run the block alone, and keep all of its changes, or none if it raises."""
         with self._lock, self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
 
     def set_user(self, name: str, token: str, silo_role: str | None) -> None:
-        """Add a user, or give the one of that name another token and role."""
+        """Add a user, or change the token and role of the existing one."""
         self._write(
             "INSERT INTO user VALUES (?, ?, ?) ON CONFLICT (name) "
             "DO UPDATE SET token = excluded.token, silo_role = excluded.silo_role",
@@ -149,12 +149,12 @@ class Store:
         self._write("INSERT INTO project_role VALUES (?, ?, ?)", (user, project_id, role))
 
     def token(self, user: str) -> str | None:
-        """Return the token of a user, or None where there is no such user."""
+        """Return the token of a user, or None if there is no such user."""
         row = self._row("SELECT token FROM user WHERE name = ?", (user,))
         return None if row is None else str(row[0])
 
     def actor(self, token: str) -> Actor | None:
-        """Return whose token it is, with their roles, or None where it is nobody's."""
+        """Return the user that a token belongs to, with their roles, or None if it is unknown."""
         user = self._row("SELECT name, silo_role FROM user WHERE token = ?", (token,))
         if user is None:
             return None
@@ -170,7 +170,7 @@ class Store:
         self._write("INSERT INTO project VALUES (?, ?)", (project_id, name))
 
     def project_id(self, selector: str | UUID) -> str | None:
-        """Return the ID of the project with this name or ID, or None where there is none."""
+        """Return the ID of the project with this name or ID, or None if there is none."""
         column = "id" if isinstance(selector, UUID) else "name"
         row = self._row(f"SELECT id FROM project WHERE {column} = ?", (str(selector),))  # noqa: S608 - two names
         return None if row is None else str(row[0])
@@ -181,13 +181,13 @@ class Store:
         self._write("INSERT INTO snapshot VALUES (?, ?, ?, ?, ?)", values)
 
     def snapshot(self, snapshot_id: UUID) -> SnapshotRow | None:
-        """Return what an image takes from this snapshot, or None where there is no such snapshot."""
+        """Return what an image inherits from this snapshot, or None if there is no such snapshot."""
         query = "SELECT project_id, size, block_size FROM snapshot WHERE id = ?"
         row = self._row(query, (str(snapshot_id),))
         return None if row is None else {"project_id": row[0], "size": row[1], "block_size": row[2]}
 
     def snapshot_id(self, name: str, project: str) -> str | None:
-        """Return the ID of the snapshot of that name in the project of that name, or None where there is none."""
+        """Return the ID of the snapshot of that name in the project of that name, or None if there is none."""
         query = (
             "SELECT snapshot.id FROM snapshot JOIN project ON project.id = project_id "
             "WHERE snapshot.name = ? AND project.name = ?"
@@ -196,7 +196,7 @@ class Store:
         return None if row is None else str(row[0])
 
     def add_images(self, images: Iterable[ImageRow]) -> None:
-        """Add images as they are; a name that is taken in its scope is a `NameTaken`."""
+        """Add images as they are; raise `NameTaken` if a name is taken in its scope."""
         with _name_conflicts():
             self._connection.executemany(
                 f"INSERT INTO image ({_IMAGE_COLUMNS}) VALUES "  # noqa: S608 - our own columns
@@ -210,13 +210,13 @@ class Store:
         return self._image("id = ?", (str(image_id),))
 
     def image_by_name(self, name: str, project_id: str | None) -> ImageRow | None:
-        """Return the live image of that name in a project or, without one, among the silo's images."""
+        """Return the live image of that name in a project, or in the silo if `project_id` is None."""
         if project_id is None:
             return self._image("name = ? AND project_id IS NULL", (name,))
         return self._image("name = ? AND project_id = ?", (name, project_id))
 
     def images(self, scan: Scan, project_id: str | None, limit: int) -> list[ImageRow]:
-        """Return the next page of a scan of a project or, without one, of the silo's images."""
+        """Return the next page of a scan of a project, or of the silo if `project_id` is None."""
         column = "id" if scan.sort_by == ID_ASCENDING else "name"
         comparison, order = ("<", "DESC") if scan.sort_by == NAME_DESCENDING else (">", "ASC")
         scope = "project_id IS NULL" if project_id is None else "project_id = :project_id"
@@ -229,7 +229,7 @@ class Store:
         return [_image_row(row) for row in rows]
 
     def move_image(self, image_id: str, project_id: str | None, now: str) -> None:
-        """Make the image one of that project or, without one, of the silo; a taken name is a `NameTaken`."""
+        """Move an image to that project, or to the silo if it is None; raise `NameTaken` if the name is taken."""
         with _name_conflicts():
             self._write(
                 "UPDATE image SET project_id = ?, time_modified = ? WHERE id = ?", (project_id, now, image_id)

@@ -1,7 +1,7 @@
 """Faults for `Simulator.fail_next`: what can go wrong between a client and the service, as plain values.
 
-Each says what happens to one request. Where it matters whether the service has done what was asked before things
-go wrong, `after_acting=True` says that it has; by default it has not.
+Each says what happens to one request. Where it matters whether the service carried out the request before the fault,
+`after_acting=True` says that it did; by default it did not.
 """
 
 import math
@@ -16,10 +16,10 @@ _FRAMING_HEADERS: Final = {"content-length", "transfer-encoding"}
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer with this instead of the service's own answer, as a proxy on the way might.
+    """Answer with this instead of the service's own answer, as a proxy in between might.
 
-    `status` is 200 to 599; `body` is sent as it is, in UTF-8 if it is a `str`, with no headers but `headers` and
-    those that frame the body.
+    `status` is 200 to 599; `body` is sent as it is, in UTF-8 if it is a `str`; the only headers are `headers` and those
+    that frame the body.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Delay:
 
 @dataclass(frozen=True)
 class Drip:
-    """Act, then send the answer `size` bytes at a time with `interval` seconds between, from its first byte on.
+    """Act, then send the answer `size` bytes at a time with `interval` seconds in between, from the first byte on.
 
     With `body_only`, status line and headers are sent at once.
     """

@@ -1,4 +1,4 @@
-"""The pytest fixture `oxide_simulator`, there for every test once `oxide[testing]` is installed.
+"""The pytest fixture `oxide_simulator`, available to every test once `oxide[testing]` is installed.
 
 pytest loads this module at every start, so it imports nothing but pytest until a test asks for the fixture.
 """
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def oxide_simulator() -> "Iterator[Simulator]":
-    """Run a simulator, empty and with a port of its own, for the length of the test."""
+    """Run an empty simulator on its own port for the duration of the test."""
     from oxide.testing import Simulator
 
     with Simulator() as simulator:
