@@ -1,6 +1,6 @@
 """Typed, synchronous Python client for the images part of the Oxide API.
 
-Nothing is imported before it is used: `import oxide` alone costs next to nothing.
+Names are imported on first use, so `import oxide` alone costs next to nothing.
 """
 
 from typing import TYPE_CHECKING
@@ -98,7 +98,7 @@ if TYPE_CHECKING:
 else:
     from importlib import import_module
 
-    # Where each public name comes from; the same facts as above, which a test compares.
+    # Where each public name is defined; a test checks that this agrees with the imports above.
     _HOMES = {
         "ApiClient": "api_client",
         "ApiResponse": "api_response",

@@ -18,16 +18,16 @@ from oxide.rest import RESTResponse
 
 T = TypeVar("T")
 
-MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API has as many
+MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API is as long
 _SNIPPET = 120  # characters of a body that a message shows
 
 
 def decoded(operation: Operation[T], response: RESTResponse) -> T:
-    """Return the result that a 2xx answer holds; raise `ApiResponseError` where it holds none."""
+    """Return the result in a 2xx answer; raise `ApiResponseError` if it cannot be read."""
     model: Any = operation.result
     if operation.result is type(None):
         if response.data and _kind(response).lower().startswith("text/html"):
-            # Not from the API but from something on the way, which did not pass the request on.
+            # Not from the API, but from something in between that did not pass the request on.
             raise _unreadable(response, f"the body is not empty {_shown(response)}")
         nothing: Any = None
         return cast("T", nothing)
@@ -67,14 +67,14 @@ def _shown(response: RESTResponse) -> str:
 
 
 def refused(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
-    """Return the exception for an answer outside 2xx, with what can be read of the first `limit` bytes of its body."""
+    """Return the exception for an answer outside 2xx, from at most the first `limit` bytes of its body."""
     read = bytearray()
     with suppress(ApiException):
         while piece := response.read1(limit - len(read)):
             read += piece
     response.close()
     body = bytes(read)
-    # The body may be cut: half a message still says something, half a code or ID is wrong.
+    # The body may be cut: half a message is still useful, but half a code or ID is wrong.
     known = _members(body, cut_text=False)
     code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))
     message = _str_or_none(_members(body, cut_text=True).get("message"))
@@ -100,7 +100,7 @@ def refused(response: RESTResponse, limit: int, *, with_token: bool) -> ApiExcep
 
 
 def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
-    """Return the members of the JSON object that `body` is or begins, whole ones only unless `cut_text`."""
+    """Return the members of the JSON object in `body`, which may be cut; only with `cut_text` keep a cut string."""
     try:
         document = from_json(body, allow_partial="trailing-strings" if cut_text else True)
     except ValueError:
@@ -115,7 +115,7 @@ def _str_or_none(value: object) -> str | None:
 def _hint(
     status: int, code: str | None, message: str | None, target: str | None, *, with_token: bool
 ) -> str | None:
-    """Return what to do about an answer, where that is known."""
+    """Return what to do about an answer, if that is known."""
     if status == 401 and not with_token:
         return "no token was sent: set access_token, or use from_environment()"
     if status == 404 and code is None:
@@ -140,7 +140,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     text = headers.get("retry-after")
     if text is None:
         return None
-    # By the server's own clock, where it tells, so that ours may be wrong.
+    # By the server's own clock if it sends the time, since ours may be wrong.
     now = parse_http_date(headers.get("date"))
     return parse_retry_after(text, time.time() if now is None else now)
 
@@ -148,7 +148,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _text(body: bytes) -> str | bytes:
     kept = body[:MAX_KEPT_BODY]
     try:
-        # An answer that was cut, here or on the way, may end within a character.
+        # A cut answer may end within a character.
         return getincrementaldecoder("utf-8")().decode(kept)
     except UnicodeDecodeError:
         return kept

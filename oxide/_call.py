@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 _logger = logging.getLogger("oxide")
 
-_MAX_SHOWN = 200  # bytes of a server's text that an attempt, and so the log, shows
+_MAX_SHOWN = 200  # bytes of a server's text shown in an attempt, and so in the log
 
 
 class _Request(NamedTuple):
@@ -48,9 +48,9 @@ class Engine:
         configuration: the client's.
         transport: sends the requests.
         policy: decides on replays.
-        default_headers: the client's own, which may change from call to call.
+        default_headers: the client's own, which may change between calls.
         refusal: why no credentials may be sent, or None.
-        clock, sleep, jitter: time and chance.
+        clock, sleep, jitter: as given to `ApiClient`.
     """
 
     configuration: Configuration
@@ -65,7 +65,7 @@ class Engine:
     def call(
         self, operation: Operation[T], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> ApiResponse[T]:
-        """Run one operation and return its result with the answer; raise `ApiException` where there is none."""
+        """Run one operation and return its result with the answer; raise `ApiException` if it fails."""
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=True)
         try:
@@ -82,7 +82,7 @@ class Engine:
     def open(
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> RESTResponse:
-        """Run one operation and return its answer, whatever its status, the body still to be read."""
+        """Run one operation and return its answer, whatever its status, with the body still unread."""
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=False)
         response._describe = partial(self._describe, request=request, attempts=attempts)
@@ -118,9 +118,9 @@ class Engine:
     def _limits(
         self, operation: Operation[Any], options: RequestOptions
     ) -> tuple[float | None, float | None, float | None]:
-        """Return the limits of a call: whole, connecting, silence."""
+        """Return the limits of a call: for the whole call, for connecting and for silence."""
         settings = self.configuration
-        # The server works on a POST or DELETE until it is done; leaving early only makes the outcome unknown.
+        # The server works on a POST or DELETE until it is done; giving up early only makes the outcome unknown.
         silence = settings.read_timeout if operation.method == "GET" else None
         if "_request_timeout" not in options:
             return settings.timeout, settings.connect_timeout, silence
@@ -136,9 +136,9 @@ class Engine:
         return check_seconds("_request_timeout", given), settings.connect_timeout, silence
 
     def _run(self, request: _Request, *, preload: bool) -> tuple[RESTResponse, list[Attempt]]:
-        """Return a 2xx answer, or any answer where its body is not to be preloaded, and how it was come by.
+        """Return the answer and the attempts it took; raise `ApiException` if none came.
 
-        Raises `ApiException` where there is none.
+        With `preload`, its body is read, and an answer outside 2xx raises too.
         """
         operation, clock, policy = request.operation, self.clock, self.policy
         started = clock()
@@ -154,7 +154,7 @@ class Engine:
                 )
                 if 200 <= response.status < 300:
                     if preload:
-                        response.data  # noqa: B018 - read here, so that a cut answer counts as a failed attempt
+                        response.data  # noqa: B018 - read here so that a cut answer is a failed attempt
                 elif preload:
                     limit = min(MAX_KEPT_BODY, self.configuration.max_response_bytes)
                     failure = refused(response, limit, with_token="authorization" in headers)
@@ -186,13 +186,13 @@ class Engine:
             assert failure is not None  # noqa: S101 - an attempt has a response or a failure
             if step is None:
                 if failure.outcome == "not sent" and any(one.outcome != "not sent" for one in attempts):
-                    # That this try did not leave says nothing of those before it.
+                    # This try did not leave, but an earlier one may have.
                     failure.outcome = "unknown"
                 self._describe(failure, request, attempts)
                 try:
                     raise failure
                 finally:
-                    # The exception holds this frame; this frame must not hold the exception.
+                    # The exception refers to this frame, so the frame must not refer to it.
                     del failure
             if response is not None:
                 response.close()
@@ -201,7 +201,7 @@ class Engine:
             started = clock()
 
     def _with_authorization(self, request: _Request) -> dict[str, str]:
-        """Return the headers of one attempt; a callable token is asked anew for each."""
+        """Return the headers of one attempt; a callable token is called for each."""
         token = request.token
         if token is None:
             return dict(request.headers)
@@ -236,7 +236,7 @@ class Engine:
 
 
 def _shown(text: str | None) -> str | None:
-    """Return what a server says as it may stand in a log: on one line, and not long."""
+    """Return a server's text made fit for a log: on one line, and short."""
     return None if text is None else one_line(text, _MAX_SHOWN)
 
 

@@ -16,7 +16,7 @@ from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 
 _LOGIN: Final = "run `oxide auth login`"
-# What may be shown of the files; any other key may be a misspelled `token`.
+# Keys whose values may be shown; any other may be a misspelled `token`.
 _SHOWN_KEYS: Final = frozenset({"default-profile", "time_expires"})
 
 
@@ -34,8 +34,8 @@ def find_credentials(
 ) -> Credentials:
     """Return host and token from the first source that has them; see `Configuration.from_environment`.
 
-    The order is that of the official Rust SDK. An explicit host or profile leaves the environment aside, so a token
-    found there never goes to a host that was named elsewhere. `token` comes masked.
+    The order is that of the official Rust SDK. With an explicit host or profile the environment is ignored, so that its
+    token never goes to a host named elsewhere. `token` is already masked.
     """
     if profile is not None and not isinstance(profile, str):
         message = "profile= must be a str"
@@ -59,7 +59,7 @@ def find_credentials(
 
 
 def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
-    # Never `os.environ` itself in a local variable: its `repr` shows the token.
+    # `os.environ` itself must not be a local variable: its `repr` shows the token.
     host, profile = masked_setting("host", _variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
     token = masked(_variable("OXIDE_TOKEN"))
     if host and profile:
@@ -108,7 +108,7 @@ class _Profiles:
         return self._credentials(name, profiles[name])
 
     def of_host(self, host: str, setting: str, remedy: str) -> Credentials:
-        """Return host and token of the first profile, by name, that has the host which `setting` asks for."""
+        """Return host and token of the first profile, by name, with the host that `setting` asks for."""
         wanted = parse_host(host, setting).url
         profiles = self._read()
         if profiles is None:
@@ -146,7 +146,7 @@ class _Profiles:
         return self.named(name, f"default-profile = {name!r} in {self._config_path}")
 
     def _read(self) -> dict[str, dict[str, Any]] | None:
-        """Return the profiles by name, None if there is no file of them; warn if others may read it."""
+        """Return the profiles by name, or None if there is no such file; warn if others may read it."""
         path = self._credentials_path
         document = _load(path, private=True)
         if document is None:
@@ -173,7 +173,7 @@ class _Profiles:
 
 def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     """Return the TOML document in `path` with its text masked; None if there is no such file."""
-    # Raised outside the `except` blocks: the original error holds the document, tokens and all.
+    # Raised outside the `except` blocks: the original error holds the document, with its tokens.
     try:
         with path.open("rb") as file:
             document = _masked_table(tomllib.load(file))
@@ -211,15 +211,15 @@ def _url(host: object) -> str | None:
     try:
         return parse_host(host).url
     except ConfigurationError:
-        # Another profile's host is no reason to refuse the one that is looked for.
+        # The bad host of another profile does not matter here.
         return None
 
 
 def _expiry(text: object) -> datetime | None:
-    """Return the time that `text` tells, free text that the official tools only show, or None where it tells none."""
+    """Return the time in `text`, which is free text that the official tools only display, or None if it has none."""
     from dateutil import parser
 
-    # Without a year in it, whatever dateutil makes of the text is near today.
+    # Without a year, dateutil would read almost any text as a time near today.
     if not re.search(r"[0-9]{4}", str(text)):
         return None
     try:
@@ -229,7 +229,7 @@ def _expiry(text: object) -> datetime | None:
 
 
 def _zone(name: str | None, offset: int | None) -> timezone:  # noqa: ARG001 - as dateutil calls it
-    # Given this, dateutil does not warn of names that it does not know; such a time, or one without, counts as UTC.
+    # Keeps dateutil from warning about unknown zones; a time with one, or without a zone, counts as UTC.
     return UTC if offset is None else timezone(timedelta(seconds=offset))
 
 

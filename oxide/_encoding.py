@@ -1,4 +1,4 @@
-"""How arguments become path, query and body: pure functions that refuse whatever the server would."""
+"""Encodes arguments as path, query and body: pure functions that refuse whatever the server would."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ _ENCODERS: dict[str, Callable[[str, Any], str]]
 
 
 def encode_target(operation: Operation[Any], arguments: Mapping[str, Any]) -> str:
-    """Return path and query for an operation; arguments that are None are left out of the query.
+    """Return path and query of a request; arguments that are None are left out of the query.
 
     Raises:
         ApiTypeError: an argument of the wrong type.
@@ -43,14 +43,14 @@ def encode_body(operation: Operation[Any], value: Any) -> bytes:
 
 
 def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
-    """Return a request body as its model, validated again since a model may have been built past validation.
+    """Return a request body as its model, validated again since a model may have been built without validation.
 
     Raises:
         ApiTypeError: it is neither a model nor a mapping.
         ApiValueError: it breaks a rule; the message names every field and its rule.
     """
     model = operation.body
-    assert model is not None  # noqa: S101 - only called for operations that have one
+    assert model is not None  # noqa: S101 - only called for operations with a body
     if not isinstance(value, (ImageCreate, Mapping)):
         message = f"{operation.id}: expected {model.__name__} or a dict, got {type(value).__name__}"
         raise ApiTypeError(message)
@@ -77,14 +77,14 @@ def encode_identifier(name: str, value: Any) -> str:
     if isinstance(value, UUID):
         return str(plain_uuid(value))
     if isinstance(value, NameOrId):
-        # One that was built past validation may lack it.
+        # It may be missing if the model was built without validation.
         return encode_identifier(name, getattr(value, "actual_instance", None))
     message = f"{name}: expected NameOrId, str or UUID, got {type(value).__name__}"
     raise ApiTypeError(message)
 
 
 def encode_image(name: str, value: Any) -> str:
-    """Return an identifier; an `Image` stands for its ID."""
+    """Return an identifier; that of an `Image` is its ID."""
     return encode_identifier(name, getattr(value, "id", None) if isinstance(value, Image) else value)
 
 
@@ -127,6 +127,6 @@ _ENCODERS = {"limit": _limit, "page_token": _page_token, "project": encode_ident
 
 
 def problem_at(location: tuple[int | str, ...], problem: str) -> str:
-    """Return a problem with the place in the document where it is, as in `items[3].version: missing`."""
+    """Return a problem with its place in the document, as in `items[3].version: missing`."""
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return f"{parts.removeprefix('.')}: {problem}" if parts else problem

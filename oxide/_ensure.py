@@ -1,4 +1,4 @@
-"""Creating an image once, whatever happens on the way."""
+"""Creates an image exactly once, even after failures."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,15 +8,15 @@ from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 
 _COMPARED: Final = ("description", "os", "version")
-# A gateway that gave up, or lost its server, says nothing of what the server did.
+# Sent by a gateway, which does not know what the server did.
 _GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 
 
 def ensure_image(wanted: ImageCreate, view: Callable[[], Image], create: Callable[[], Image]) -> Image:
     """Return the image that `view` finds, if it agrees with `wanted`, else the one that `create` makes.
 
-    The name guards against a second image, so `create` may be called again where its first outcome is unknown: the
-    server goes on with a request that nobody waits for, and the slower of the two is refused.
+    Names are unique, so `create` may be called again if its first outcome is unknown: if the server is still working on
+    the first request, it refuses the slower of the two.
     """
     if (found := _look(view)) is not None:
         return _agreeing(found, wanted)
@@ -40,7 +40,7 @@ def ensure_image(wanted: ImageCreate, view: Callable[[], Image], create: Callabl
         else:
             return _agreeing(found, wanted)
     if (found := _look(view)) is None:
-        # Gone again in between, or not for this user to see.
+        # Deleted in the meantime, or not visible to this user.
         raise refusal
     return _agreeing(found, wanted)
 

@@ -1,4 +1,4 @@
-"""What urllib3, `ssl` and `http.client` raise, turned into the exceptions of this package in one place."""
+"""Translates what urllib3, `ssl` and `http.client` raise into the exceptions of this package."""
 
 import http.client
 import re
@@ -20,20 +20,20 @@ from oxide.exceptions import (
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
 
-# What the end of a connection is to TLS.
+# How TLS reports the end of a connection.
 _TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
 
 
 def translate(error: Exception, exchange: Exchange) -> ApiException:
-    """Return the exception that stands for `error`, with its root as the only cause."""
+    """Return our exception for `error`, with its root cause as the only cause."""
     root, place = _root(error)
     kind: type[ApiException] = ApiConnectionError
     transient = True
     if isinstance(root, TimeoutError):
         kind, message = ApiTimeoutError, _timeout_message(root, exchange, place)
-        # With a number it is the system that gave the peer up, rather than a limit of ours.
+        # With an errno, the system gave up on the peer, rather than a limit of ours.
         transient = not exchange.sent or root.errno is not None
     elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
         message, transient = f"TLS: certificate refused: {getattr(root, 'verify_message', root)}", False
@@ -60,14 +60,14 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     )
     failure = kind(exchange.status, message, outcome=outcome)
     failure._transient = transient
-    # The frames of http.client hold the request, token and all; error reporters print the locals of every frame.
+    # http.client's frames hold the request, with the token, and error reporters print the locals of every frame.
     root.__traceback__ = root.__cause__ = root.__context__ = None
     failure.__cause__ = root
     return failure
 
 
 def _root(error: BaseException) -> tuple[BaseException, str]:
-    """Return what lies under `error`, and what a `ConnectError` on the way says of the place."""
+    """Return the root cause of `error`, and the text of the `ConnectError` in its chain, if any."""
     place = ""
     while True:
         if isinstance(error, ConnectError):
@@ -82,7 +82,7 @@ def _root(error: BaseException) -> tuple[BaseException, str]:
 
 def _timeout_message(root: TimeoutError, exchange: Exchange, place: str) -> str:
     if root.errno is not None:
-        # Not a limit of ours: the system itself gave up.
+        # The system gave up, not a limit of ours.
         return ": ".join(part for part in (place, root.strerror) if part)
     if exchange.limit == "timeout":
         return "the time for the whole call is over (timeout)"

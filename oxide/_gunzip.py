@@ -1,4 +1,4 @@
-"""gzip, decoded piece by piece, so that a small answer cannot become a large one unseen, and a cut one not a whole one."""
+"""Decodes gzip piece by piece, so that neither a decompression bomb nor a cut answer goes unnoticed."""
 
 import http.client
 import zlib
@@ -19,14 +19,14 @@ class Gunzip:
         self._started = False
 
     def read(self, pull: Callable[[int], bytes], amt: int) -> bytes:
-        """Return 1 to `amt` bytes, or `b""` at the end, of what `pull(size)` returns pieces of.
+        """Return 1 to `amt` decoded bytes, or `b""` at the end; `pull(size)` returns the next piece of gzip.
 
         Raises:
-            http.client.HTTPException: it is no gzip, or cut.
+            http.client.HTTPException: the body is not gzip, or is cut.
         """
         while True:
             if not self._coded:
-                # zlib may hold more than it was allowed to give the last time.
+                # zlib may hold output that did not fit the last time.
                 if piece := self._decompress(amt):
                     return piece
                 self._coded = pull(_PIECE)

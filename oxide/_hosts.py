@@ -1,4 +1,4 @@
-"""Hosts: reading them, comparing them, and telling which of them are this machine."""
+"""Hosts: parsing and comparing them, and recognizing this machine."""
 
 import ipaddress
 import re
@@ -22,8 +22,8 @@ class Host(NamedTuple):
     Attributes:
         scheme: `http` or `https`.
         name: a DNS name in lower case, or an IP address without brackets.
-        port: the port, the scheme's own where none was given.
-        base_path: what stands before `/v1/…`, without a trailing slash.
+        port: the port, by default that of the scheme.
+        base_path: the path before `/v1/…`, without a trailing slash.
     """
 
     scheme: str
@@ -33,7 +33,7 @@ class Host(NamedTuple):
 
     @property
     def url(self) -> str:
-        """The whole as a URL without a trailing slash, and without the port if it is the scheme's own."""
+        """The URL, without a trailing slash, and without the port if it is the scheme's default."""
         name = f"[{self.name}]" if ":" in self.name else self.name
         port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{name}{port}{self.base_path}"
@@ -42,12 +42,12 @@ class Host(NamedTuple):
 def parse_host(text: object, setting: str = "host") -> Host:
     """Return the host that `text` names; raise `ConfigurationError` for anything but scheme, name, port and path.
 
-    A missing scheme means `https://`, as in the official CLI. `setting` is what to call it in the message.
+    A missing scheme means `https://`, as in the official CLI. `setting` is its name in the message.
     """
     if not isinstance(text, str):
         message = f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'"
         raise ConfigurationError(message)
-    # Whatever stands in these places may be a password, so a refusal does not repeat it.
+    # These parts may be a password, so the messages do not repeat them.
     if "@" in text:
         message = f"{setting}: user name and password have no place in it; the token is given apart"
         raise ConfigurationError(message)
@@ -83,7 +83,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
 
 
 def parse_authority(text: str) -> tuple[str, int | None] | None:
-    """Return name and port of `name:port`, or None where it has no such form; None for a port that is not there."""
+    """Return name and port of `name:port`, the port None if left out; return None for any other form."""
     found = _AUTHORITY.fullmatch(text)
     if found is None:
         return None
@@ -92,7 +92,7 @@ def parse_authority(text: str) -> tuple[str, int | None] | None:
         address = parse_address(bracketed)
         name = str(address) if isinstance(address, ipaddress.IPv6Address) else None
     else:
-        # The dot at the end of an absolute name is for the resolver alone; certificates are without it.
+        # The final dot of an absolute name is only for the resolver; certificates do not have it.
         name = name.lower().removesuffix(".")
         name = name if is_name(name) else None
     if name is None or (port is not None and not 1 <= int(port) <= 65535):
@@ -101,20 +101,20 @@ def parse_authority(text: str) -> tuple[str, int | None] | None:
 
 
 def is_name(text: str) -> bool:
-    """Whether `text`, in lower case, is a DNS name or an IPv4 address in its usual form."""
+    """Return whether `text`, in lower case, is a DNS name or an IPv4 address in its usual form."""
     labels = text.split(".")
     if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
         return False
-    # The system would take `127.1` or `0x7f000001` for an address, and a typing error for another machine.
+    # The system accepts `127.1` and `0x7f000001` as addresses, so a typing error would reach another machine.
     return not _NUMBER.fullmatch(labels[-1]) or parse_address(text) is not None
 
 
 def is_loopback(name: str) -> bool:
-    """Whether a host name or address is this machine by its form alone: `localhost`, 127/8 or `::1`."""
+    """Return whether a host name or address is, by its form alone, this machine: `localhost`, 127/8 or `::1`."""
     address = parse_address(name)
     if address is None:
         return name == "localhost"
-    # Not its `is_loopback`, which counts IPv4 addresses in IPv6 form on some Pythons and not on others.
+    # Not its `is_loopback`, which includes IPv4 addresses in IPv6 form on some Pythons only.
     return address in _LOOPBACK_V4 or address == _LOOPBACK_V6
 
 

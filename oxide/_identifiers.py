@@ -1,7 +1,7 @@
-"""What the Oxide API takes as a name and as an ID: the server's rules, as pure functions.
+"""What the Oxide API accepts as a name and as an ID: the server's rules, as pure functions.
 
 The rules are those of the server's own parser, which is stricter than the pattern in its published OpenAPI
-document: upper case is refused everywhere in a name, and so is a UUID in *any* written form.
+document: a name may contain no upper case, and may not be a UUID in *any* form.
 """
 
 import re
@@ -10,8 +10,8 @@ from uuid import UUID
 
 NAME_MAX_BYTES: Final = 63
 
-# `uuid.UUID(text)` ignores every hyphen, so it would take the legal name
-# `deadbeef-deadbeef-deadbeef-deadbeef` for an ID; only these four written forms are IDs.
+# `uuid.UUID(text)` ignores hyphens, so it would accept the legal name
+# `deadbeef-deadbeef-deadbeef-deadbeef` as an ID; only these four forms are IDs.
 _HYPHENATED = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _ID = re.compile(
     rf"[0-9a-f]{{32}}|{_HYPHENATED}|\{{{_HYPHENATED}\}}|urn:uuid:{_HYPHENATED}", re.ASCII | re.IGNORECASE
@@ -21,7 +21,7 @@ _NOT_NAME_CHARACTER = re.compile(r"[^a-z0-9-]", re.ASCII)
 
 
 def parse_id(text: str) -> UUID | None:
-    """Return the UUID that `text` spells, or None where it spells none.
+    """Return the UUID that `text` spells, or None if it is not one.
 
     Four forms are IDs to the server: hyphenated, 32 hex digits, `{braced}` and `urn:uuid:…`, in any case.
     """
@@ -29,14 +29,14 @@ def parse_id(text: str) -> UUID | None:
 
 
 def plain_uuid(value: UUID) -> UUID:
-    """Return a UUID whose text is its own: that of a subclass may be anything."""
+    """Return a plain `UUID`, since the text of a subclass may be anything."""
     return value if type(value) is UUID else UUID(int=value.int)
 
 
 def name_problem(text: str) -> str | None:
     """Return the rule that `text` breaks as a resource name, in the server's words, or None for a legal name.
 
-    Rules are checked in the server's order, so the message is the one that the server would give.
+    Rules are checked in the server's order, so the message is the one that the server would send.
     """
     if _NAME.fullmatch(text) and not _ID.fullmatch(text):
         return None
@@ -57,12 +57,12 @@ def name_problem(text: str) -> str | None:
 
 
 def name_or_id(text: str) -> UUID | str:
-    """Return the UUID that `text` spells, else `text` itself as a legal name; raise `ValueError` where it is neither."""
+    """Return the UUID that `text` spells, else `text` itself if it is a legal name; else raise `ValueError`."""
     if parsed := parse_id(text):
         return parsed
     if problem := name_problem(text):
         raise ValueError(problem)
-    # As a plain `str`: that of an enum member would be written as the member's name.
+    # A plain `str`, since an enum member would be formatted as the member's name.
     return str.__str__(text)
 
 

@@ -1,20 +1,20 @@
-"""JSON that grows when it is parsed: of `[[],[],…`, every three bytes become an object of many more."""
+"""Guards against JSON that grows when parsed: in `[[],[],…`, every three bytes become a much larger object."""
 
 import re
 from typing import Final
 
-# Values that are taken in any case: eight times those of the largest page, and at most some 200 MiB of memory.
+# Values that are always allowed: eight times those of the largest page, at most about 200 MiB of memory.
 _ALLOWED: Final = 2**20
 _BYTES_PER_VALUE: Final = 64
-# So many bytes for each value that is allowed take no more memory, whatever they are.
+# Up to this many bytes per allowed value need no counting: whatever they are, they take no more memory.
 _UNCOUNTED: Final = 4
-# A value comes after one of these, though not each of these is followed by one.
+# Every value follows one of these, though not every one of these is followed by a value.
 _SEPARATORS: Final = (b",", b"[", b"{")
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 
 
 def json_size_problem(body: bytes, max_bytes: int) -> str | None:
-    """Return what is wrong with JSON that would take many times `max_bytes` of memory, and long, to parse, or None."""
+    """Return the problem with JSON that would take many times `max_bytes` of memory, and long, to parse, or None."""
     most = max(_ALLOWED, max_bytes // _BYTES_PER_VALUE)
     if len(body) <= _UNCOUNTED * most or _separators(body) <= most or count_values(body) <= most:
         return None
@@ -22,7 +22,7 @@ def json_size_problem(body: bytes, max_bytes: int) -> str | None:
 
 
 def count_values(body: bytes) -> int:
-    """Return about how many values a JSON text has: half as many at least, twice as many at most."""
+    """Return the number of values in a JSON text, within a factor of two."""
     return _separators(body) - sum(_separators(text[0]) for text in _TEXT.finditer(body))
 
 

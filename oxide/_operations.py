@@ -1,4 +1,4 @@
-"""The wire contract of the six operations, on one screen."""
+"""The wire contract of the six operations."""
 
 from typing import Generic, NamedTuple, TypeVar
 
@@ -15,11 +15,11 @@ class Operation(NamedTuple, Generic[T_co]):
     Attributes:
         id: its OpenAPI operationId, which is also the name of its method.
         method: the HTTP method.
-        path: the path, with the identifiers to fill in.
+        path: the path, with placeholders for identifiers.
         query: the query parameters, in the order sent.
-        required: those of them that cannot be left out.
+        required: the query parameters that cannot be left out.
         body: the model of the request body, or None.
-        result: the model of any 2xx answer, or None where there is nothing to read.
+        result: the model of any 2xx answer; `NoneType` if there is nothing to read.
     """
 
     id: str

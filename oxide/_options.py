@@ -10,13 +10,13 @@ from oxide.exceptions import ApiTypeError
 
 
 class RequestOptions(TypedDict, total=False):
-    """What every method takes as keyword arguments, for one call.
+    """The keyword arguments that every method takes, for one call.
 
     Keys:
         _request_timeout: seconds for the whole call; or a pair, the seconds for one attempt to connect and the
-            seconds of silence, both within the configuration's `timeout`; or None for no limit at all.
+            seconds of silence, both within the configured `timeout`; or None for no limit at all.
         _request_auth: the token to send instead of the configuration's; a `str` or a callable that returns one.
-        _headers: headers to send in addition to the client's, or instead of those of the same name.
+        _headers: headers to send with the client's; they replace those of the same name.
     """
 
     _request_timeout: float | tuple[float | None, float | None] | None
@@ -25,7 +25,7 @@ class RequestOptions(TypedDict, total=False):
 
 
 def mask_options(options: RequestOptions) -> None:
-    """Mask options in place, misspelled ones too, so that no frame of a traceback holds a plain secret."""
+    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret."""
     values = cast("dict[str, Any]", options)
     for name, value in values.items():
         if name != "_request_timeout":
@@ -33,7 +33,7 @@ def mask_options(options: RequestOptions) -> None:
 
 
 def check_options(operation: Operation[Any], options: RequestOptions) -> None:
-    """Check options, and the token among them, in place; raise `ApiTypeError` where one does not exist or has the wrong type."""
+    """Check options and clean the token in place; raise `ApiTypeError` if one is unknown or has the wrong type."""
     for name in options:
         if name not in RequestOptions.__optional_keys__:
             message = f"{operation.id}() got an unexpected keyword argument {name!r}"

@@ -1,4 +1,4 @@
-"""The pager: all images of a listing, page by page, to the server's rules."""
+"""The pager: all images of a listing, page by page, by the server's rules."""
 
 from collections.abc import Callable, Iterator
 from typing import Self
@@ -9,11 +9,11 @@ from oxide.models.image_results_page import ImageResultsPage
 
 
 class ImagePager(Iterator[Image]):
-    """The images of a listing, fetched a page at a time as they are asked for. It can be run through once.
+    """The images of a listing, fetched a page at a time as they are needed. It can be iterated once.
 
-    The listing ends where the server gives no token for a next page, and nowhere else: it gives one with every page
-    that has an image on it. A page is let go before the next one is fetched. Where fetching a page fails, asking
-    again fetches that page again.
+    The listing ends only where the server sends no token for a next page: it sends one with every page that has an
+    image on it. A page is released before the next one is fetched. If fetching a page fails, the next attempt fetches
+    that page again.
     """
 
     def __init__(self, fetch: Callable[[str | None], ImageResultsPage], page_token: str | None) -> None:
@@ -24,7 +24,7 @@ class ImagePager(Iterator[Image]):
     def page_token(self) -> str | None:
         """The token that fetches the page of the latest image; None for the first page.
 
-        Store it to resume: `image_list_iter(page_token=…)` then repeats at most that page, and loses nothing.
+        Store it to resume: `image_list_iter(page_token=…)` then repeats at most that page, and misses nothing.
         """
         return self._pages.page_token
 
@@ -48,7 +48,7 @@ class _Pages(Iterator[ImageResultsPage]):
         self.page_token = page_token
         self._following: str | None = page_token
         self._started = False
-        # A server that goes round in circles is found as in Brent's algorithm: with one token kept.
+        # A server that goes round in circles is detected by Brent's algorithm, keeping one token.
         self._kept: str | None = None
         self._since, self._span = 0, 1
 

@@ -1,4 +1,4 @@
-"""urllib3's pools and connections, made to work by our rules: see `oxide._wire`."""
+"""urllib3's pools and connections, adapted to our rules: see `oxide._wire`."""
 
 import queue
 import socket
@@ -21,13 +21,13 @@ from oxide.configuration import Configuration
 
 
 def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> urllib3.HTTPConnectionPool:
-    """Return a pool of connections to `host`, through `proxy` where there is one."""
-    # urllib3 would fill the queue with as many placeholders as it may hold connections.
+    """Return a pool of connections to `host`, through `proxy` if there is one."""
+    # urllib3 would fill the queue with a placeholder for every connection that it may hold.
     options: dict[str, Any] = {"num_pools": 1, "maxsize": 1}
     if host.scheme == "https":
         options["ssl_context"] = build_context(configuration)
         own_context = configuration.ssl_context
-        # urllib3 checks the name itself wherever the context does not, unless it is told otherwise.
+        # Unless told otherwise, urllib3 checks the name itself where the context does not.
         unchecked = own_context is not None and not own_context.check_hostname
         options["assert_hostname"] = False if unchecked else configuration.assert_hostname
         options["server_hostname"] = configuration.tls_server_name
@@ -40,9 +40,9 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
         if proxy.scheme == "https":
             context = configuration.proxy_ssl_context or build_context(configuration, for_proxy=True)
             options["proxy_ssl_context"] = context
-            # What urllib3 before 2.8 takes instead, where the proxy forwards.
+            # urllib3 before 2.8 uses this one instead if the proxy forwards.
             options.setdefault("ssl_context", context)
-        # Revealed for a tunnel, since `http.client` formats what it sends to open one, and would send the mask.
+        # Revealed for a tunnel: `http.client` formats the headers that open one, and would send the mask.
         tunnels = host.scheme == "https"
         manager = urllib3.ProxyManager(
             proxy.url,
@@ -58,7 +58,7 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
     kind: Any = type("Connection", (pool.ConnectionCls,), own)
     pool.ConnectionCls = kind
-    # A pool that nobody refers to any more closes its connections; at interpreter exit, the system does.
+    # An unreferenced pool closes its connections; at interpreter exit, the system does.
     for reference in weakref.getweakrefs(pool):
         if isinstance(reference.__callback__, weakref.finalize):
             reference.__callback__.atexit = False
@@ -66,7 +66,7 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
 
 
 def close_pool(pool: urllib3.HTTPConnectionPool) -> None:
-    """Close the idle connections of a pool, and have those in use close when they are given back."""
+    """Close the idle connections of a pool now, and those in use when they are returned."""
     idle: Any = pool.pool
     pool.close()
     if idle is not None:
@@ -80,13 +80,13 @@ class _IdleConnections:
         self.maxsize = maxsize
         self._connections: deque[WireConnection] = deque()
 
-    def get(self, block: bool = True, timeout: float | None = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
+    def get(self, block: bool = True, timeout: float | None = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - as in queue.Queue
         try:
             return self._connections.pop()
         except IndexError:
             raise queue.Empty from None
 
-    def put(self, connection: WireConnection | None, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - the form of queue.Queue
+    def put(self, connection: WireConnection | None, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - as in queue.Queue
         if connection is None:
             return
         self._connections.append(connection)
@@ -96,13 +96,13 @@ class _IdleConnections:
         return len(self._connections)
 
     def close(self) -> None:
-        """Close all connections, also those that come in later."""
+        """Close all connections, including those returned later."""
         self.maxsize = 0
         self._close_surplus()
 
     def _close_surplus(self) -> None:
         while len(self._connections) > self.maxsize:
-            # Another thread may have been faster.
+            # Another thread may have taken it.
             with suppress(IndexError):
                 self._connections.popleft().close()
 
@@ -118,11 +118,11 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
             if sock.sslobj.pending() or sock.incoming.pending:
                 return True
             sock = sock.socket
-        # In the middle of opening a tunnel, it may be a plain socket still.
+        # While a tunnel is being opened, it may still be a plain socket.
         return hasattr(sock, "pending") and sock.pending() > 0
 
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
-        # Before 2.8, urllib3's own applies what is set for the host.
+        # urllib3 before 2.8 would apply the host's settings here.
         proxy: Any = self.proxy_config
         self._exchange.with_proxy = True
         secured = proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]"))
@@ -131,9 +131,9 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
 
 
 class _TimedSocket:
-    """A TLS connection to a proxy, each operation on it within the time left.
+    """A TLS connection to a proxy that limits each operation to the time left.
 
-    What runs inside (TLS within TLS) makes many reads of one, each of which would get the whole time anew.
+    TLS within TLS turns one read into many, each of which would otherwise get the full time again.
     """
 
     socket: ssl.SSLSocket
@@ -154,7 +154,7 @@ class _TimedSocket:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.socket, name)
 
-    # `SSLTransport` counts on the socket itself the files that keep it open.
+    # `SSLTransport` counts the files that keep the socket open in an attribute of the socket.
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.socket, name, value)
 
@@ -169,6 +169,6 @@ class _HTTPSPool(urllib3.HTTPSConnectionPool):
     QueueCls: Any = _IdleConnections
 
     def _validate_conn(self, conn: Any) -> None:
-        # urllib3 would warn at every call of a client with verify_ssl=False; ours has warned once.
+        # With verify_ssl=False urllib3 would warn at every call; the client has already warned once.
         if conn.is_closed:
             conn.connect()

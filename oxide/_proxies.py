@@ -1,4 +1,4 @@
-"""Proxies: reading them, and telling which one a host is reached through."""
+"""Proxies: parsing them, and choosing the one for a host."""
 
 import base64
 import ipaddress
@@ -16,9 +16,9 @@ class Proxy(NamedTuple):
     Attributes:
         scheme: `http` or `https`.
         name: a DNS name in lower case, or an IP address without brackets.
-        port: the port, the scheme's own where none was given.
+        port: the port, by default that of the scheme.
         authorization: the `Proxy-Authorization` header for its user name and password, or None.
-        source: where it was found, for people.
+        source: where it was found, for messages.
     """
 
     scheme: str
@@ -34,10 +34,10 @@ class Proxy(NamedTuple):
 
 
 def parse_proxy(text: str, source: str) -> Proxy:
-    """Return the proxy that `text` names; raise `ConfigurationError` where it names none.
+    """Return the proxy that `text` names; raise `ConfigurationError` if it is not valid.
 
-    A missing scheme means `http://`. `source` is what to call it in the message, which shows nothing of the text but
-    its scheme: where it is badly written, any part may be the password.
+    A missing scheme means `http://`. `source` is its name in the message, which does not show the text: if it is
+    malformed, any part of it may be the password.
     """
     text = Secret(text).strip()
     scheme, separator, rest = text.partition("://")
@@ -68,10 +68,10 @@ def parse_proxy(text: str, source: str) -> Proxy:
 def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy | None:
     """Return the proxy to reach `host` through: the argument's, else the environment's, else None.
 
-    `proxy` may be empty, for none at all; `no_proxy` None stands for the environment's. Loopback hosts are exempt from
-    a proxy of the environment.
+    An empty `proxy` means none at all; if `no_proxy` is None, that of the environment applies. Loopback hosts do not go
+    through a proxy from the environment.
     """
-    from urllib.request import getproxies  # here alone is it needed
+    from urllib.request import getproxies  # only needed here
 
     environment = {name: Secret(value) for name, value in getproxies().items()}
     if proxy is None:
@@ -89,11 +89,11 @@ def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy |
 
 
 def _basic(user_info: str) -> Secret | None:
-    """Return the header for user name and password, empty where there are none, None where they cannot be sent."""
+    """Return the header for user name and password: empty if there are none, None if they cannot be sent."""
     if not user_info:
         return Secret("")
     try:
-        # The environment is bytes, which need not be UTF-8.
+        # The environment is bytes, and may not be UTF-8.
         user, _, password = user_info.partition(":")
         credentials = b":".join(
             unquote_to_bytes(part.encode("utf-8", "surrogateescape")) for part in (user, password)
@@ -104,10 +104,10 @@ def _basic(user_info: str) -> Secret | None:
 
 
 def bypasses_proxy(host: Host, no_proxy: str) -> bool:
-    """Whether `no_proxy`, a list as in the environment variable, takes `host` past the proxy.
+    """Return whether `no_proxy`, a list as in the environment variable, makes `host` bypass the proxy.
 
-    Commas or white space stand between the entries. An entry is `*`, a domain (with or without a leading `.` or `*.`;
-    it covers its subdomains), an address, a network in CIDR form, or any of them with a port.
+    Commas or white space separate the entries. An entry is `*`, a domain (with or without a leading `.` or `*.`;
+    its subdomains are included), an address, a network in CIDR form, or any of them with a port.
     """
     address = parse_address(host.name)
     for entry in no_proxy.lower().replace(",", " ").split():
@@ -125,7 +125,7 @@ def bypasses_proxy(host: Host, no_proxy: str) -> bool:
 
 
 def _entry_parts(entry: str) -> tuple[str, str | None]:
-    """Return what an entry names, without decoration, and its port."""
+    """Return the name in an entry, without brackets, `*` and dots, and its port."""
     if entry.startswith("["):
         name, _, port = entry[1:].partition("]")
     elif entry.count(":") == 1:

@@ -1,7 +1,7 @@
-"""What is sent twice, and when: the replay decision, as a pure function.
+"""What is sent again, and when: the replay decision, as a pure function.
 
-A GET is sent again after a failed connection, a cut answer, and 429, 502, 503 and 504. Anything else (POST, DELETE) only
-where the request provably never left. A failed TLS check, a silent server, a malformed answer and every other status
+A GET is sent again after a failed connection, a cut answer, and 429, 502, 503 and 504; anything else (POST, DELETE)
+only if the request provably never left. A failed TLS check, a silent server, a malformed answer and any other status
 end the call at once.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, Self
 from oxide.exceptions import Outcome
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
-# Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that many clients do not come back in step.
+# Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that clients do not retry in step.
 FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Seconds of Retry-After that are honoured in a call without a deadline.
@@ -29,11 +29,11 @@ class Attempt:
         path: the path asked for, without the query.
         number: 1 for the first try.
         outcome: `not sent`, `unknown` or `answered`.
-        status: the HTTP status code, or None where there was no answer.
+        status: the HTTP status code, or None if there was no answer.
         request_id: the server's ID of the request, or None.
         error: what went wrong, or None.
         elapsed: how long it took, in seconds.
-        delay: the pause before the next try, in seconds; None where there is none.
+        delay: the pause before the next try, in seconds; None if there is no next try.
     """
 
     operation: str
@@ -49,16 +49,16 @@ class Attempt:
 
 
 class Failure(NamedTuple):
-    """What the replay decision looks at.
+    """What the replay decision depends on.
 
     Attributes:
         method: the HTTP method.
         number: how many tries there have been.
         outcome: whether the server may have acted.
-        transient: whether the connection failed in a way that another may not.
-        status: the HTTP status code, or None where there was no answer.
+        transient: whether the connection failed in a way that may not recur.
+        status: the HTTP status code, or None if there was no answer.
         retry_after: the seconds that the server asks for, or None.
-        time_left: the seconds left of the call, or None for no limit.
+        time_left: the seconds left for the call, or None for no limit.
     """
 
     method: str
@@ -74,14 +74,14 @@ class Policy(Protocol):
     """Decides on replays."""
 
     def next(self, failure: Failure, jitter: float) -> "tuple[float, Policy] | None":
-        """Return the seconds to wait before the next try, and the policy for what follows it; None to give up.
+        """Return the seconds to wait before the next try, and the policy to use after it; None to give up.
 
         `jitter` is a random number from 0 to 1.
         """
 
 
 class DefaultPolicy(NamedTuple):
-    """The rules of this module, with `max_retries` extra tries at most."""
+    """The rules of this module, with at most `max_retries` extra tries."""
 
     max_retries: int
 
@@ -89,7 +89,7 @@ class DefaultPolicy(NamedTuple):
         """See `Policy`."""
         if failure.number > self.max_retries or not is_replayable(failure):
             return None
-        # The exponent is bounded as well, since a float is.
+        # The exponent is bounded, since a float would overflow.
         delay = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failure.number - 1, 9))
         if failure.retry_after is not None:
             delay = max(delay, failure.retry_after)
@@ -97,21 +97,21 @@ class DefaultPolicy(NamedTuple):
 
 
 def is_replayable(failure: Failure) -> bool:
-    """Whether doing the call again is safe, and may help."""
+    """Return whether repeating the call is safe and may help."""
     if failure.outcome == "not sent":
         return failure.transient
     return failure.method == "GET" and (failure.transient or failure.status in RETRIED_STATUSES)
 
 
 def fits(delay: float, time_left: float | None) -> bool:
-    """Whether there is time for a pause and a try behind it."""
+    """Return whether there is time for a pause and another try."""
     return delay < (MAX_UNBOUNDED_WAIT if time_left is None else time_left)
 
 
 def parse_retry_after(text: str | None, now: float) -> float | None:
     """Return the seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3), or None for garbage.
 
-    `now` is the time, in seconds since the epoch, that a date in it counts from.
+    `now` is the time, in seconds since the epoch, that a date is compared with.
     """
     text = (text or "").strip()
     if text.isascii() and text.isdigit():
@@ -121,7 +121,7 @@ def parse_retry_after(text: str | None, now: float) -> float | None:
 
 
 def parse_http_date(text: str | None) -> float | None:
-    """Return the seconds since the epoch that an HTTP date stands for (RFC 9110, section 5.6.7), or None."""
+    """Return an HTTP date (RFC 9110, section 5.6.7) in seconds since the epoch, or None for garbage."""
     from email.utils import parsedate_to_datetime
 
     try:

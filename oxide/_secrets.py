@@ -1,4 +1,4 @@
-"""Text that must not be seen, and the headers that carry it."""
+"""Secret text, and the headers that carry it."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
@@ -12,10 +12,10 @@ _MASKED_TEXT: Final = (
     "access_token or _request_auth, or put the text together with +"
 )
 
-# Headers whose value may be shown; any other may be a credential.
+# Headers whose values may be shown; any other may be a credential.
 _SHOWN: Final = frozenset({"accept", "accept-encoding", "api-version", "content-type", "user-agent"})
 PRODUCT_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)  # RFC 9110, section 5.6.2
-# A wrong one makes the server read one request as two, or wait for bytes that never come.
+# A wrong one would make the server read one request as two, or wait for bytes that never come.
 _FRAMING: Final = frozenset(
     {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -24,7 +24,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
 class _Guarded:
-    """What copies as itself and does not pickle."""
+    """A base for what copies as itself and cannot be pickled."""
 
     __slots__ = ()
 
@@ -43,16 +43,16 @@ class _Guarded:
 
 
 class Secret(_Guarded, str):
-    """A `str` that does not show itself: `repr`, `str` and formatting give a mask, and it does not pickle.
+    """A `str` that hides its text: `repr`, `str` and formatting give a mask, and it cannot be pickled.
 
-    Whatever dumps headers or the locals of a traceback shows the mask, and what is made from it with `+` or a method of
-    `str` is a `Secret` again. What needs the characters still gets them: an encoder, that of JSON too.
+    Dumps of headers or of a traceback's locals show the mask, and results of `+` and `str` methods are `Secret`s too.
+    Encoders, including JSON's, still get the characters.
     """
 
     __slots__ = ()
 
     def __new__(cls, text: str) -> "Secret":  # noqa: PYI034 - there are no subclasses
-        # The characters: `str(text)` is what an enum member, or another library's secret, would have shown instead.
+        # Not `str(text)`, which for an enum member or another library's secret would not be the characters.
         return text if isinstance(text, Secret) else super().__new__(cls, str.__str__(text))
 
     def __str__(self) -> str:
@@ -61,8 +61,8 @@ class Secret(_Guarded, str):
     def __format__(self, spec: str) -> str:
         return MASK
 
-    # Only those who show texts, such as two that are not equal, ask for lines.
-    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: ARG002, FBT001, FBT002 - the form of str
+    # Lines are asked for only to show text, such as a diff of two strings.
+    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: ARG002, FBT001, FBT002 - as in str
         return [MASK]
 
     def __radd__(self, other: str) -> "Secret":
@@ -111,7 +111,7 @@ for _name in (
 
 
 class SecretSource(_Guarded):
-    """A callable that returns a secret; the `repr` of the one that it stands for may show it, as a partial's does."""
+    """Wraps a callable that returns a secret, since its `repr` may show the secret, as that of a partial does."""
 
     __slots__ = ("_read",)
 
@@ -123,7 +123,7 @@ class SecretSource(_Guarded):
 
 
 class _Unusable(_Guarded):
-    """Stands for a value of no use where text is wanted, which may hold a secret all the same."""
+    """Replaces a value of the wrong type, which may still hold a secret."""
 
     __slots__ = ()
 
@@ -132,9 +132,9 @@ _UNUSABLE = _Unusable()
 
 
 def masked(value: Any) -> Any:
-    """Return what may be a secret in a form that shows nothing of it: text, a callable, or a mapping with such values.
+    """Return a possible secret (text, a callable, or a mapping with such values) in a form that does not show it.
 
-    A function that is given a secret masks it first of all, so that no frame of a traceback holds it.
+    A function that is given a secret masks it first, so that no traceback frame holds it.
     """
     if value is None or isinstance(value, (Secret, SecretSource, Headers)):
         return value
@@ -146,9 +146,9 @@ def masked(value: Any) -> Any:
 
 
 def checked_token(token: object, name: str = "access_token") -> Secret:
-    """Return a masked token without the white space around it; raise `ConfigurationError` where no header could hold it.
+    """Return a masked token without surrounding white space; raise `ConfigurationError` if it cannot go into a header.
 
-    `name` is what to call it in the message.
+    `name` is its name in the message.
     """
     if not isinstance(token, Secret):
         message = f"{name} must be a str"
@@ -213,5 +213,5 @@ class Headers(MutableMapping[str, str]):
 
     def by_lower_name(self) -> dict[str, str]:
         """Return a plain dict with lower-case names, whose secret values are still masked `Secret`s."""
-        # Of a copy, since another thread may add a header meanwhile.
+        # A copy, since another thread may add a header meanwhile.
         return {name: value for name, (_, value) in self._items.copy().items()}

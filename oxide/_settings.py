@@ -1,4 +1,4 @@
-"""What each setting of a `Configuration` may be: a check per name, and the defaults that have a reason."""
+"""What each setting of a `Configuration` may be: a check for each, and the defaults with their reasons."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from oxide._secrets import PRODUCT_TOKEN, Headers, Secret, SecretSource, checked
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 DEFAULT_HOST: Final = "http://localhost"
-# Seconds. Long enough for an image of many GiB to be created, short enough for a job to end the same night.
+# Seconds. Long enough to create an image of many GiB, short enough for a nightly job to end the same night.
 TIMEOUT: Final = 300.0
 CONNECT_TIMEOUT: Final = 5.0
 READ_TIMEOUT: Final = 60.0
@@ -21,7 +21,7 @@ MAX_RETRIES: Final = 2
 # Bytes. About ten times the largest page, one of 10,000 images.
 MAX_RESPONSE_BYTES: Final = 64 * 2**20
 CONNECTION_POOL_MAXSIZE: Final = 100
-# What None stands for, where it is not a value of its own.
+# What None means for settings where it is not a value itself.
 DEFAULTS: Final[Mapping[str, Any]] = {
     "host": DEFAULT_HOST,
     "resolve": {},
@@ -29,10 +29,10 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "connection_pool_maxsize": CONNECTION_POOL_MAXSIZE,
     "socket_options": (),
 }
-# A server refuses versions newer than itself; this is the oldest published one, and its image contract is ours.
+# Servers refuse versions newer than their own. This is the oldest published one, and has the image API used here.
 API_VERSION: Final = "2025112000.0.0"
 
-# What the system's `poll` takes, in milliseconds: about 24 days.
+# The most that the system's `poll`, which counts milliseconds, accepts: about 24 days.
 _MAX_SECONDS: Final = (2**31 - 1) // 1000
 
 _MAX_NUMBER: Final = 2**63 - 1
@@ -64,25 +64,25 @@ _VERSION = re.compile(
 
 
 def masked_setting(name: str, value: Any) -> Any:
-    """Return `value` masked if it may hold a secret; so may that of a name which does not exist, for it is misspelled."""
+    """Return `value`, masked if it may be secret; that of an unknown name may be, since the name may be misspelled."""
     if name == "host":
         return Secret(value) if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value) else value
     return masked(value) if name in SECRETS or name not in _CHECKS else value
 
 
 def mask_settings(settings: dict[str, Any]) -> None:
-    """Mask, in place, each value that may hold a secret."""
+    """Mask each value that may be secret, in place."""
     for name, value in settings.items():
         settings[name] = masked_setting(name, value)
 
 
 def check_setting(name: str, value: Any) -> Any:
-    """Return `value` as it is kept; raise `ConfigurationError`, naming setting and rule, where it cannot be used."""
+    """Return `value` as it is kept; raise `ConfigurationError`, naming setting and rule, if it cannot be used."""
     return _CHECKS[name](name, value)
 
 
 def no_such_setting(name: str, known: Iterable[str] | None = None) -> str:
-    """Return what to tell about a setting that does not exist; `known` are those that do, if not the usual ones."""
+    """Return the message for a setting that does not exist; `known` are those that do, if not the usual ones."""
     if name in _DROPPED:
         instead = "; use access_token" if name in _CREDENTIALS else ""
         return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md{instead}"
@@ -90,7 +90,7 @@ def no_such_setting(name: str, known: Iterable[str] | None = None) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the known one that is most like it, if one is."""
+    """Return the end of a message about an unknown name: the most similar known one, if any is close."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, 1, cutoff=0.5)
@@ -170,7 +170,7 @@ def _debug(name: str, value: Any) -> bool | None:
 
 
 def _assert_hostname(name: str, value: Any) -> str | bool | None:
-    # True is the generated interface's way to ask for the default.
+    # In the generated interface, True asks for the default.
     if value is True:
         return None
     return False if value is False else _server_name(name, value)

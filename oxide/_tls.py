@@ -1,4 +1,4 @@
-"""The `SSLContext` that a configuration asks for, made once per client so that a bad file is named at once."""
+"""The `SSLContext` of a configuration, made with the client so that a bad file is reported at once."""
 
 import os
 import ssl
@@ -12,19 +12,19 @@ if TYPE_CHECKING:
 
 
 def build_context(configuration: "Configuration", *, for_proxy: bool = False) -> ssl.SSLContext:
-    """Return the context; raise `ConfigurationError`, naming setting and file, where one cannot be used.
+    """Return the context; raise `ConfigurationError`, naming setting and file, if one cannot be used.
 
-    That for a proxy trusts the same CAs; what is meant for the host alone (`ssl_context`, names, the client's
-    certificate) is left out of it.
+    With `for_proxy`, the context trusts the same CAs, but leaves out what is only for the host (`ssl_context`, names,
+    the client's certificate).
     """
     if configuration.ssl_context is not None and not for_proxy:
         return configuration.ssl_context
-    # Not `create_default_context`: from Python 3.13 on, it refuses certificates without an authority key identifier,
-    # which private CAs often make.
+    # Not `create_default_context`: since Python 3.13 it refuses certificates without an authority key identifier,
+    # which private CAs often issue.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave it to the system
-    context.hostname_checks_common_name = False  # as RFC 9525 has it
-    # A CA that is trusted need not be a root: what Python 3.13 does by default, on every Python.
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some Python builds leave it to the system
+    context.hostname_checks_common_name = False  # as in RFC 9525
+    # Trusts CAs that are not roots, as Python 3.13 does by default.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not configuration.verify_ssl:
         context.check_hostname = False
@@ -42,7 +42,7 @@ def build_context(configuration: "Configuration", *, for_proxy: bool = False) ->
 
 
 def trusted_authorities(configuration: "Configuration", *, for_proxy: bool = False) -> str:
-    """Return, for people, which CA certificates a client trusts, for the host or for its proxy."""
+    """Return a description of the CA certificates that a client trusts, for the host or for its proxy."""
     setting = "proxy_ssl_context" if for_proxy else "ssl_context"
     context: ssl.SSLContext | None = getattr(configuration, setting)
     if context is not None:
@@ -64,7 +64,7 @@ def _load_authorities(context: ssl.SSLContext, where: str, data: str | bytes) ->
     pem = data.encode(errors="replace") if isinstance(data, str) else data
     try:
         if isinstance(data, str) or b"-----BEGIN" in pem:
-            # Bundles name their certificates in comments, in any language.
+            # Comments in a bundle may be in any language.
             context.load_verify_locations(cadata=pem.decode("ascii", "replace").replace("\ufffd", "?"))
         else:
             context.load_verify_locations(cadata=pem)

@@ -1,4 +1,4 @@
-"""A `urllib3.Retry` of the caller's, taken as a value: it counts and chooses, our loop does the work."""
+"""Adapts a caller's `urllib3.Retry`: it counts and decides, our own loop does the retrying."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ def policy_of(configuration: Configuration) -> _retry.Policy:
     retries = configuration.retries
     if isinstance(retries, Retry):
         return Urllib3Policy(retries)
-    # A bool is an int: False is none.
+    # A bool is an int: False means 0.
     return _retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
 
 
@@ -56,7 +56,7 @@ class Urllib3Policy:
         return (delay, Urllib3Policy(following)) if _retry.fits(delay, failure.time_left) else None
 
     def _may_repeat(self, method: str) -> bool:
-        # Retry's own default counts DELETE as safe to send twice, which nobody asked for here.
+        # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.
         allowed = self._rules.allowed_methods
         if allowed is Retry.DEFAULT_ALLOWED_METHODS:
             return method == "GET"

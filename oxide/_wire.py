@@ -1,7 +1,7 @@
-"""One exchange on the wire: its deadline, enforced at the socket, and answers read strictly.
+"""One exchange on the wire: its deadline, enforced at the socket, and strict reading of answers.
 
-urllib3's own timeouts bound one socket operation each, so dripped headers, endless interim answers, chunk-size lines
-or a drip inside one read outlast any limit. Here the time left is set before every operation instead.
+urllib3's timeouts limit single socket operations, so headers, interim answers, chunk sizes or a body that trickle in
+can outlast any of them. Here the time left is set before every operation instead.
 """
 
 import http.client
@@ -20,7 +20,7 @@ _MAX_LINE = 65536
 _MAX_HEADER_LINES = 100
 _BUFFER = 16384
 
-# Invalid and dangerous (RFC 9110, section 5.5): what comes after may be taken for a line of its own.
+# Invalid and dangerous (RFC 9110, section 5.5): what follows may be taken for another line.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 # RFC 9112, sections 4, 5 and 7.1; RFC 9110, section 8.6.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
@@ -30,15 +30,15 @@ _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
 class ConnectError(http.client.HTTPException):
-    """No address of the host could be connected to."""
+    """No connection could be made to any address of the host."""
 
 
 class Exchange:
-    """One attempt: how long each step may take, and how far it has come.
+    """One attempt: how long each step may take, and how far it has got.
 
-    `sent` is set just before the first byte of the request may leave. No exception class can tell: a stalled TLS
-    handshake and a stalled answer look alike. `limit` names the setting that bounds the operation under way, and
-    `with_proxy` says that it is TLS with the proxy.
+    `sent` is set just before the first byte of the request may leave; the exception class does not tell, since a
+    stalled TLS handshake and a stalled answer look alike. `limit` names the setting that limits the current operation,
+    and `with_proxy` says whether that is the TLS handshake with the proxy.
     """
 
     __slots__ = (
@@ -62,13 +62,13 @@ class Exchange:
         self.with_proxy = False
         self.limit: Literal["timeout", "connect_timeout", "read_timeout"] = "timeout"
         self.sent = False
-        # The connection, for as long as the answer is read from it.
+        # The connection, while the answer is being read from it.
         self.sock: Any = None
         self.status: int | None = None
         self.pid = os.getpid()
 
     def begin_connecting(self) -> None:
-        """Start the time that connecting, with TLS and proxy, may take."""
+        """Start the clock for connecting, including TLS and proxy."""
         self.connecting = True
         self._connect_by = None if self.connect_timeout is None else self._clock() + self.connect_timeout
 
@@ -86,14 +86,14 @@ class Exchange:
         return left
 
     def hang_up(self) -> None:
-        """End the connection, also under a thread that waits for more of the answer."""
+        """End the connection, even while another thread is waiting for more of the answer."""
         sock = self.sock
         if sock is None:
             return
         while not isinstance(sock, socket.socket):
             sock = sock.socket
         with suppress(OSError):
-            # Not the socket's own: that of TLS takes away what another thread may be reading with.
+            # Not the socket's own `shutdown`: that of TLS would drop state that another thread may be reading with.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _until(self, moment: float | None) -> float | None:
@@ -104,12 +104,12 @@ class _Current(threading.local):
     exchange: Exchange | None = None
 
 
-# urllib3 has no room in its calls for more than a timeout, so the connection finds its exchange here.
+# urllib3's calls pass on nothing but a timeout, so the connection finds its exchange here.
 _current = _Current()
 
 
 class exchanging:  # noqa: N801 - used like a function
-    """A context in which the connections of this thread work for `exchange`."""
+    """A context in which this thread's connections work for `exchange`."""
 
     __slots__ = ("_exchange", "_outer")
 
@@ -117,7 +117,7 @@ class exchanging:  # noqa: N801 - used like a function
         self._exchange = exchange
 
     def __enter__(self) -> None:
-        # A signal handler may make a call in the middle of another.
+        # A signal handler may make a call during another one.
         self._outer = _current.exchange
         _current.exchange = self._exchange
 
@@ -126,16 +126,16 @@ class exchanging:  # noqa: N801 - used like a function
 
 
 class _Reader(io.RawIOBase):
-    """A socket's bytes, each read of them within the time left."""
+    """The bytes of a socket; each read is limited to the time left."""
 
-    # Where Ctrl-C leaves an object half made, it is closed all the same.
+    # For `close`, which still runs if Ctrl-C interrupts the constructor.
     _file: Any = None
 
     def __init__(self, sock: Any, exchange: Exchange) -> None:
         self._sock = sock
         self._exchange = exchange
         self.ended = False
-        # The file keeps the socket open where http.client closes it with a body still to be read.
+        # The file keeps the socket open when http.client closes it with the body still unread.
         self._file = sock.makefile("rb", buffering=0)
         exchange.sock = sock
 
@@ -157,7 +157,7 @@ class _Reader(io.RawIOBase):
 
 
 class _Lines(io.BufferedReader):
-    """The bytes of an answer, whose lines are whole: a cut one may read like another."""
+    """The bytes of an answer; a cut line, which could pass for another line, is an error."""
 
     def readline(self, limit: int | None = -1, /) -> bytes:
         line = super().readline(limit)
@@ -169,9 +169,9 @@ class _Lines(io.BufferedReader):
         return line
 
 
-# http.client leaves this to a parser for e-mail, which takes a fifth of a call and much that is no header.
+# http.client uses an e-mail parser for this, which takes a fifth of a call and accepts much that is not a header.
 def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
-    """Return the headers, or trailers, up to the empty line."""
+    """Return the headers (or trailers) up to the empty line."""
     fields: list[tuple[bytes, bytes]] = []
     for _ in range(_MAX_HEADER_LINES + 1):
         line = lines.readline(_MAX_LINE + 1)
@@ -183,7 +183,7 @@ def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
         if match := _HEADER.fullmatch(line):
             fields.append((match[1], match[2].strip(b" \t")))
         elif fields and line.startswith((b" ", b"\t")) and line.endswith(b"\n"):
-            # A line that is folded, which only old servers do, goes on with the one before (RFC 9112, section 5.2).
+            # A folded line, as sent by old servers, continues the one before (RFC 9112, section 5.2).
             name, value = fields.pop()
             fields.append((name, value + b" " + line.strip()))
         else:
@@ -194,16 +194,16 @@ def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that is read by the letter: what is wrong in its framing is an error, what is too much is noticed."""
+    """An answer that is read strictly: bad framing is an error, and surplus bytes are noticed."""
 
-    # For `close`, which an answer that was interrupted in the making still goes through.
+    # For `close`, which still runs if the constructor is interrupted.
     fp: Any = None
 
     def __init__(self, connection: "WireConnection", method: str | None) -> None:
         self._wire = connection
-        super().__init__(connection, method=method)  # type: ignore[arg-type]  # its `makefile` is all that is used
+        super().__init__(connection, method=method)  # type: ignore[arg-type]  # only its `makefile` is used
 
-    # http.client knows no interim answer but 100, and takes `+200` and `2_00` for a status.
+    # http.client knows only 100 as an interim answer, and accepts `+200` and `2_00` as a status.
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_ANSWERS + 1):
             if not self.fp.peek(1):
@@ -234,7 +234,7 @@ class _Response(http.client.HTTPResponse):
         self.will_close = "close" in option or (version == "HTTP/1.0" and "keep-alive" not in option)
         self.chunked, self.chunk_left, self.length = False, None, None
         if self.status in {204, 304}:
-            # These have no body, whatever their headers say (RFC 9112, section 6.3); but one may follow all the same.
+            # These have no body, whatever their headers say (RFC 9112, section 6.3), but one may still follow.
             self.will_close = self.will_close or coding is not None or length not in (None, ["0"])
             self.length = 0
         elif coding is not None:
@@ -251,7 +251,7 @@ class _Response(http.client.HTTPResponse):
         else:
             self.will_close = True
 
-    # http.client takes `0x1f`, `+5` and `1_0` for chunk sizes, and any two bytes for the end of a chunk.
+    # http.client accepts `0x1f`, `+5` and `1_0` as chunk sizes, and any two bytes as the end of a chunk.
     def _get_chunk_left(self) -> int | None:
         left: int | None = self.chunk_left
         if not left:
@@ -274,7 +274,7 @@ class _Response(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         fp, too_much = self.fp, False
         if not fp.closed:
-            # Bytes behind the answer would be taken for the next one.
+            # Bytes after the answer would be taken for the next one.
             fp.raw.ended = True
             too_much = bool(fp.peek(1)) or self._wire.has_unread()
         super()._close_conn()  # type: ignore[misc]
@@ -282,7 +282,7 @@ class _Response(http.client.HTTPResponse):
             self._wire.close()
 
 
-# http.client makes its responses of the socket alone; as a method of the connection, this also gets the connection.
+# http.client passes its response class only the socket; as a method, this gets the connection too.
 def _response_class(
     connection: "WireConnection",
     sock: object,  # noqa: ARG001 - as http.client calls it
@@ -301,7 +301,7 @@ else:
 class WireConnection(_Base):
     """A mixin for urllib3's connections that works for the exchange of its thread."""
 
-    # `http.client` prints every request, token and all, where somebody sets this on its own class.
+    # Setting this on http.client's own class would otherwise print every request, with the token.
     debuglevel = 0
     response_class: Any = _response_class
     resolve: Mapping[str, str] = MappingProxyType({})
@@ -314,20 +314,20 @@ class WireConnection(_Base):
         super().connect()
         exchange.connecting = False
 
-    # Not `send`: a frame of ours there would hold the request, token and all, in a traceback.
+    # Not `send`: our frame there would hold the request, with the token, in a traceback.
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
         exchange = self._exchange = self._current()
         if self.sock is None:
             self.connect()
-        assert self.sock is not None  # noqa: S101 - what `connect` is for
+        assert self.sock is not None  # noqa: S101 - set by `connect`
         self.sock.settimeout(exchange.time_left())
         exchange.sent = True
         super().endheaders(message_body, encode_chunked=encode_chunked)
-        # The body, which urllib3 sends next, takes what is left.
+        # urllib3 sends the body next, within what is left.
         self.sock.settimeout(exchange.time_left())
 
     def has_unread(self) -> bool:
-        """Whether there are bytes that have left the socket, where urllib3 looks for them, and were not asked for."""
+        """Return whether there are unread bytes that urllib3, which looks only at the socket, does not see."""
         return False
 
     def time_left(self) -> float | None:
@@ -359,7 +359,7 @@ class WireConnection(_Base):
         raise ConnectError(message) from failure
 
     def _open(self, sock: socket.socket, address: Any, shares: int) -> socket.socket:
-        """Connect within an even share of the time, so that an address that swallows packets leaves some for the next."""
+        """Connect within an even share of the time, so that a dead address leaves some for the next one."""
         try:
             for option in (*_SOCKET_OPTIONS, *self.extra_socket_options):
                 sock.setsockopt(*option)
@@ -377,16 +377,16 @@ class WireConnection(_Base):
         if self.sock is None:
             message = "bytes behind the proxy's answer to CONNECT"
             raise http.client.HTTPException(message)
-        # The TLS handshake that follows takes what is left, not what the tunnel was given.
+        # Limits the TLS handshake that follows to what is left now.
         self.sock.settimeout(self._exchange.time_left())
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
-        """Return the bytes of the answer, as a socket would."""
+        """Return a file of the answer's bytes, like that of a socket."""
         return _Lines(_Reader(self.sock, self._exchange), _BUFFER)
 
 
 def _socket_options() -> tuple[tuple[int, int, int], ...]:
-    """Return the options that notice a peer that is gone: keep-alive after 30 s of silence, every 10 s, three times."""
+    """Return options that detect a dead peer: keep-alive after 30 s of silence, every 10 s, three times."""
     options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
         if hasattr(socket, name):

@@ -1,4 +1,4 @@
-"""The client: owns configuration, transport, headers and lifetime."""
+"""The client, which owns configuration, transport and default headers."""
 
 import codecs
 import random
@@ -26,23 +26,23 @@ T = TypeVar("T")
 class ApiClient:
     """Sends the calls of any number of API objects over one pool of connections.
 
-    Threads may share it. In a forked child it makes new connections by itself. As a context manager, or by
-    `close`, it closes every connection; what is called afterwards raises `ApiValueError`.
+    Threads may share it. In a forked child it makes its own connections. Leaving its `with` block, or calling `close`,
+    closes every connection; later calls raise `ApiValueError`.
 
     Args:
-        configuration: what to use; None takes `Configuration.get_default()`. Its settings are fixed from now on.
+        configuration: the settings, fixed from now on; None takes `Configuration.get_default()`.
         header_name: a header to send with every call, with `header_value`.
         header_value: its value.
         cookie: a `Cookie` header to send with every call.
-        clock: seconds on a clock that never goes back; tests may give their own.
-        sleep: waits for that many seconds; tests may give their own.
-        jitter: returns a random number from 0 to 1; tests may give their own.
+        clock: returns the seconds of a clock that never goes back; tests may pass their own.
+        sleep: waits for that many seconds; tests may pass their own.
+        jitter: returns a random number from 0 to 1; tests may pass their own.
 
     Raises:
-        ConfigurationError: settings that do not go together, or a file that cannot be used.
+        ConfigurationError: settings that conflict, or a file that cannot be used.
     """
 
-    # So that assigning to an attribute that does not exist, such as generated clients' `cookie`, is an error.
+    # Makes it an error to assign to an unknown attribute, such as generated clients' `cookie`.
     __slots__ = ("__weakref__", "_configuration", "_default_headers", "_engine")
     _default: ClassVar["ApiClient | None"] = None
 
@@ -68,9 +68,9 @@ class ApiClient:
         if cookie is not None:
             self.set_default_header("Cookie", cookie)
         self.configuration._check()
-        # Now rather than in the first call: a process that is forked meanwhile inherits the locks that this takes.
+        # Now rather than in the first call: a fork during this would inherit the locks that it takes.
         build_models()
-        codecs.lookup("idna")  # as the system's resolver of names does
+        codecs.lookup("idna")  # which name resolution uses
         transport = Transport(self.configuration)
         self._engine: Engine | None = Engine(
             configuration=self.configuration,
@@ -88,7 +88,7 @@ class ApiClient:
                 "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
             )
 
-    # Hidden from type checkers, which would take any name for known.
+    # Hidden from type checkers, which would otherwise accept any name.
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
@@ -99,14 +99,14 @@ class ApiClient:
 
     @classmethod
     def get_default(cls) -> "ApiClient":
-        """Return the client of API objects made without one: what `set_default` was given, else one by default."""
+        """Return the client used by API objects made without one: that of `set_default`, else a new default one."""
         if ApiClient._default is None:
             ApiClient._default = ApiClient()
         return ApiClient._default
 
     @classmethod
     def set_default(cls, default: "ApiClient | None") -> None:
-        """Set what `get_default` returns; None has it make a new one."""
+        """Set what `get_default` returns; None makes it create a new client."""
         ApiClient._default = default
 
     @property
@@ -116,7 +116,7 @@ class ApiClient:
 
     @property
     def default_headers(self) -> MutableMapping[str, str]:
-        """The headers sent with every call, names compared without case; they may change from call to call."""
+        """The headers sent with every call, names compared without case; they may be changed between calls."""
         return self._default_headers
 
     @property
@@ -134,10 +134,10 @@ class ApiClient:
         self.default_headers[header_name] = header_value
 
     def close(self) -> None:
-        """Close every connection: the idle ones, and those of answers that are open, which can then be read no more.
+        """Close every connection: idle ones, and those of open answers, which can then no longer be read.
 
-        A call that another thread is in the middle of goes on to its end, and its connection closes with it. What is
-        called afterwards raises `ApiValueError`.
+        A call that is running in another thread still completes, and then closes its connection. Later calls raise
+        `ApiValueError`.
         """
         engine, self._engine = self._engine, None
         if engine is not None:
@@ -160,7 +160,7 @@ class ApiClient:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> ApiResponse[T]:
-        """Run one operation and return its result with the answer; raise `ApiException` where there is none."""
+        """Run one operation and return its result with the answer; raise `ApiException` if it fails."""
         if options:
             mask_options(options)
         return self._open_engine().call(operation, options, arguments, body)
@@ -172,7 +172,7 @@ class ApiClient:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> RESTResponse:
-        """Run one operation and return its answer, whatever its status, the body still to be read."""
+        """Run one operation and return its answer, whatever its status, with the body still unread."""
         if options:
             mask_options(options)
         return self._open_engine().open(operation, options, arguments, body)

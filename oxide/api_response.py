@@ -9,7 +9,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiResponse(Generic[T_co]):
-    """A result together with the answer that it was read from.
+    """A result, with the answer that it was read from.
 
     Attributes:
         status_code: the HTTP status code.

@@ -1,4 +1,4 @@
-"""Every setting of a client: checked when it is set, masked where it is secret, explained in a report."""
+"""All settings of a client: checked when set, masked if secret, explained in a report."""
 
 import copy
 import logging
@@ -39,56 +39,56 @@ _TLS_FILES = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_passw
 
 
 class Configuration:
-    """What an `ApiClient` needs to know.
+    """The settings of an `ApiClient`.
 
-    It may be changed until the first client is made from it; from then on only `access_token` may be assigned.
-    A setting that does not exist, or a value it cannot have, is an error at once. Copies keep the token and may be
-    changed; a configuration that holds a secret does not pickle.
+    They may be changed until the first client is made; from then on only `access_token` may be assigned.
+    An unknown setting or an invalid value raises at once. Copies keep the token and may be changed; a configuration
+    that holds a secret cannot be pickled.
 
     Args:
         host: where the API is, as `https://my-silo.sys.rack.example`. A missing scheme means `https://`; a port, an
             IPv6 address in brackets and a base path are fine.
         access_token: sent as `Authorization: Bearer …`; a `str`, or a callable without arguments that returns one
             and is called for every attempt. White space around it is dropped.
-        ssl_ca_cert: a file of CA certificates, PEM or DER, that replace the system's.
-        ca_cert_data: CA certificates as PEM (`str` or `bytes`) or DER (`bytes`) that replace the system's.
+        ssl_ca_cert: a file of CA certificates, PEM or DER, used instead of the system's.
+        ca_cert_data: CA certificates as PEM (`str` or `bytes`) or DER (`bytes`), used instead of the system's.
         cert_file: a file with the client's certificate chain, PEM.
-        key_file: a file with the private key of `cert_file`, PEM, where it does not stand in the same file.
-        key_password: opens an encrypted private key; never asked for at the terminal.
+        key_file: a file with the private key of `cert_file`, PEM, if it is not in the same file.
+        key_password: the password of an encrypted private key; never asked for at the terminal.
         verify_ssl: False accepts any certificate; a client then warns once.
-        assert_hostname: the name to expect in the server's certificate instead of the host's; False expects none.
+        assert_hostname: the name to expect in the server's certificate instead of the host's; False accepts any name.
         tls_server_name: the name to ask the server for (SNI), and to expect in its certificate.
-        ssl_context: takes the place of the CAs, the client's certificate, `verify_ssl` and `assert_hostname`.
-        allow_http_token: True lets the token go over plain `http://` to other machines.
+        ssl_context: used instead of the CAs, the client's certificate, `verify_ssl` and `assert_hostname`.
+        allow_http_token: True allows sending the token over plain `http://` to other machines.
         resolve: addresses by host name, as in `{"my.rack": "192.0.2.7"}`, used instead of the system's resolver.
-        proxy: the URL of an HTTP proxy, with user name and password where it asks for them. None takes the
-            environment's (`HTTPS_PROXY`, …), from which loopback hosts are exempt; `""` is no proxy.
-        no_proxy: hosts to reach directly, with commas between them, as in the environment variable `NO_PROXY`, which
-            None stands for: names (their subdomains as well), addresses, networks, each with or without a port; `*`.
+        proxy: the URL of an HTTP proxy, with user name and password if it needs them. None takes the
+            environment's (`HTTPS_PROXY`, …), except for loopback hosts; `""` means no proxy.
+        no_proxy: comma-separated hosts to reach directly: names (and their subdomains), addresses, networks, each with
+            or without a port; `*` for all. None takes the environment variable `NO_PROXY`.
         proxy_headers: headers for the proxy.
         proxy_ssl_context: for TLS with an `https://` proxy; None trusts the same CAs as for the host.
-        timeout: seconds for a whole call, with every attempt, pause, header and body byte; None is no limit.
-        connect_timeout: seconds for one attempt to connect, with TLS and proxy; None is no limit of its own.
-        read_timeout: seconds of silence from the server; None is no limit of its own. For POST and DELETE only
-            `timeout` counts: the server works until it is done, and leaving early only makes the outcome unknown.
-        max_retries: extra tries, at most, where trying again is safe.
-        retries: the generated interface's way to say that: an `int` is `max_retries`, False is 0; a
-            `urllib3.Retry` replaces the rules.
-        max_response_bytes: the size of an answer, at most, once decoded. JSON of more than a million values, and of
-            more than one for every 64 of these bytes, is refused as well: parsed, it would take many times as much.
-        connection_pool_maxsize: idle connections that are kept; more are made when needed.
+        timeout: seconds for a whole call, including every attempt, pause, header and body byte; None means no limit.
+        connect_timeout: seconds for one attempt to connect, including TLS and proxy; None means no separate limit.
+        read_timeout: seconds without data from the server; None means no separate limit. For POST and DELETE only
+            `timeout` applies: the server works until it is done, and giving up early only makes the outcome unknown.
+        max_retries: the maximum number of extra tries, made only where trying again is safe.
+        retries: the same in the generated interface: an `int` is `max_retries`, False is 0; a `urllib3.Retry`
+            replaces the rules.
+        max_response_bytes: the maximum size of an answer, once decoded. JSON with more than a million values, and
+            more than one for every 64 of these bytes, is refused too: parsed, it would take many times as much memory.
+        connection_pool_maxsize: how many idle connections to keep; more are made when needed.
         socket_options: `setsockopt` arguments, in addition to TCP_NODELAY and TCP keep-alive.
-        api_version: sent as `api-version`; None sends none, and the server takes its newest.
+        api_version: sent as `api-version`; None sends none, and the server uses its newest.
         application: name and version of your program, put in front of the user agent.
         on_attempt: called with an `oxide.Attempt` after each attempt; what it raises is logged, not raised.
         debug: True sets the logger `oxide` to DEBUG, False to WARNING, None leaves it alone.
 
     Raises:
-        ConfigurationError: a value that cannot be used, or two that do not go together.
+        ConfigurationError: a value that cannot be used, or two that conflict.
         ApiTypeError: a setting that does not exist.
     """
 
-    # Secrets have a place of their own, so that `vars` has none of them.
+    # Secrets are kept apart, so that `vars` shows none of them.
     __slots__ = ("__dict__", "__weakref__", "_frozen", "_proxy", "_secrets", "_sources")
 
     host: str
@@ -162,7 +162,7 @@ class Configuration:
         debug: bool | None = None,
         **unknown: Never,
     ) -> None:
-        # First of all, so that no frame of a traceback holds a plain secret.
+        # Done first, so that no traceback frame holds a plain secret.
         host, access_token = masked_setting("host", host), masked(access_token)
         key_password, proxy, proxy_headers = masked(key_password), masked(proxy), masked(proxy_headers)
         if unknown:
@@ -203,7 +203,7 @@ class Configuration:
         )
         self._check()
 
-    # Hidden from type checkers, which would take any name for known.
+    # Hidden from type checkers, which would otherwise accept any name.
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
@@ -245,7 +245,7 @@ class Configuration:
         raise ApiAttributeError(message)
 
     def _check(self) -> None:
-        """Raise `ConfigurationError` where settings do not go together or name files that cannot be used."""
+        """Raise `ConfigurationError` if settings conflict or name files that cannot be used."""
         if problem := self._conflict():
             raise ConfigurationError(problem)
         if any(getattr(self, name) is not None for name in _TLS_FILES):
@@ -273,16 +273,16 @@ class Configuration:
         return None
 
     def _freeze(self) -> None:
-        """Fix every setting but `access_token`: a client has been made and will not look at them again."""
+        """Freeze every setting but `access_token`: a client has been made, and will not read them again."""
         object.__setattr__(self, "_proxy", self._chosen_proxy())
         object.__setattr__(self, "_frozen", True)
 
     def _note_source(self, name: str, source: str) -> None:
-        """Remember, for `to_debug_report`, where the value of a setting came from."""
+        """Record where the value of a setting came from, for `to_debug_report`."""
         self._sources[name] = source
 
     def _chosen_proxy(self) -> "Proxy | None":
-        """Return the proxy that requests to `host` go through, by `proxy`, `no_proxy` and the environment.
+        """Return the proxy for requests to `host`, from `proxy`, `no_proxy` and the environment.
 
         Once a client is made, this no longer depends on the environment.
         """
@@ -301,16 +301,16 @@ class Configuration:
         config_dir: "str | os.PathLike[str] | None" = None,
         **settings: Any,
     ) -> Self:
-        """Return a configuration with the host and the token that the official Oxide tools would use.
+        """Return a configuration with the host and token that the official Oxide tools would use.
 
         Host and token always come from one source, the first of: `host` and `token`; the profile `profile`; a profile
         with the host `host`; `OXIDE_TOKEN` with `OXIDE_HOST`; a profile with the host `OXIDE_HOST`; the profile
-        `OXIDE_PROFILE`; the `default-profile` of `config.toml`. A variable that is empty counts as not set. Profiles
-        are those of `oxide auth login`.
+        `OXIDE_PROFILE`; the `default-profile` of `config.toml`. An empty variable counts as not set. Profiles are
+        those written by `oxide auth login`.
 
         Args:
             host: where the API is.
-            token: the token for `host`, which it needs.
+            token: the token for `host`; needs `host`.
             profile: the name of a profile.
             config_dir: where `credentials.toml` and `config.toml` are; by default `~/.config/oxide`.
             **settings: any other setting of `Configuration`.
@@ -337,7 +337,7 @@ class Configuration:
 
     @classmethod
     def get_default(cls) -> "Configuration":
-        """Return the configuration of clients made without one: what `set_default` was given, else all defaults."""
+        """Return the configuration used by clients made without one: that of `set_default`, else all defaults."""
         if Configuration._default is None:
             Configuration._default = Configuration()
         return Configuration._default
@@ -349,11 +349,11 @@ class Configuration:
 
     @classmethod
     def set_default(cls, default: "Configuration | None") -> None:
-        """Set what `get_default` returns; None goes back to all defaults."""
+        """Set what `get_default` returns; None restores the defaults."""
         Configuration._default = default
 
     def to_debug_report(self) -> str:
-        """Return what a maintainer asks first: versions, settings and where they came from, proxy, CAs. It holds no secret."""
+        """Return what a bug report needs, without secrets: versions, settings and their sources, proxy, CAs."""
         import platform
         import ssl
 
@@ -383,11 +383,11 @@ class Configuration:
             return f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}>"
         if isinstance(value, Mapping):
             return repr(dict(value))
-        # The `repr` of a partial or of a bound method shows more than which function it is.
+        # The `repr` of a partial or a bound method would show its arguments or object too.
         return f"<{getattr(value, '__qualname__', type(value).__name__)}>" if callable(value) else repr(value)
 
     def __repr__(self) -> str:
-        # A debugger may ask in the middle of the constructor.
+        # A debugger may call this while the constructor is running.
         sources = getattr(self, "_sources", {})
         shown = [
             name for name in SETTINGS if name in sources and (name == "host" or sources[name] != "default")

@@ -1,6 +1,6 @@
 """The transport: what goes to urllib3, and what comes back.
 
-Only this module and its neighbours know urllib3: `_pool` (its pools and connections), `_wire` (what they do on a
+Only this module and these depend on urllib3: `_pool` (its pools and connections), `_wire` (what they do on a
 socket), `_failures` (its errors) and `_urllib3_retry` (its `Retry`).
 """
 
@@ -35,12 +35,12 @@ __all__ = ["ApiException", "RESTResponse"]
 URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
 
 _PIECE = 2**16
-_WHOLE = 64 * 2**20  # bytes that are asked for at once
+_WHOLE = 64 * 2**20  # bytes to ask for in one read
 _CLOSED = "the response is closed, by itself or with its ApiClient"
 
 
 class _NoTimeout(urllib3.Timeout):
-    """What urllib3 gets for a timeout: the connections keep their own time, so there is nothing to copy or start."""
+    """A timeout for urllib3 that does nothing: the connections keep their own time."""
 
     def clone(self) -> Self:
         return self
@@ -50,14 +50,14 @@ class _NoTimeout(urllib3.Timeout):
 
 
 _NO_TIMEOUT = _NoTimeout(connect=None, read=None)
-_NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's own form
+_NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's API
 
 
 class RESTResponse:
-    """An answer whose body is still to be read, within the deadline of its call and up to `max_response_bytes`.
+    """An answer with its body still unread; reading keeps to the call's deadline and to `max_response_bytes`.
 
-    As a context manager, or by `close`, it gives its connection back: for further use if the body has been read to
-    its end, closed otherwise. It closes with its `ApiClient` at the latest; a body that has been read whole is kept.
+    Leaving its `with` block, or calling `close`, gives the connection back: for reuse if the whole body has been read,
+    else closed. Closing the `ApiClient` closes it too; `data` that was read is kept.
 
     Attributes:
         status: the HTTP status code.
@@ -92,20 +92,20 @@ class RESTResponse:
         self._size = 0
         self._body: bytes | None = None
         self._closed = False
-        # Never waited for, so that nobody hangs who is forked or interrupted while it is held.
+        # Never waited for, so that a fork or an interrupt while it is held cannot cause a hang.
         self._in_use = threading.Lock()
-        # Tells an exception raised while the body is read which call it belongs to.
+        # Adds the details of the call to an exception raised while the body is read.
         self._describe: Callable[[ApiException], None] = lambda _: None
         exchange.status = response.status
 
     @property
     def data(self) -> bytes:
-        """The whole body, decoded; read at the first use, and kept. What is left of it, where some has been read."""
+        """The whole decoded body, or what is left if some has been read; read on first use, and kept."""
         if self._body is None:
             if self._arrives_whole():
                 self._body = self._pull(None)
             else:
-                # `getvalue` hands the buffer over, where joining a list would need the room twice.
+                # `getvalue` hands over the buffer, whereas joining a list would take twice the memory.
                 whole = io.BytesIO()
                 while piece := self._pull(_PIECE):
                     whole.write(piece)
@@ -124,7 +124,7 @@ class RESTResponse:
         return self.data if amt is None or amt < 0 else self._pull(amt)
 
     def read1(self, amt: int | None = None) -> bytes:
-        """Return what has arrived of the decoded body, up to `amt` bytes; wait only where nothing has."""
+        """Return what has arrived of the decoded body, up to `amt` bytes; wait only if nothing has."""
         return self._pull(_PIECE if amt is None or amt < 0 else amt, once=True)
 
     def stream(self, amt: int | None = _PIECE) -> Iterator[bytes]:
@@ -150,9 +150,9 @@ class RESTResponse:
         return self.headers
 
     def close(self) -> None:
-        """Give the connection back: unread bytes close it, since the next answer would begin with them.
+        """Give the connection back; if bytes are unread, close it, since the next answer would begin with them.
 
-        Where another thread is reading, that happens at the end of its read.
+        If another thread is reading, that happens when its read ends.
         """
         if not self._closed:
             self._closed = True
@@ -161,7 +161,7 @@ class RESTResponse:
     release_conn = close
 
     def _hang_up(self) -> None:
-        """Close at once, also under another thread that waits for more of the body; the connection is lost."""
+        """Close the connection at once, even while another thread is waiting for more of the body."""
         if not self._closed:
             self._closed = True
             self._exchange.hang_up()
@@ -180,18 +180,18 @@ class RESTResponse:
         return self.headers.get("content-encoding", "").strip().lower() or "identity"
 
     def _parsable(self) -> bytes:
-        """Return the whole body, unless it is JSON that grows out of all proportion."""
+        """Return the whole body; raise `ApiResponseError` if it is JSON too large to parse."""
         if problem := json_size_problem(self.data, self._max_bytes):
             raise self._ending(ApiResponseError(self.status, problem))
         return self.data
 
     def _arrives_whole(self) -> bool:
         length = self._response.length_remaining
-        # What is announced need not come; there may not even be the memory for it.
+        # The announced length need not be true, and may exceed the memory.
         return length is not None and length <= min(self._max_bytes, _WHOLE) and self._coding() == "identity"
 
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
-        """Return up to `amt` bytes, or everything for None; with `once`, no more than one read gives."""
+        """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
         if self._exchange.pid != os.getpid():
             message = "the response was opened in the process that this one was forked from; read it there"
             raise ApiValueError(message)
@@ -210,7 +210,7 @@ class RESTResponse:
         except TRANSLATED as error:
             failure = translate(error, self._exchange)
         except BaseException as error:
-            # A response that is closed meanwhile fails in many ways.
+            # Reads of a response that is closed meanwhile fail in many ways.
             if not (self._closed and isinstance(error, Exception)):
                 self._hang_up()
                 raise
@@ -238,12 +238,12 @@ class RESTResponse:
         return pull(amt)
 
     def _give_back(self) -> None:
-        """Let go of the connection, unless a read is under way, which does so at its end."""
+        """Release the connection, unless a read is under way, which then does so when it ends."""
         if not self._in_use.acquire(blocking=False):
             return
         try:
             if self._response.length_remaining == 0 and self._exchange.pid == os.getpid():
-                # An empty body has to be read as well before its connection counts as free.
+                # Even an empty body has to be read before the connection is free for reuse.
                 with contextlib.suppress(*TRANSLATED):
                     self._response.read(1)
             self._response.close()
@@ -251,7 +251,7 @@ class RESTResponse:
             self._in_use.release()
 
     def _ending(self, failure: ApiException) -> ApiException:
-        """Close the connection and return `failure`, told what is known of the answer and the call."""
+        """Close the connection and return `failure` with the details of the answer and the call."""
         self._hang_up()
         failure.headers = self.headers
         failure.request_id = self.headers.get("x-request-id")
@@ -260,7 +260,7 @@ class RESTResponse:
 
 
 class _Own(NamedTuple):
-    """What belongs to one process, in one piece, so that no thread sees half of a change."""
+    """The state of one process, kept together so that no thread sees half of a change."""
 
     pid: int
     pool: urllib3.HTTPConnectionPool
@@ -270,7 +270,7 @@ class _Own(NamedTuple):
 class Transport:
     """Sends requests over one pool of connections; after a fork, the child makes its own.
 
-    Raises `ConfigurationError`, naming the file, where TLS cannot be set up.
+    Raises `ConfigurationError`, naming the file, if TLS cannot be set up.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -278,7 +278,7 @@ class Transport:
         self._host = parse_host(configuration.host)
         self._proxy = configuration._chosen_proxy()
         forwarding = self._proxy is not None and self._host.scheme == "http"
-        # A proxy that forwards is told the whole URL; everyone else just the path.
+        # A forwarding proxy gets the whole URL; otherwise the path is enough.
         self._prefix = self._host.url if forwarding else self._host.base_path
         self._own = self._begin()
         self._closed = False
@@ -286,16 +286,16 @@ class Transport:
     def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
     ) -> RESTResponse:
-        """Send one request and return its answer, the body still to be read.
+        """Send one request and return its answer, with the body still unread.
 
         Raises:
             ApiConnectionError: no answer; see `outcome`.
             ApiTimeoutError: no answer in time; see `outcome`.
-            ApiResponseError: an answer that is no HTTP.
+            ApiResponseError: an answer that is not HTTP.
         """
         try:
             with exchanging(exchange):
-                # `urlopen` of the pool is what OpenTelemetry instruments.
+                # The pool's `urlopen`, since OpenTelemetry instruments it.
                 response = self._of_this_process().pool.urlopen(
                     method,
                     self._prefix + target,
@@ -319,19 +319,19 @@ class Transport:
         raise failure
 
     def hand_out(self, response: RESTResponse) -> RESTResponse:
-        """Return an answer that the caller is to read, and that closes with the client at the latest."""
+        """Register an answer that the caller will read, so that it closes with the client, and return it."""
         self._of_this_process().handed_out[id(response)] = response
         if self._closed:
             response._hang_up()
         return response
 
     def close(self) -> None:
-        """Close the idle connections and the answers handed out; a connection of a call closes when that ends."""
+        """Close idle connections and the answers handed out; a running call closes its connection when it ends."""
         self._closed = True
         own = self._own
         close_pool(own.pool)
         if own.pid != os.getpid():
-            # Another thread may have been reading one when this process was forked, and hold its lock for ever.
+            # At the fork, another thread may have been reading one; its lock would be held forever.
             return
         for reference in own.handed_out.valuerefs():
             response = reference()
@@ -344,13 +344,13 @@ class Transport:
 
     def _of_this_process(self) -> _Own:
         if self._own.pid != os.getpid():
-            # The connections are those of the process that this one was forked from, which goes on using them; to
-            # close them here, as dropping the pool does, sends nothing.
+            # The connections belong to the parent process, which still uses them; dropping the pool closes them
+            # here, but sends nothing.
             self._own = self._begin()
         return self._own
 
     def refusal(self) -> str | None:
-        """Return why no credentials may be sent, or None: plain http is for this machine alone."""
+        """Return why no credentials may be sent, or None: over plain http they stay on this machine."""
         if self._host.scheme == "https" or self._configuration.allow_http_token:
             return None
         names = [self._host.name] if self._proxy is None else [self._host.name, self._proxy.name]
@@ -364,9 +364,9 @@ class Transport:
         )
 
     def _explain(self, failure: ApiException, exchange: Exchange) -> None:
-        """Add what only the configuration knows: which CAs were trusted, which proxy was used."""
+        """Add what only the configuration knows: the trusted CAs and the proxy."""
         if isinstance(failure.__cause__, ssl.SSLCertVerificationError):
-            # A proxy that forwards is all that there is TLS with.
+            # With a forwarding proxy, it is the only TLS peer.
             of_proxy = self._proxy is not None and (exchange.with_proxy or self._host.scheme == "http")
             peer = f"proxy {self._proxy.name!r}" if self._proxy and of_proxy else f"host {self._host.name!r}"
             trusted = trusted_authorities(self._configuration, for_proxy=of_proxy)

@@ -1,14 +1,13 @@
 """The images of a silo: six operations, each in three forms, and two helpers on top of them.
 
 The plain form returns the result. `…_with_http_info` returns it in an `ApiResponse`, with status, headers and body.
-`…_without_preload_content` returns the answer itself, whatever its status, its body still to be read: close it, or
-use it as a context manager. All three take the same arguments, and all three raise
+`…_without_preload_content` returns the answer itself, whatever its status, with its body still unread: close it, or
+use it as a context manager. All three take the same arguments and raise
 
 - `ApiTypeError` or `ApiValueError` for an argument that the server would refuse, before anything is sent;
-- `ApiException`, or one of the exceptions below it, for a call that failed (`…_without_preload_content`: only where
-  there was no answer).
+- `ApiException` or a subclass for a call that failed (`…_without_preload_content`: only if there was no answer).
 
-Every method also takes `_request_timeout`, `_request_auth` and `_headers`, for that one call: see `RequestOptions`.
+Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
 from collections.abc import Mapping
@@ -44,7 +43,7 @@ class ImagesApi:
     """The images of the silo that the token belongs to.
 
     An image belongs to a project, or to the silo as a whole; promoting and demoting move it between the two. Images
-    and projects are named by name or by ID; text that spells a UUID is an ID. An `Image` stands for its ID.
+    and projects are given by name or by ID; text that spells a UUID is an ID. An `Image` can replace its ID.
 
     Args:
         api_client: sends the calls; None takes `ApiClient.get_default()`.
@@ -68,14 +67,14 @@ class ImagesApi:
         config_dir: str | PathLike[str] | None = None,
         **settings: Any,
     ) -> Self:
-        """Return an API with a client of its own, set up by `Configuration.from_environment`.
+        """Return an API with its own client, set up by `Configuration.from_environment`.
 
-        As a context manager it closes that client: `with ImagesApi.from_environment() as images: …`.
+        Leaving its `with` block closes that client: `with ImagesApi.from_environment() as images: …`.
 
         Raises:
             ConfigurationError: no usable host and token were found.
         """
-        # Masked, so that no frame of a traceback holds a plain secret.
+        # Masked, so that no traceback frame holds a plain secret.
         host, token = masked_setting("host", host), masked(token)
         mask_settings(settings)
         api = cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
@@ -86,29 +85,29 @@ class ImagesApi:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A client that was given may serve others.
+        # A client that was passed in may be used elsewhere.
         if self._owns_client:
             self.api_client.close()
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image:
-        """Create an image from a snapshot, and return it once it is there: `POST /v1/images`.
+        """Create an image from a snapshot, and return it once it exists: `POST /v1/images`.
 
         Its size and block size are those of the snapshot. **Without `project` it becomes an image of the whole silo**,
-        visible in every project. With `project`, the snapshot must be one of that project.
+        visible in every project. With `project`, the snapshot must belong to that project.
 
-        Doing it twice is not harmless: the second time raises `ObjectAlreadyExists`. So does doing it again after an
-        `ApiTimeoutError` whose `outcome` is `unknown`, if the server went on, which it does even when nobody waits.
+        Creating it twice raises `ObjectAlreadyExists`. So does trying again after an `ApiTimeoutError` whose `outcome`
+        is `unknown`, if the server finished the first request, which it does even when nobody waits.
 
         Args:
-            image_create: what the image is to be; a dict of the same form will do.
+            image_create: the image to create; a dict of the same form will do.
             project: the project to create it in; None for the silo.
             **options: see `RequestOptions`.
 
         Raises:
             ObjectAlreadyExists: the project, or the silo, has an image of that name (400).
-            BadRequestException: the snapshot is one of another project (400).
+            BadRequestException: the snapshot belongs to another project (400).
             NotFoundException: there is no such snapshot or project, or the user may not see it (404).
             ForbiddenException: the user may not create images there (403).
         """
@@ -123,7 +122,7 @@ class ImagesApi:
     def image_create_without_preload_content(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
-        """Do as `image_create`, and return the answer with its body still to be read."""
+        """Do as `image_create`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_CREATE, options, {"project": project}, image_create)
 
     def image_delete(
@@ -131,8 +130,8 @@ class ImagesApi:
     ) -> None:
         """Delete an image for good: `DELETE /v1/images/{image}`.
 
-        Instances and disks made from it go on; new ones cannot be made. Its name is free at once. Deleting it again
-        raises `NotFoundException`.
+        Instances and disks made from it keep working; new ones cannot be made. Its name is free at once. Deleting it
+        again raises `NotFoundException`.
 
         Args:
             image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
@@ -156,7 +155,7 @@ class ImagesApi:
     def image_delete_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
-        """Do as `image_delete`, and return the answer with its body still to be read."""
+        """Do as `image_delete`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_DELETE, options, {"image": image, "project": project})
 
     def image_demote(self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]) -> Image:
@@ -165,12 +164,12 @@ class ImagesApi:
         The answer is the image as it is now; there is nothing to wait for.
 
         Args:
-            image: an image of the silo; `project` takes no part in finding it, so here an ID goes with a project.
+            image: an image of the silo; `project` is not used to find it, so an ID and a project go together here.
             project: the project to move it to, which need not be the one it came from.
             **options: see `RequestOptions`.
 
         Raises:
-            BadRequestException: the ID is that of an image of a project (400).
+            BadRequestException: the ID is that of a project's image (400).
             ObjectAlreadyExists: the project has an image of that name (400).
             NotFoundException: the silo has no such image, or there is no such project (404).
             ForbiddenException: the user may not change the silo's images (403).
@@ -186,24 +185,25 @@ class ImagesApi:
     def image_demote_without_preload_content(
         self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
-        """Do as `image_demote`, and return the answer with its body still to be read."""
+        """Do as `image_demote`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
 
     def image_ensure(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image:
-        """Return the image of that name if its description, os and version agree (its snapshot is not told), or create it.
+        """Return the image of that name if its description, os and version agree, or create it.
 
-        Safe to run again and again, also after an outcome that is unknown: it then looks, and creates once more if
-        nothing is there. The existing image may have been made from another snapshot, with another size.
+        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more to create the
+        image if it does not exist. The server does not say which snapshot an image came from, so an existing one may
+        have been made from another, with another size.
 
         Args:
-            image_create: what the image is to be; a dict of the same form will do.
+            image_create: the image to find or create; a dict of the same form will do.
             project: the project to look and create in; None for the silo.
-            **options: see `RequestOptions`; they count for each of the calls made.
+            **options: see `RequestOptions`; they apply to each of the calls made.
 
         Raises:
-            ObjectAlreadyExists: an image of that name is there and differs; the message names the field.
+            ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
             ApiException: as for `image_view` and `image_create`.
         """
         mask_options(options)
@@ -224,14 +224,14 @@ class ImagesApi:
     ) -> ImageResultsPage:
         """List one page of the images of a project, or of the silo: `GET /v1/images`.
 
-        The two never mix: a project's listing has none of the silo's images. They come sorted by name unless `sort_by`
-        says otherwise; Oxide's own description promises the newest first, which its server does not do. Every page
-        with an image on it has a `next_page`, the last one too, so a listing ends with an empty page:
-        `image_list_iter` takes care of that.
+        The two never mix: a project's listing has none of the silo's images. They are sorted by name unless `sort_by`
+        says otherwise; Oxide's own description promises the newest first, but its server does not do that. Every page
+        with an image on it has a `next_page`, even the last, so a listing ends with an empty page; `image_list_iter`
+        takes care of that.
 
         Args:
-            limit: how many images at most, from 1; the server gives 100 where it is None, and never more than 10,000.
-            page_token: the `next_page` of the page before. It carries scope and order in it: the server then ignores
+            limit: the maximum number of images, from 1; None means 100, and the server sends at most 10,000.
+            page_token: the `next_page` of the previous page. It includes scope and order, so the server then ignores
                 `project` and `sort_by`.
             project: the project whose images to list; None for the silo's.
             sort_by: the order; a `NameOrIdSortMode` or its text.
@@ -240,7 +240,7 @@ class ImagesApi:
         Raises:
             NotFoundException: there is no such project, or the user may not see it (404).
             ForbiddenException: the user may not list the silo's images (403).
-            BadRequestException: the page token is none of the server's (400).
+            BadRequestException: the page token did not come from the server (400).
         """
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
         return self.api_client._call(op.IMAGE_LIST, options, arguments).data
@@ -265,7 +265,7 @@ class ImagesApi:
         sort_by: SortMode | None = None,
         **options: Unpack[RequestOptions],
     ) -> RESTResponse:
-        """Do as `image_list`, and return the answer with its body still to be read."""
+        """Do as `image_list`, and return the answer with its body still unread."""
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
         return self.api_client._open(op.IMAGE_LIST, options, arguments)
 
@@ -277,23 +277,22 @@ class ImagesApi:
         page_token: str | None = None,
         **options: Unpack[RequestOptions],
     ) -> ImagePager:
-        """Return all images of a project, or of the silo, fetched page by page as they are asked for.
+        """Return an iterator over all images of a project, or of the silo, which fetches pages as needed.
 
-        Nothing is fetched before the first image is asked for. An image that is created behind the place reached is
-        missed; one that is deleted meanwhile does no harm.
+        Nothing is fetched until the first image is asked for. An image created behind the current position is missed;
+        one deleted in the meantime does no harm.
 
         Args:
             project: the project whose images to list; None for the silo's.
             sort_by: the order, as for `image_list`.
             limit: how many images to fetch at a time, as for `image_list`.
-            page_token: where to resume: the `page_token` of an earlier pager. Project and order are then those of
-                the token.
-            **options: see `RequestOptions`; they count for each page.
+            page_token: where to resume: the `page_token` of an earlier pager. It then determines project and order.
+            **options: see `RequestOptions`; they apply to each page.
         """
         mask_options(options)
 
         def fetch(token: str | None) -> ImageResultsPage:
-            # The token carries project and order; the server would ignore what else is sent.
+            # The token determines project and order; the server would ignore the parameters.
             if token is not None:
                 return self.image_list(limit=limit, page_token=token, **options)
             return self.image_list(limit=limit, project=project, sort_by=sort_by, **options)
@@ -313,8 +312,8 @@ class ImagesApi:
             **options: see `RequestOptions`.
 
         Raises:
-            BadRequestException: the image is one of the silo, or a name was given without a project, or an ID with
-                one (400).
+            BadRequestException: the image is already in the silo, or a name was given without a project, or an ID
+                with one (400).
             ObjectAlreadyExists: the silo has an image of that name (400).
             NotFoundException: there is no such image or project, or the user may not see it (404).
             ForbiddenException: the user may not change the silo's images (403).
@@ -330,7 +329,7 @@ class ImagesApi:
     def image_promote_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
-        """Do as `image_promote`, and return the answer with its body still to be read."""
+        """Do as `image_promote`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
 
     def image_view(
@@ -359,5 +358,5 @@ class ImagesApi:
     def image_view_without_preload_content(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> RESTResponse:
-        """Do as `image_view`, and return the answer with its body still to be read."""
+        """Do as `image_view`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_VIEW, options, {"image": image, "project": project})

@@ -12,24 +12,24 @@ _building = RLock()
 class Model(BaseModel):
     """The base of all models; a field that was never set is absent from every converted form."""
 
-    # A validator is built when it is first used, not at the import.
+    # Validators are built on first use, not on import.
     model_config = ConfigDict(protected_namespaces=(), validate_assignment=True, defer_build=True)
 
-    # Before 2.14 pydantic lets threads build the same validator at once, and take that of the base class meanwhile.
+    # pydantic before 2.14 lets threads build a validator twice, and use that of the base class meanwhile.
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
-        """Build the validator, unless that is done."""
+        """Build the validator, unless it is built already."""
         with _building:
             return super().model_rebuild(**options)
 
     @classmethod
     def from_dict(cls, obj: Mapping[str, Any]) -> Self:
-        """Return the model that `obj` describes; raise `pydantic.ValidationError` where it describes none."""
+        """Return the model that `obj` describes; raise `pydantic.ValidationError` if it is not valid."""
         return cls.model_validate(obj)
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
-        """Return the model that a JSON text describes; raise `pydantic.ValidationError` where it describes none."""
+        """Return the model that a JSON text describes; raise `pydantic.ValidationError` if it is not valid."""
         return cls.model_validate_json(json_str)
 
     def to_dict(self) -> dict[str, Any]:
@@ -41,16 +41,16 @@ class Model(BaseModel):
         return self.model_dump_json(exclude_unset=True)
 
     def to_str(self) -> str:
-        """Return the fields that are set, laid out for people."""
+        """Return the fields that are set, formatted for people."""
         from pprint import pformat
 
         return pformat(self.to_dict())
 
 
 class RequestModel(Model):
-    """A model that is sent: unknown fields are refused, since the server would ignore them in silence.
+    """A model that is sent: unknown fields are refused, since the server would silently ignore them.
 
-    One that was built or changed past validation is validated again where it is used.
+    A model that was built or changed without validation is validated when it is used.
     """
 
     model_config = ConfigDict(extra="forbid", revalidate_instances="always")

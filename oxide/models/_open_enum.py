@@ -8,12 +8,12 @@ class OpenEnum(Enum):
     """A base for enums, with `int` or `str` mixed in, whose unknown values survive.
 
     `BlockSize(8192)` is a `BlockSize` that equals 8192 and whose `is_unknown` is True. Nothing is cached, so a
-    server that sends ever new values cannot fill the memory.
+    server that keeps sending new values cannot fill the memory.
     """
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        # The Enum machinery keeps the type mixed in here.
+        # Where Enum keeps the mixed-in type.
         raw = vars(cls)["_member_type_"]
         if type(value) is not raw:
             return None

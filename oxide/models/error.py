@@ -1,4 +1,4 @@
-"""The `Error` that the server answers."""
+"""The `Error` that the server answers with."""
 
 from oxide.models._model import ResponseModel
 

@@ -15,8 +15,8 @@ class Image(ResponseModel):
     Attributes:
         block_size: the size of its blocks, in bytes.
         description: free text.
-        digest: a hash of its contents, where the server knows one.
-        id: the same for as long as the image lives.
+        digest: a hash of its contents, if the server knows it.
+        id: its ID, which never changes.
         name: unique among the images of its project, or of its silo.
         os: the family of its operating system, such as `debian`.
         project_id: the project it belongs to; None for an image of the whole silo.

@@ -1,4 +1,4 @@
-"""The `ImageCreate` that asks for a new image."""
+"""The `ImageCreate` that describes a new image."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ def _legal_name(name: str) -> str:
 
 
 class ImageCreate(RequestModel):
-    """What a new image is to be. Its size and block size are those of the snapshot it is made from.
+    """A new image to create. Its size and block size are those of the snapshot it is made from.
 
     Attributes:
         description: free text of at most 512 characters; may be empty.
@@ -26,7 +26,7 @@ class ImageCreate(RequestModel):
         source: the snapshot to make it from.
         version: the version of the operating system; at most 64 characters.
 
-    Longer texts are refused here because the server answers them with `500 Internal Server Error`.
+    Longer texts are refused here because the server would answer with `500 Internal Server Error`.
     """
 
     description: Annotated[StrictStr, StringConstraints(max_length=512)]

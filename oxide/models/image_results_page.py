@@ -13,10 +13,10 @@ class ImageResultsPage(ResponseModel):
 
     Attributes:
         items: the images, in the order asked for.
-        next_page: what to pass as `page_token` for the next page. The server gives one with every page that has
-            an image on it, the last one too; only an empty page ends the listing.
+        next_page: what to pass as `page_token` for the next page. The server sends one with every page that has
+            an image on it, even the last; only an empty page ends the listing.
     """
 
-    # FailFast: a page of nothing but wrong items must not cost an error object for each.
+    # FailFast: a page full of wrong items must not cost an error object for each.
     items: Annotated[list[Image], FailFast()]
     next_page: str | None = None

@@ -21,8 +21,8 @@ class ImageSource(RequestModel):
     """Where the contents of a new image come from.
 
     Attributes:
-        id: the ID of the snapshot; its name will not do.
-        type: always `snapshot`, the one kind of source there is.
+        id: the ID of the snapshot, not its name.
+        type: always `snapshot`, the only kind of source.
     """
 
     id: Annotated[UUID, BeforeValidator(_snapshot_id)]

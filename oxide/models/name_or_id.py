@@ -14,7 +14,7 @@ class NameOrId(RequestModel):
     """The name or the ID of an image or a project.
 
     `NameOrId("my-project")`, `NameOrId(uuid)` and `NameOrId("urn:uuid:…")` are all fine; text that spells a UUID in
-    one of the four forms that the server takes becomes a `UUID`. Anything that is neither a legal name nor an ID
+    one of the four forms that the server accepts becomes a `UUID`. Anything that is neither a legal name nor an ID
     raises `pydantic.ValidationError`.
 
     Attributes:
@@ -48,7 +48,7 @@ class NameOrId(RequestModel):
         return cls(json.loads(json_str))
 
     def to_dict(self) -> Any:
-        """Return the name (`str`) or the ID (`UUID`) itself, which is what the API's schema has for it."""
+        """Return the name (`str`) or the ID (`UUID`) itself, as in the API's schema."""
         return self.actual_instance
 
     def to_json(self) -> str:
