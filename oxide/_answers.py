@@ -36,7 +36,7 @@ def decoded(operation: Operation[T], response: RESTResponse) -> T:
         if body:
             result: T = model.model_validate_json(body)
             return result
-        problem = "a body was expected, but there is none"
+        problem = "the body is empty"
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
@@ -119,11 +119,9 @@ def _hint(
     if status == 401 and not with_token:
         return "no token was sent: set access_token, or use from_environment()"
     if status == 404 and code is None:
-        return "the server has no such path: check the one in host"
+        return "the server has no such path: check the path in host"
     if message == "Cannot promote a silo image":
-        return (
-            "it is in the silo already; an image of a project that is given by name needs its project as well"
-        )
+        return "the image is already in the silo, or was given by name without its project"
     if status == 400 and message and message.startswith("server does not support this API version"):
         return "the rack is older than the api_version of the Configuration: set an older one, or None"
     if 300 <= status < 400:

@@ -129,7 +129,7 @@ class Engine:
             return None, None, None
         if isinstance(given, tuple):
             if len(given) != 2:
-                message = "_request_timeout: a pair is the seconds to connect and the seconds of silence"
+                message = "_request_timeout: a tuple must be (seconds to connect, seconds of silence)"
                 raise ApiValueError(message)
             connect, silence = (check_seconds("_request_timeout", part) for part in given)
             return settings.timeout, connect, silence
@@ -232,7 +232,7 @@ class Engine:
             try:
                 self.configuration.on_attempt(attempt)
             except Exception:
-                _logger.exception("on_attempt raised; the call goes on")
+                _logger.exception("on_attempt raised; the call continues")
 
 
 def _shown(text: str | None) -> str | None:

@@ -51,7 +51,7 @@ def find_credentials(
             raise ConfigurationError(message)
         return Credentials(parse_host(host).url, checked_token(token, "token"), "argument")
     if host is not None:
-        remedy = "give token= with it (OXIDE_TOKEN goes to OXIDE_HOST alone)"
+        remedy = "give token= with it (OXIDE_TOKEN is only for OXIDE_HOST)"
         return _Profiles(config_dir).of_host(host, "host", remedy)
     if profile is not None:
         return _Profiles(config_dir).named(profile, f"profile={profile!r}")
@@ -188,7 +188,7 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
         problem = f"is not valid TOML: {error}"
     else:
         if private and os.name == "posix" and mode & 0o077:
-            warn(f"{path} may be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`")
+            warn(f"{path} can be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`")
         return document
     message = f"{path} {problem}"
     raise ConfigurationError(message)

@@ -107,7 +107,7 @@ def _page_token(name: str, value: Any) -> str:
     except UnicodeEncodeError:
         encoded = ""
     if not encoded:
-        message = f"{name}: must be a token that the server gave in next_page"
+        message = f"{name}: must be a next_page that the server sent"
         raise ApiValueError(message)
     return encoded
 
@@ -119,7 +119,7 @@ def _sort_mode(name: str, value: Any) -> str:
     try:
         return NameOrIdSortMode(value).value
     except ValueError:
-        message = f"{name}: {value[:80]!r} is none of {', '.join(NameOrIdSortMode)}"
+        message = f"{name}: must be one of {', '.join(NameOrIdSortMode)}, not {value[:80]!r}"
     raise ApiValueError(message)
 
 

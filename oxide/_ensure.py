@@ -33,7 +33,7 @@ def ensure_image(wanted: ImageCreate, view: Callable[[], Image], create: Callabl
         except ObjectAlreadyExists as again:
             refusal = again
         except ApiException as again:
-            again.hint = "an earlier try to create the image may have worked"
+            again.hint = "an earlier attempt may have created the image"
             if again.outcome == "not sent":
                 again.outcome = "unknown"
             raise
@@ -64,7 +64,7 @@ def _agreeing(found: Image, wanted: ImageCreate) -> Image:
         if ours != theirs:
             raise ObjectAlreadyExists(
                 error_code=ObjectAlreadyExists.__name__,
-                message=f"image {found.name!r} is there with another {field}: {theirs!r} instead of {ours!r}",
+                message=f"image {found.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
                 operation="image_ensure",
             )
     return found

@@ -40,7 +40,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     elif isinstance(root, ssl.SSLError) and (exchange.connecting or not isinstance(root, _TLS_END)):
         message, transient = f"TLS: {root.reason or root}", False
         if root.reason in _NO_TLS:
-            message += " (the other side speaks no TLS: http instead of https?)"
+            message += " (the other side does not speak TLS: http instead of https?)"
     elif isinstance(root, socket.gaierror):
         message, transient = f"{place}: {root.strerror}", root.errno == socket.EAI_AGAIN
     elif isinstance(root, ConnectError):
@@ -48,7 +48,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     elif isinstance(root, (http.client.RemoteDisconnected, *_TLS_END)):
         message = "the server closed the connection without an answer"
     elif isinstance(root, http.client.IncompleteRead):
-        message = "the answer was cut"
+        message = "the answer was cut short"
     elif isinstance(root, OSError):
         refused = _TUNNEL_REFUSED.search(str(root))
         transient = refused is None or int(refused[1]) in RETRIED_STATUSES
@@ -85,8 +85,8 @@ def _timeout_message(root: TimeoutError, exchange: Exchange, place: str) -> str:
         # The system gave up, not a limit of ours.
         return ": ".join(part for part in (place, root.strerror) if part)
     if exchange.limit == "timeout":
-        return "the time for the whole call is over (timeout)"
+        return "the time limit for the whole call was reached (timeout)"
     if exchange.limit == "connect_timeout":
         what = f"{place}: " if place else ""
         return f"{what}no connection within {exchange.connect_timeout:g} s (connect_timeout)"
-    return f"no byte for {exchange.read_timeout:g} s (read_timeout)"
+    return f"no data for {exchange.read_timeout:g} s (read_timeout)"

@@ -49,17 +49,17 @@ def parse_host(text: object, setting: str = "host") -> Host:
         raise ConfigurationError(message)
     # These parts may be a password, so the messages do not repeat them.
     if "@" in text:
-        message = f"{setting}: user name and password have no place in it; the token is given apart"
+        message = f"{setting}: must not contain a user name or password; the token is given separately"
         raise ConfigurationError(message)
     if "?" in text or "#" in text:
-        message = f"{setting}: a query or a fragment has no place in it"
+        message = f"{setting}: must not contain a query or a fragment"
         raise ConfigurationError(message)
     text = text.strip()
     if not text:
         message = f"{setting} is empty"
         raise ConfigurationError(message)
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):
-        message = f"{setting} {text!r}: white space, a backslash or a control character in it"
+        message = f"{setting} {text!r}: must not contain white space, a backslash or a control character"
         raise ConfigurationError(message)
     scheme, separator, rest = text.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("https", text)

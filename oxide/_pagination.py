@@ -56,7 +56,7 @@ class _Pages(Iterator[ImageResultsPage]):
         if self._started and self._following is None:
             raise StopIteration
         if self._started and self._following in {"", self._kept}:
-            problem = "leads back to a page that was there before" if self._following else "is empty"
+            problem = "leads back to an earlier page" if self._following else "is empty"
             message = f"next_page {problem}"
             raise ApiResponseError(200, message, operation="image_list")
         self.page_token = self._following

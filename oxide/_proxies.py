@@ -45,7 +45,7 @@ def parse_proxy(text: str, source: str) -> Proxy:
     user, _, place = rest.rpartition("@")
     if scheme.startswith("socks"):
         message = (
-            f"{source} is a SOCKS proxy, which needs the package PySocks, and this client does without: "
+            f"{source} is a SOCKS proxy, which this client does not support (it would need PySocks): "
             'give an HTTP proxy, or proxy="" for none'
         )
         raise ConfigurationError(message)
@@ -78,7 +78,7 @@ def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy |
         if is_loopback(host.name):
             return None
         name = host.scheme if environment.get(host.scheme) else "all"
-        proxy, source = environment.get(name, Secret("")), f"{name.upper()}_PROXY of the environment"
+        proxy, source = environment.get(name, Secret("")), f"{name.upper()}_PROXY in the environment"
     else:
         source = "proxy"
     if no_proxy is None:

@@ -8,8 +8,8 @@ from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 MASK: Final = "<hidden>"
 _MASKED_TEXT: Final = (
-    f"holds {MASK!r}, which is what a masked token becomes in an f-string or by str(): leave the header to "
-    "access_token or _request_auth, or put the text together with +"
+    f"contains {MASK!r}, which is what a masked token becomes in an f-string or str(): leave the header to "
+    "access_token or _request_auth, or join the text with +"
 )
 
 # Headers whose values may be shown; any other may be a credential.
@@ -38,7 +38,7 @@ class _Guarded:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "a secret does not pickle: build the Configuration and the ApiClient where they are used"
+        message = "a secret cannot be pickled: build the Configuration and the ApiClient where they are used"
         raise ApiTypeError(message)
 
 
@@ -164,7 +164,7 @@ def checked_token(token: object, name: str = "access_token") -> Secret:
         message = f"{name} {_MASKED_TEXT}"
         raise ConfigurationError(message)
     if not _TOKEN.fullmatch(token):
-        message = f"{name} holds white space, a control character or a character outside ASCII (not shown)"
+        message = f"{name} contains white space, a control character or a character outside ASCII (not shown)"
         raise ConfigurationError(message)
     return token
 
@@ -186,13 +186,15 @@ class Headers(MutableMapping[str, str]):
             message = f"header {name!r}: not a header name"
             raise ApiValueError(message)
         if name.lower() in _FRAMING:
-            message = f"header {name}: it is set by the transport, which frames the message"
+            message = f"header {name}: only the transport may set it"
             raise ApiValueError(message)
         if MASK in value:
             message = f"header {name} {_MASKED_TEXT}"
             raise ApiValueError(message)
         if not _HEADER_VALUE.fullmatch(value):
-            message = f"header {name}: the value holds a control character or one outside Latin-1 (not shown)"
+            message = (
+                f"header {name}: the value contains a control character or one outside Latin-1 (not shown)"
+            )
             raise ApiValueError(message)
         self._items[name.lower()] = (name, value.reveal() if name.lower() in _SHOWN else value)
 

@@ -125,13 +125,13 @@ def _access_token(name: str, value: Any) -> Any:
 
 def _text(name: str, value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value.strip()):
-        _refuse(name, "must be a str that is not empty, or None")
+        _refuse(name, "must be a non-empty str, or None")
     return value
 
 
 def _no_proxy(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        _refuse(name, "must be a str of hosts with commas between them, or None")
+        _refuse(name, "must be a str of comma-separated hosts, or None")
     return value
 
 
@@ -146,7 +146,7 @@ def checked_path(name: str, value: Any) -> str:
             return path
     except UnicodeEncodeError:
         pass
-    _refuse(name, "must be a path, and not empty")
+    _refuse(name, "must be a non-empty path")
 
 
 def _path(name: str, value: Any) -> str | None:

@@ -218,7 +218,7 @@ class _Response(http.client.HTTPResponse):
             if status >= 200:
                 return match[1].decode(), status, (match[3] or b"").decode("latin-1")
             if status == 101:
-                message = "101 Switching Protocols, which nobody asked for"
+                message = "101 Switching Protocols, which was not requested"
                 raise http.client.HTTPException(message)
             _read_headers(self.fp)
         message = f"more than {MAX_INTERIM_ANSWERS} interim answers"
@@ -336,7 +336,7 @@ class WireConnection(_Base):
 
     def _current(self) -> Exchange:
         exchange = _current.exchange
-        assert exchange is not None  # noqa: S101 - `Transport.send` sees to that
+        assert exchange is not None  # noqa: S101 - set by `Transport.send`
         return exchange
 
     def _new_conn(self) -> socket.socket:
@@ -375,7 +375,7 @@ class WireConnection(_Base):
     def _tunnel(self) -> None:
         super()._tunnel()
         if self.sock is None:
-            message = "bytes behind the proxy's answer to CONNECT"
+            message = "bytes after the proxy's answer to CONNECT"
             raise http.client.HTTPException(message)
         # Limits the TLS handshake that follows to what is left now.
         self.sock.settimeout(self._exchange.time_left())

@@ -85,7 +85,7 @@ class ApiClient:
         self.configuration._freeze()
         if not self.configuration.verify_ssl:
             warn(
-                "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
+                "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
             )
 
     # Hidden from type checkers, which would otherwise accept any name.
@@ -150,7 +150,7 @@ class ApiClient:
         self.close()
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "an ApiClient does not pickle: build it in the worker that uses it"
+        message = "an ApiClient cannot be pickled: build it in the worker that uses it"
         raise ApiTypeError(message)
 
     def _call(

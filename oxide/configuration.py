@@ -258,7 +258,7 @@ class Configuration:
         if not self.verify_ssl:
             replaced.append("verify_ssl=False")
         if self.retries is not None and self._sources["max_retries"] != "default":
-            return "max_retries and retries say the same: give one"
+            return "max_retries and retries set the same thing: give only one"
         if self.ssl_context is not None and replaced:
             return f"ssl_context takes the place of {', '.join(replaced)}: give one or the other"
         for name in ("key_file", "key_password"):
@@ -407,7 +407,7 @@ class Configuration:
     def __getstate__(self) -> dict[str, Any]:
         if any(self._secrets.values()):
             message = (
-                "a Configuration that holds a secret does not pickle: build it in the worker that uses it"
+                "a Configuration that holds a secret cannot be pickled: build it in the worker that uses it"
             )
             raise ApiTypeError(message)
         empty = {name: "" if value == "" else None for name, value in self._secrets.items()}

@@ -36,7 +36,7 @@ URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # publ
 
 _PIECE = 2**16
 _WHOLE = 64 * 2**20  # bytes to ask for in one read
-_CLOSED = "the response is closed, by itself or with its ApiClient"
+_CLOSED = "the response is closed, or its ApiClient is"
 
 
 class _NoTimeout(urllib3.Timeout):
@@ -193,14 +193,14 @@ class RESTResponse:
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
         if self._exchange.pid != os.getpid():
-            message = "the response was opened in the process that this one was forked from; read it there"
+            message = "the response was opened before a fork; read it in the parent process"
             raise ApiValueError(message)
         if self._closed:
             raise ApiValueError(_CLOSED)
         if amt == 0:
             return b""
         if not self._in_use.acquire(blocking=False):
-            message = "the response is being read already, by another thread or further up in this one"
+            message = "the response is already being read, by another thread or further up the stack"
             raise ApiValueError(message)
         piece, failure = b"", None
         try:
@@ -233,7 +233,7 @@ class RESTResponse:
         if amt is not None and self._gunzip is not None:
             return self._gunzip.read(pull, amt)
         if self._coding() != "identity" and self._response.length_remaining != 0:
-            message = f"Content-Encoding {self._coding()!r}, where only gzip was asked for"
+            message = f"Content-Encoding {self._coding()!r}, but only gzip was requested"
             raise http.client.HTTPException(message)
         return pull(amt)
 
@@ -359,7 +359,7 @@ class Transport:
         if not exposed:
             return None
         return (
-            f"neither token nor cookie is sent over plain http to {exposed[0]}, where anybody on the way could read "
+            f"no token or cookie is sent over plain http to {exposed[0]}, where anyone in between could read "
             "it: use https://, or set allow_http_token=True"
         )
 

@@ -65,7 +65,7 @@ def test_without_a_project_looks_and_creates_in_the_silo(scene: Scene) -> None:
 def test_names_the_field_that_differs(scene: Scene, field: str, value: str) -> None:
     scene.images.image_ensure(scene.wanted, project="my-project")
     other = scene.wanted.model_copy(update={field: value})
-    with pytest.raises(oxide.ObjectAlreadyExists, match=f"another {field}: ") as caught:
+    with pytest.raises(oxide.ObjectAlreadyExists, match=f"a different {field}: ") as caught:
         scene.images.image_ensure(other, project="my-project")
     assert (caught.value.operation, caught.value.error_code) == ("image_ensure", "ObjectAlreadyExists")
     assert scene.operations().count("image_create") == 1
@@ -128,7 +128,7 @@ def test_what_fails_after_an_unknown_outcome_says_that_it_is_unknown(fault: faul
         simulator.fail_next(fault, operation="image_create")
         with (
             oxide.ApiClient(simulator.configuration(max_retries=0, on_attempt=stop)) as client,
-            pytest.raises(oxide.ApiConnectionError, match="may have worked") as caught,
+            pytest.raises(oxide.ApiConnectionError, match="may have created the image") as caught,
         ):
             oxide.ImagesApi(client).image_ensure(wanted)
         error = caught.value
@@ -146,7 +146,7 @@ def test_takes_the_image_of_a_rival_that_was_faster(scene: Scene) -> None:
 def test_compares_the_image_of_a_rival_that_was_faster(scene: Scene) -> None:
     scene.images.image_create(scene.wanted, project="my-project")
     scene.simulator.fail_next(faults.Answer(404, ""), operation="image_view")
-    with pytest.raises(oxide.ObjectAlreadyExists, match="another os"):
+    with pytest.raises(oxide.ObjectAlreadyExists, match="a different os"):
         scene.images.image_ensure(scene.wanted.model_copy(update={"os": "debian"}), project="my-project")
 
 

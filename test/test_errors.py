@@ -424,8 +424,8 @@ class TestUndecodableAnswers:
                 {**PAGE, "next_page": 5},
                 "ImageResultsPage: next_page: Input should be a valid string",
             ),
-            ("image_view", b"", "unreadable Image: a body was expected, but there is none"),
-            ("image_list", b"", "unreadable ImageResultsPage: a body was expected, but there is none"),
+            ("image_view", b"", "unreadable Image: the body is empty"),
+            ("image_list", b"", "unreadable ImageResultsPage: the body is empty"),
             (
                 "image_view",
                 "<html>\n<b>log in</b>",

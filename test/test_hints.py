@@ -38,12 +38,12 @@ def test_a_client_without_a_host_says_so() -> None:
 
 def test_a_wrong_base_path_is_told(simulator: Simulator) -> None:
     configuration = oxide.Configuration(f"{simulator.url}/v1", access_token=simulator.token)
-    with pytest.raises(oxide.NotFoundException, match="no such path: check the one in host"):
+    with pytest.raises(oxide.NotFoundException, match="no such path: check the path in host"):
         images(configuration).image_list()
 
 
 def test_a_name_without_its_project_is_told(simulator: Simulator) -> None:
-    with pytest.raises(oxide.BadRequestException, match="needs its project as well"):
+    with pytest.raises(oxide.BadRequestException, match="given by name without its project"):
         images(simulator.configuration()).image_promote("alpine")
 
 
@@ -69,7 +69,9 @@ def test_the_mask_of_a_token_is_never_sent(
     simulator: Simulator, use: Callable[[oxide.ImagesApi, oxide.Configuration], object]
 ) -> None:
     configuration = simulator.configuration()
-    with pytest.raises(oxide.ApiValueError, match=r"holds '<hidden>', which is what a masked token becomes"):
+    with pytest.raises(
+        oxide.ApiValueError, match=r"contains '<hidden>', which is what a masked token becomes"
+    ):
         use(images(configuration), configuration)
     assert simulator.requests == []
 

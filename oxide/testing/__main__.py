@@ -48,21 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _greeting(simulator: Simulator, snapshot: UUID | None) -> str:
     lines = [
-        f"A simulated Oxide images service answers at {simulator.url}",
-        f"to its administrator's token {simulator.token}",
-        "until Ctrl-C. In the shell that is to use it:",
+        f"A simulated Oxide images service is running at {simulator.url}",
+        f"with the administrator's token {simulator.token}",
+        "until Ctrl-C. In the shell that will use it:",
         "",
         f"export OXIDE_HOST={shlex.quote(simulator.url)}",
         f"export OXIDE_TOKEN={shlex.quote(simulator.token)}",
     ]
     if snapshot is not None:
-        lines += [f"export SNAPSHOT_ID={snapshot}", "", f"It began with {DEMO}."]
+        lines += [f"export SNAPSHOT_ID={snapshot}", "", f"It started with {DEMO}."]
     return "\n".join([*lines, ""])
 
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _PORT_MAX:
-        message = f"a port is a number from 0 to {_PORT_MAX}, not {text!r}"
+        message = f"a port must be a number from 0 to {_PORT_MAX}, not {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--demo",
         action="store_true",
-        help="begin with what the documentation's examples expect: projects, a snapshot and images",
+        help="start with what the documentation's examples expect: projects, a snapshot and images",
     )
     return parser
 

@@ -14,7 +14,7 @@ def wire_time(moment: datetime) -> str:
     The number of digits depends on trailing zeros.
     """
     if moment.tzinfo is None:
-        message = "the clock must tell times that know their zone"
+        message = "the clock must return times with a time zone"
         raise ValueError(message)
     moment = moment.astimezone(UTC)
     text = moment.replace(tzinfo=None).isoformat(timespec="seconds")

@@ -81,7 +81,7 @@ class Simulator:
         token: str | None = None,
     ):
         if token is not None and not _TOKEN.fullmatch(token):
-            message = f"a token is {TOKEN_PREFIX!r} and then ASCII letters, digits or marks"
+            message = f"a token must be {TOKEN_PREFIX!r} followed by ASCII letters, digits or punctuation"
             raise ValueError(message)
         self.clock = clock
         self._host = host
@@ -107,7 +107,7 @@ class Simulator:
     def start(self) -> None:
         """Start listening; a stopped simulator can be started again, with no faults and no recorded requests."""
         if self._server is not None:
-            message = "the simulator is running already"
+            message = "the simulator is already running"
             raise RuntimeError(message)
         server = Server(self._host, self._port, self._tls_context())
         try:
@@ -178,7 +178,7 @@ class Simulator:
         Faults queue up: each request suffers the oldest that applies to it. See `oxide.testing.faults`.
         """
         if not isinstance(fault, Fault):
-            message = f"fault must be one of oxide.testing's, such as Drop(), not {fault!r}"
+            message = f"fault must be a fault of oxide.testing, such as Drop(), not {fault!r}"
             raise TypeError(message)
         if not isinstance(times, int) or times < 1:
             message = f"times must be a whole number of at least 1, not {times!r}"
@@ -241,7 +241,7 @@ class Simulator:
             raise TypeError(message)
         digest = values.get("digest")
         if digest is not None and not _HEX.fullmatch(digest):
-            message = f"a digest is hexadecimal, not {digest!r}"
+            message = f"a digest must be hexadecimal, not {digest!r}"
             raise ValueError(message)
         now = wire_time(self.clock())
         images: list[ImageRow] = [
@@ -278,7 +278,7 @@ class Simulator:
             with store.transaction():
                 yield store
         except NameTaken:
-            message = "an image of that name exists there already"
+            message = "an image of that name already exists there"
             raise ValueError(message) from None
         except (sqlite3.IntegrityError, OverflowError) as error:
             message = f"the database refuses it: {error}"

@@ -110,7 +110,7 @@ def _check_between(
 
 def _check_headers(headers: Mapping[str, str]) -> None:
     if not _FRAMING_HEADERS.isdisjoint(map(str.lower, headers)):
-        message = "the headers that frame the body are not for a fault to choose"
+        message = "a fault cannot set the headers that frame the body"
         raise ValueError(message)
     try:
         h11.Response(status_code=200, headers=list(headers.items()))

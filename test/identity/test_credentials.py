@@ -166,7 +166,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
          "bad-host (no usable host)", "give token=", "oxide auth login"),
     ),
     "host of no profile, though the environment has a token for it": (
-        {"host": "variable.test"}, VARIABLES, ("host is https://variable.test", "OXIDE_TOKEN goes to OXIDE_HOST alone"),
+        {"host": "variable.test"}, VARIABLES, ("host is https://variable.test", "OXIDE_TOKEN is only for OXIDE_HOST"),
     ),
     "host of no profile, as one begins": ({"host": "https://alpha"}, {}, ("host is https://alpha, but",)),
     "host of a profile, by plain http": ({"host": "http://alpha.test"}, {}, ("host is http://alpha.test",)),
@@ -181,7 +181,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
     "empty host": ({"host": " "}, {}, ("host is empty",)),
     "empty host with token": ({"host": "", "token": "t"}, {}, ("host is empty",)),
     "empty token": ({"host": "given.test", "token": " \n"}, {}, ("token is empty",)),
-    "illegal token": ({"host": "given.test", "token": "two words"}, {}, ("token holds white space",)),
+    "illegal token": ({"host": "given.test", "token": "two words"}, {}, ("token contains white space",)),
     "unknown profile": (
         {"profile": "gamma"}, {},
         ("profile='gamma'", "credentials.toml has no such profile", "alpha, bad-host, bad-token, bare, beta, beta.2"),
@@ -191,7 +191,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
     "profile without either": ({"profile": "bare"}, {}, ("profile 'bare' of", "has no host and no token")),
     "profile with a misspelled token": ({"profile": "misspelled"}, {}, ("profile 'misspelled' of", "has no token")),
     "profile with a bad host": ({"profile": "bad-host"}, {}, ("profile 'bad-host' of", "host 'ftp://bad.test'", "scheme")),
-    "profile with a bad token": ({"profile": "bad-token"}, {}, ("profile 'bad-token' of", "token holds white space")),
+    "profile with a bad token": ({"profile": "bad-token"}, {}, ("profile 'bad-token' of", "token contains white space")),
     "OXIDE_HOST and OXIDE_PROFILE": (
         {}, {"OXIDE_HOST": "alpha.test", "OXIDE_PROFILE": "alpha"}, ("OXIDE_HOST and OXIDE_PROFILE are both set",),
     ),
@@ -213,7 +213,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
         {}, {"OXIDE_HOST": "ftp://a.test", "OXIDE_TOKEN": "t"}, ("OXIDE_HOST 'ftp://a.test'", "scheme"),
     ),
     "illegal OXIDE_TOKEN": (
-        {}, {"OXIDE_HOST": "a.test", "OXIDE_TOKEN": "two\nlines"}, ("OXIDE_TOKEN holds white space",),
+        {}, {"OXIDE_HOST": "a.test", "OXIDE_TOKEN": "two\nlines"}, ("OXIDE_TOKEN contains white space",),
     ),
     "OXIDE_TOKEN with 'Bearer'": (
         {}, {"OXIDE_HOST": "a.test", "OXIDE_TOKEN": "Bearer t"}, ("OXIDE_TOKEN must be the token alone",),
@@ -281,7 +281,7 @@ FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str
     "the token is empty": ("[profile.a]\nhost = 'a.test'\ntoken = ' '", None, {"profile": "a"}, ("token is empty",)),
     "the host has a password": (
         "[profile.a]\nhost = 'https://u:p@a.test'\ntoken = 't'", None, {"profile": "a"},
-        ("profile 'a' of", "host: user name and password have no place in it"),
+        ("profile 'a' of", "host: must not contain a user name or password"),
     ),
 }  # fmt: skip
 
@@ -385,7 +385,7 @@ def test_config_dir(form: type, tmp_path: Path, config_dir: Path) -> None:
 @pytest.mark.parametrize("value", ["", "nul\0", 5, b""], ids=repr)
 def test_config_dir_must_be_a_path(value: Any) -> None:
     """Anything else is refused."""
-    with pytest.raises(oxide.ConfigurationError, match="config_dir must be a path"):
+    with pytest.raises(oxide.ConfigurationError, match="config_dir must be a non-empty path"):
         oxide.Configuration.from_environment(profile="a", config_dir=value)
 
 
@@ -445,12 +445,12 @@ def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: P
     """As the official CLI does; the warning points at the program."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
-    with pytest.warns(UserWarning, match="may be read by other users") as caught:
+    with pytest.warns(UserWarning, match="can be read by other users") as caught:
         oxide.Configuration.from_environment()
     path = config_dir / "credentials.toml"
     (warning,) = caught
     assert (
-        str(warning.message) == f"{path} may be read by other users (mode {mode:o}); run `chmod 600 {path}`"
+        str(warning.message) == f"{path} can be read by other users (mode {mode:o}); run `chmod 600 {path}`"
     )
     assert warning.filename == __file__
 

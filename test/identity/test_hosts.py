@@ -50,9 +50,9 @@ def test_hosts(text: str, url: str) -> None:
 REFUSED_HOSTS = {
     "": "is empty",
     "  ": "is empty",
-    "user@my.rack": "user name and password",
-    "https://user:password@my.rack": "user name and password",
-    "https://my.rack/@": "user name and password",
+    "user@my.rack": "must not contain a user name or password",
+    "https://user:password@my.rack": "must not contain a user name or password",
+    "https://my.rack/@": "must not contain a user name or password",
     "https://my.rack?x=1": "query or a fragment",
     "https://my.rack/#top": "query or a fragment",
     "https://my rack": "white space",
@@ -113,7 +113,7 @@ def test_refused_hosts(text: str, told: str) -> None:
         oxide.Configuration(text)
     assert str(caught.value).startswith("host")
     assert told in str(caught.value)
-    assert "password" not in str(caught.value).replace("user name and password", "")
+    assert "password" not in str(caught.value).replace("user name or password", "")
     configuration = oxide.Configuration()
     with pytest.raises(oxide.ConfigurationError):
         configuration.host = text
@@ -219,7 +219,7 @@ def test_proxies(text: str, expected: tuple[str, str, int, str | None]) -> None:
 
 
 REFUSED_PROXIES = {
-    "socks5://user:hunter2@proxy.test:1080": "proxy is a SOCKS proxy, which needs the package PySocks",
+    "socks5://user:hunter2@proxy.test:1080": "proxy is a SOCKS proxy, which this client does not support",
     "SOCKS5H://hunter2@proxy.test:1080": "proxy is a SOCKS proxy",
     "socks4://hunter2": "proxy is a SOCKS proxy",
     "ftp://hunter2": "scheme must be http or https",
@@ -246,7 +246,7 @@ def test_refused_proxies(text: str, told: str, monkeypatch: pytest.MonkeyPatch) 
     assert told in str(caught.value)
     assert "hunter2" not in str(caught.value)
     monkeypatch.setenv("https_proxy", text)
-    with pytest.raises(oxide.ConfigurationError, match=r"^HTTPS_PROXY of the environment") as caught:
+    with pytest.raises(oxide.ConfigurationError, match=r"^HTTPS_PROXY in the environment") as caught:
         oxide.Configuration("https://my.rack")
     assert "hunter2" not in str(caught.value)
 
@@ -339,14 +339,14 @@ def test_any_no_proxy_will_do(host: Host, no_proxy: str) -> None:
 CHOICES = {
     # the host; the environment; the argument; the proxy in use and where it was found
     "none": ("my.rack", {}, None, None),
-    "for the scheme": ("my.rack", {"https_proxy": "p.test:1"}, None, ("p.test", "HTTPS_PROXY of the environment")),
-    "in capitals": ("my.rack", {"HTTPS_PROXY": "p.test:1"}, None, ("p.test", "HTTPS_PROXY of the environment")),
-    "for http": ("http://my.rack", {"http_proxy": "p.test:1"}, None, ("p.test", "HTTP_PROXY of the environment")),
+    "for the scheme": ("my.rack", {"https_proxy": "p.test:1"}, None, ("p.test", "HTTPS_PROXY in the environment")),
+    "in capitals": ("my.rack", {"HTTPS_PROXY": "p.test:1"}, None, ("p.test", "HTTPS_PROXY in the environment")),
+    "for http": ("http://my.rack", {"http_proxy": "p.test:1"}, None, ("p.test", "HTTP_PROXY in the environment")),
     "for the other scheme": ("my.rack", {"http_proxy": "p.test:1"}, None, None),
-    "for all schemes": ("my.rack", {"all_proxy": "p.test:1"}, None, ("p.test", "ALL_PROXY of the environment")),
+    "for all schemes": ("my.rack", {"all_proxy": "p.test:1"}, None, ("p.test", "ALL_PROXY in the environment")),
     "for the scheme before all": (
         "my.rack", {"all_proxy": "a.test:1", "https_proxy": "p.test:1"}, None,
-        ("p.test", "HTTPS_PROXY of the environment"),
+        ("p.test", "HTTPS_PROXY in the environment"),
     ),
     "empty": ("my.rack", {"https_proxy": ""}, None, None),
     "argument": ("my.rack", {}, "p.test:1", ("p.test", "proxy")),

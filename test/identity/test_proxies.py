@@ -240,7 +240,7 @@ def test_resolve_behind_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(oxide.ConfigurationError, match=told.format("proxy")):
         oxide.Configuration(f"https://{NAME}", resolve=HERE, proxy="http://proxy.test")
     monkeypatch.setenv("https_proxy", "http://proxy.test")
-    with pytest.raises(oxide.ConfigurationError, match=told.format("HTTPS_PROXY of the environment")):
+    with pytest.raises(oxide.ConfigurationError, match=told.format("HTTPS_PROXY in the environment")):
         oxide.Configuration(f"https://{NAME}", resolve=HERE)
     oxide.Configuration(f"https://{NAME}", resolve=HERE, proxy="")
     oxide.Configuration(f"https://{NAME}", resolve={"other.test": "192.0.2.7"})

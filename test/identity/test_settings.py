@@ -210,11 +210,11 @@ def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, mean
 
 def test_max_retries_and_retries_say_the_same() -> None:
     """So one of them is enough."""
-    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries say the same"):
+    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):
         oxide.Configuration(max_retries=1, retries=2)
     configuration = oxide.Configuration(retries=0)
     configuration.max_retries = 5
-    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries say the same"):
+    with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):
         oxide.ApiClient(configuration)
 
 
@@ -350,7 +350,7 @@ def test_a_configuration_with_a_secret_does_not_pickle(name: str) -> None:
     """Nor does a client, or what holds one."""
     setting = "access_token" if name == "callable" else name
     configuration = oxide.Configuration(**{setting: SECRET_SETTINGS[name]})
-    with pytest.raises(oxide.ApiTypeError, match="holds a secret does not pickle: build it in the worker"):
+    with pytest.raises(oxide.ApiTypeError, match="holds a secret cannot be pickled: build it in the worker"):
         pickle.dumps(configuration)
     for held in vars(configuration).values():
         try:
@@ -364,7 +364,7 @@ def test_a_client_does_not_pickle() -> None:
     """It holds connections; so do the API objects that use it."""
     with oxide.ApiClient(oxide.Configuration()) as client:
         for thing in (client, oxide.ImagesApi(client)):
-            with pytest.raises(oxide.ApiTypeError, match="does not pickle: build it in the worker"):
+            with pytest.raises(oxide.ApiTypeError, match="cannot be pickled: build it in the worker"):
                 pickle.dumps(thing)
 
 
@@ -526,7 +526,7 @@ def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
     assert lines[0] == f"oxide {oxide.__version__}, Python {platform.python_version()}, {platform.platform()}"
     names = ("pydantic", "python-dateutil", "typing-extensions", "urllib3")
     assert lines[1] == ", ".join([*(f"{name} {version(name)}" for name in names), ssl.OPENSSL_VERSION])
-    assert lines[2] == "proxy in use: http://proxy.test:3128 (HTTPS_PROXY of the environment)"
+    assert lines[2] == "proxy in use: http://proxy.test:3128 (HTTPS_PROXY in the environment)"
     assert lines[3].startswith("trusted CA certificates: the system's (")
     settings = dict(line.split(": ", 1) for line in lines[4:])
     assert list(settings) == list(SETTINGS)
@@ -554,7 +554,7 @@ def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPa
         line for line in configuration.to_debug_report().splitlines() if line.startswith("proxy in use: ")
     )
     assert line.startswith(
-        "proxy in use: none that can be used: HTTPS_PROXY of the environment is a SOCKS proxy"
+        "proxy in use: none that can be used: HTTPS_PROXY in the environment is a SOCKS proxy"
     )
     assert "hunter2" not in line
 

@@ -386,7 +386,7 @@ def test_verify_ssl_false_warns_once_and_takes_anything(authority: Authority) ->
                 for _ in range(3):
                     oxide.ImagesApi(client).image_list()
             oxide.ImagesApi.from_environment(server.url, "t", verify_ssl=False).api_client.close()
-        told = "verify_ssl=False: anybody on the way to the host can read the token and change what is sent"
+        told = "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
         assert [str(warning.message) for warning in caught] == [told, told]
         assert {warning.filename for warning in caught} == {__file__}
         assert len(server.received) == 3
@@ -445,7 +445,9 @@ def test_files_are_read_when_the_client_is_made(
 
 def test_plain_http_on_a_port_for_tls(server: Recorder) -> None:
     """And the other way round: the message says what the other side may be."""
-    with pytest.raises(oxide.ApiConnectionError, match="the other side speaks no TLS: http instead of https"):
+    with pytest.raises(
+        oxide.ApiConnectionError, match="the other side does not speak TLS: http instead of https"
+    ):
         ask(oxide.Configuration(server.url.replace("http://", "https://"), max_retries=0))
 
 

@@ -158,7 +158,7 @@ def test_an_error_in_on_attempt_is_logged_and_the_call_goes_on(
     simulator.fail_next(Answer(503))
     view(simulator, on_attempt=broken)
     records = [record for record in caplog.records if record.name == "oxide"]
-    assert [record.getMessage() for record in records] == ["on_attempt raised; the call goes on"] * 2
+    assert [record.getMessage() for record in records] == ["on_attempt raised; the call continues"] * 2
     assert all(record.exc_info is not None and record.exc_info[0] is RuntimeError for record in records)
 
 

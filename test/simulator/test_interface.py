@@ -45,7 +45,7 @@ def test_seeded_image(simulator: Simulator, call: Caller) -> None:
 def test_seeded_images_are_all_or_none(simulator: Simulator, call: Caller) -> None:
     ids = simulator.create_images(["a", "b"])
     assert [item["id"] for item in call("GET", "/v1/images").json["items"]] == [str(image) for image in ids]
-    with pytest.raises(ValueError, match="exists there already"):
+    with pytest.raises(ValueError, match="already exists there"):
         simulator.create_images(["c", "a"])
     assert call("GET", "/v1/images").names == ["a", "b"]
 
@@ -220,7 +220,7 @@ def test_clock_must_know_its_zone(
     with pytest.raises(ValueError, match="zone"):
         simulator.create_image("a")
     assert call("GET", "/v1/images").error == (500, "Internal", "Internal Server Error")
-    assert "must tell times that know their zone" in caplog.text
+    assert "must return times with a time zone" in caplog.text
 
 
 def test_configuration_leads_the_client_here(simulator: Simulator) -> None:

@@ -74,7 +74,7 @@ def test_start_and_stop_again_begins_anew() -> None:
         call = Caller(simulator)
         assert call("GET", "/v1/images").names == ["a"]
         assert len(simulator.requests) == 1
-        with pytest.raises(RuntimeError, match="running already"):
+        with pytest.raises(RuntimeError, match="already running"):
             simulator.start()
         simulator.stop()
         simulator.stop()

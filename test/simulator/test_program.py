@@ -163,7 +163,7 @@ def test_it_tells_an_address_that_the_client_takes(host: str, called: str) -> No
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     failed = fail("--port", port)
     assert failed.returncode == 2
-    assert failed.stderr.endswith(f"argument --port: a port is a number from 0 to 65535, not {port!r}\n")
+    assert failed.stderr.endswith(f"argument --port: a port must be a number from 0 to 65535, not {port!r}\n")
 
 
 @pytest.mark.parametrize("content", [None, "no database" * 100])

@@ -165,7 +165,7 @@ def close_under_a_reader(client: Session, clock: NoticedClock) -> None:
         result = executor.submit(response.read)
         assert clock.noticed.wait(30)
         client.api.api_client.close()
-        with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+        with pytest.raises(oxide.ApiValueError, match="the response is closed, or its ApiClient is"):
             result.result(30)
 
 

@@ -57,7 +57,7 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
     try:
         opened.read()
     except oxide.ApiValueError as error:
-        if "forked" not in str(error):
+        if "before a fork" not in str(error):
             problems.append(f"{who}: {error}")
     else:
         problems.append(f"{who} could read its parent's answer")

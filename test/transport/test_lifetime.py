@@ -128,7 +128,7 @@ def test_an_answer_that_is_open_closes_with_its_client(reading: str, framing: st
             assert response.json()["name"] == "open"
         else:
             for read in (response.read, response.read1, response.json, lambda: next(response.stream())):
-                with pytest.raises(oxide.ApiValueError, match="closed, by itself or with its ApiClient"):
+                with pytest.raises(oxide.ApiValueError, match="the response is closed, or its ApiClient is"):
                     read()
         response.close()
 
@@ -198,7 +198,7 @@ def test_only_one_reads_an_answer_at_a_time() -> None:
         response = client.api.image_view_without_preload_content("open")
         reading = executor.submit(response.read)
         assert clock.noticed.wait(30)
-        with pytest.raises(oxide.ApiValueError, match="is being read already"):
+        with pytest.raises(oxide.ApiValueError, match="is already being read"):
             response.read(1)
         client.api.api_client.close()
         with pytest.raises(oxide.ApiValueError, match="closed"):

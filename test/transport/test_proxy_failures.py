@@ -44,7 +44,7 @@ from transport.fault_server import (
 HOST = "https://rack.example"
 PLAIN = "http://127.0.0.1:9"
 ESTABLISHED = send(b"HTTP/1.1 200 Connection established\r\n\r\n")
-WHOLE = "the time for the whole call is over (timeout)"
+WHOLE = "the time limit for the whole call was reached (timeout)"
 
 
 @pytest.fixture(scope="session")

@@ -45,7 +45,7 @@ from transport.fault_server import (
     until_released,
 )
 
-WHOLE = "the time for the whole call is over (timeout)"
+WHOLE = "the time limit for the whole call was reached (timeout)"
 FILLER = b" " * 400
 PADDED = image() + FILLER
 # Each takes longer than 300 seconds, at a byte a second, and would be a good answer then.
@@ -175,7 +175,7 @@ def test_silence_ends_a_read_after_read_timeout(call: Call, script: list[Step]) 
         with pytest.raises(oxide.ApiTimeoutError) as raised:
             call(client.api)
         assert server.connections == 1
-    assert raised.value.reason == "no byte for 0.5 s (read_timeout)"
+    assert raised.value.reason == "no data for 0.5 s (read_timeout)"
     assert raised.value.outcome == ("answered" if script else "unknown")
     assert len(raised.value.attempts) == 1
 
@@ -200,7 +200,7 @@ def test_a_pair_says_what_silence_ends_even_a_write(call: Call) -> None:
         pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
         call(client.api, _request_timeout=(None, 0.05))
-    assert raised.value.reason == "no byte for 0.05 s (read_timeout)"
+    assert raised.value.reason == "no data for 0.05 s (read_timeout)"
 
 
 def test_a_pair_stays_within_the_configured_whole() -> None:
