@@ -29,6 +29,9 @@ class Server:
         )
         self._listener.settimeout(0)
         self._wake, self._woken = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+        for waited_for in (self._listener, self._woken):
+            self._selector.register(waited_for, selectors.EVENT_READ)
         self._acceptor: threading.Thread | None = None
 
     @property
@@ -49,7 +52,7 @@ class Server:
         self._wake.send(b"\0")
         if self._acceptor is not None:
             self._acceptor.join()
-        for stopped in (self._listener, self._wake, self._woken):
+        for stopped in (self._selector, self._listener, self._wake, self._woken):
             stopped.close()
         for peer in self._connections.values():
             # The thread that uses the socket closes it; this ends its wait. (The `shutdown` of an `SSLSocket` is
@@ -60,17 +63,14 @@ class Server:
             thread.join()
 
     def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
-            while not self._stopping.is_set():
-                selector.select()
-                try:
-                    self._start(self._listener.accept()[0])
-                except OSError as error:
-                    if error.errno in {errno.EMFILE, errno.ENFILE}:
-                        # Out of file descriptors; the connection is still waiting to be accepted.
-                        self._stopping.wait(_PAUSE)
+        while not self._stopping.is_set():
+            self._selector.select()
+            try:
+                self._start(self._listener.accept()[0])
+            except OSError as error:
+                if error.errno in {errno.EMFILE, errno.ENFILE}:
+                    # Out of file descriptors; the connection is still waiting to be accepted.
+                    self._stopping.wait(_PAUSE)
 
     def _start(self, peer: socket.socket) -> None:
         try:
