@@ -141,13 +141,13 @@ class TestOnTheWire:
         self, scene: Scene, arguments: dict[str, Any]
     ) -> None:
         with pytest.raises((oxide.ApiValueError, oxide.ApiTypeError)):
-            next(scene.images.image_list_iter(**arguments))
+            scene.images.image_list_iter(**arguments)
         assert scene.requests == []
 
     def test_a_misspelled_option_is_a_type_error(self, scene: Scene) -> None:
         arguments: dict[str, Any] = {"page_size": 5}
         with pytest.raises(TypeError, match="page_size"):
-            next(scene.images.image_list_iter(**arguments))
+            scene.images.image_list_iter(**arguments)
         assert scene.requests == []
 
 

@@ -16,9 +16,9 @@ from typing import Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._encoding import checked_body
+from oxide._encoding import checked_body, encode_target
 from oxide._ensure import ensure_image
-from oxide._options import RequestOptions, mask_options
+from oxide._options import RequestOptions, check_options, mask_options
 from oxide._pagination import ImagePager
 from oxide._secrets import masked
 from oxide._settings import mask_settings, masked_setting
@@ -191,11 +191,11 @@ class ImagesApi:
     def image_ensure(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image:
-        """Return the image of that name if its description, os and version agree, or create it.
+        """Return the image of that name if description, os and version agree (its snapshot is not known), or create it.
 
         Safe to run again and again, even after an unknown outcome: it then looks, and tries once more to create the
-        image if it does not exist. The server does not say which snapshot an image came from, so an existing one may
-        have been made from another, with another size.
+        image if it does not exist. An existing image may have been made from another snapshot, with another size: the
+        server does not say.
 
         Args:
             image_create: the image to find or create; a dict of the same form will do.
@@ -290,6 +290,10 @@ class ImagesApi:
             **options: see `RequestOptions`; they apply to each page.
         """
         mask_options(options)
+        # Now rather than with the first page, so that the mistake is where it was made.
+        check_options(op.IMAGE_LIST, options)
+        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+        encode_target(op.IMAGE_LIST, arguments)
 
         def fetch(token: str | None) -> ImageResultsPage:
             # The token determines project and order; the server would ignore the parameters.
