@@ -12,6 +12,8 @@ myst_heading_anchors = 4
 html_theme = "furo"
 html_copy_source = False
 html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["narrow.css"]
 exclude_patterns = ["examples"]
 
 # The navigation: added to the home page here, so that the page itself has no directives.
