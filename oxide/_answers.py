@@ -120,6 +120,8 @@ def _hint(
         return "no token was sent: set access_token, or use from_environment()"
     if status == 404 and code is None:
         return "the server has no such path: check the path in host"
+    if message and message.startswith("not found: silo-image with name"):
+        return "a name without a project is looked up in the silo only"
     if message == "Cannot promote a silo image":
         return "the image is already in the silo, or was given by name without its project"
     if status == 400 and message and message.startswith("server does not support this API version"):

@@ -127,12 +127,15 @@ class Engine:
         given = options["_request_timeout"]
         if given is None:
             return None, None, None
-        if isinstance(given, tuple):
-            if len(given) != 2:
-                message = "_request_timeout: a tuple must be (seconds to connect, seconds of silence)"
-                raise ApiValueError(message)
-            connect, silence = (check_seconds("_request_timeout", part) for part in given)
+        if isinstance(given, tuple) and len(given) == 2:
+            connect, silence = (check_seconds(f"_request_timeout[{i}]", given[i]) for i in (0, 1))
             return settings.timeout, connect, silence
+        if not isinstance(given, (int, float)):
+            message = (
+                "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
+                f"not {given!r:.80}"
+            )
+            raise ApiValueError(message)
         return check_seconds("_request_timeout", given), settings.connect_timeout, silence
 
     def _run(self, request: _Request, *, preload: bool) -> tuple[RESTResponse, list[Attempt]]:
@@ -217,17 +220,8 @@ class Engine:
 
     def _report(self, attempt: Attempt) -> None:
         if _logger.isEnabledFor(logging.DEBUG):
-            _logger.debug(
-                "%s: %s %s, attempt %d: %s in %.0f ms (request id %s)",
-                attempt.operation,
-                attempt.method,
-                attempt.path,
-                attempt.number,
-                attempt.status if attempt.error is None else attempt.error,
-                attempt.elapsed * 1000,
-                attempt.request_id,
-                extra={f"oxide_{name}": getattr(attempt, name) for name in Attempt.__slots__},
-            )
+            fields = {f"oxide_{name}": getattr(attempt, name) for name in Attempt.__slots__}
+            _logger.debug(_line(attempt), extra=fields)
         if self.configuration.on_attempt is not None:
             try:
                 self.configuration.on_attempt(attempt)
@@ -235,9 +229,25 @@ class Engine:
                 _logger.exception("on_attempt raised; the call continues")
 
 
+def _line(attempt: Attempt) -> str:
+    """Return an attempt as a line of the log."""
+    result = " ".join(str(part) for part in (attempt.status, attempt.error) if part is not None)
+    return (
+        f"{attempt.operation}: {attempt.method} {attempt.path}, attempt {attempt.number}: {result} "
+        f"in {attempt.elapsed * 1000:.0f} ms"
+        f"{f', request id {attempt.request_id}' if attempt.request_id else ''}"
+        f"{f', again in {attempt.delay:.2f} s' if attempt.delay is not None else ''}"
+    )
+
+
 def _shown(text: str | None) -> str | None:
     """Return a server's text made fit for a log: on one line, and short."""
     return None if text is None else one_line(text, _MAX_SHOWN)
+
+
+def _error(failure: ApiException) -> str | None:
+    name, detail = type(failure).__name__, failure.error_code or failure.reason
+    return _shown(name if detail == name else f"{name}: {detail}")
 
 
 def _attempt(
@@ -256,9 +266,7 @@ def _attempt(
         outcome="answered" if failure is None else failure.outcome,
         status=response.status if response is not None else failure.status if failure is not None else None,
         request_id=None if response is None else _shown(response.headers.get("x-request-id")),
-        error=None
-        if failure is None
-        else _shown(f"{type(failure).__name__}: {failure.error_code or failure.reason}"),
+        error=None if failure is None else _error(failure),
         elapsed=elapsed,
         delay=None if step is None else step[0],
     )

@@ -137,7 +137,7 @@ class _Profiles:
             )
             message = (
                 "no host and no token: none were given, OXIDE_HOST, OXIDE_TOKEN and OXIDE_PROFILE are not set, and "
-                f"{self._config_path} {found}; {_LOGIN}{known}"
+                f"{self._config_path} {found}; {_LOGIN}, set OXIDE_HOST and OXIDE_TOKEN{known}"
             )
             raise ConfigurationError(message)
         if not isinstance(name, str):

@@ -65,7 +65,7 @@ def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
     raise ApiValueError(message)
 
 
-def encode_identifier(name: str, value: Any) -> str:
+def encode_identifier(name: str, value: Any, kinds: str = "NameOrId, str or UUID") -> str:
     """Return a name, or an ID in canonical form; both are safe in path and query as they are."""
     if isinstance(value, str):
         try:
@@ -78,14 +78,15 @@ def encode_identifier(name: str, value: Any) -> str:
         return str(plain_uuid(value))
     if isinstance(value, NameOrId):
         # It may be missing if the model was built without validation.
-        return encode_identifier(name, getattr(value, "actual_instance", None))
-    message = f"{name}: expected NameOrId, str or UUID, got {type(value).__name__}"
+        return encode_identifier(name, getattr(value, "actual_instance", None), kinds)
+    message = f"{name}: expected {kinds}, got {type(value).__name__}"
     raise ApiTypeError(message)
 
 
 def encode_image(name: str, value: Any) -> str:
     """Return an identifier; that of an `Image` is its ID."""
-    return encode_identifier(name, getattr(value, "id", None) if isinstance(value, Image) else value)
+    identifier = getattr(value, "id", None) if isinstance(value, Image) else value
+    return encode_identifier(name, identifier, "Image, NameOrId, str or UUID")
 
 
 def _limit(name: str, value: Any) -> str:

@@ -32,6 +32,9 @@ class ImagePager(Iterator[Image]):
         """Return the pages that are left, instead of the images on them; the last one is empty."""
         return self._pages
 
+    def __repr__(self) -> str:
+        return f"<ImagePager, an iterator, at page_token={self.page_token!r}>"
+
     def __iter__(self) -> Self:
         return self
 

@@ -1,6 +1,9 @@
 """Mistakes that a first program makes end in a message that says what to do."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +43,38 @@ def test_a_wrong_base_path_is_told(simulator: Simulator) -> None:
     configuration = oxide.Configuration(f"{simulator.url}/v1", access_token=simulator.token)
     with pytest.raises(oxide.NotFoundException, match="no such path: check the path in host"):
         images(configuration).image_list()
+
+
+def test_a_name_without_a_project_is_told_where_it_was_looked_for(simulator: Simulator) -> None:
+    for call in ("image_view", "image_delete"):
+        with pytest.raises(
+            oxide.NotFoundException, match="a name without a project is looked up in the silo only"
+        ):
+            getattr(images(simulator.configuration()), call)("alpine")
+
+
+def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; import oxide.testing.__main__"
+    run = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert run.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: oxide.testing needs h11, which the extra `testing` of this package installs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ([5, 5], r"a tuple \(seconds to connect, seconds of silence\) or None, not \[5, 5\]"),
+        ((5,), r"a tuple .* not \(5,\)"),
+        ((0, 1), r"_request_timeout\[0\] must be a positive number"),
+        ((1, "x"), r"_request_timeout\[1\] must be a positive number"),
+    ],
+)
+def test_a_time_limit_of_another_form_is_told(given: Any, told: str) -> None:
+    with pytest.raises(oxide.ApiValueError, match=told):
+        oxide.ImagesApi(oxide.ApiClient()).image_list(_request_timeout=given)
 
 
 def test_a_name_without_its_project_is_told(simulator: Simulator) -> None:

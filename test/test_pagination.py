@@ -151,6 +151,11 @@ class TestOnTheWire:
         assert scene.requests == []
 
 
+def test_a_pager_that_is_printed_says_what_it_is() -> None:
+    pager = oxide.ImagesApi(oxide.ApiClient()).image_list_iter(page_token="t")
+    assert repr(pager) == "<ImagePager, an iterator, at page_token='t'>"
+
+
 class TestLaziness:
     def test_a_page_is_fetched_when_its_first_image_is_asked_for(self, scene: Scene) -> None:
         fill(scene, 4)

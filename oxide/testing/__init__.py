@@ -37,7 +37,12 @@ else:
         from importlib import import_module
 
         modules = {"ReceivedRequest": "_journal", "Simulator": "_simulator"}
-        return getattr(import_module(f"{__name__}.{modules.get(name, 'faults')}"), name)
+        try:
+            return getattr(import_module(f"{__name__}.{modules.get(name, 'faults')}"), name)
+        except ModuleNotFoundError as error:
+            missing = error.name
+        message = f"oxide.testing needs {missing}, which the extra `testing` of this package installs"
+        raise ModuleNotFoundError(message, name=missing)
 
 
 def __dir__() -> list[str]:

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from oxide.testing import Simulator
 from oxide.testing._demo import DEMO, seed_demo
-from oxide.testing._simulator import Simulator
+from oxide.testing._simulator import PORT_MAX
 
 # Some systems run no signal handler during a wait without a timeout.
 _SIGNAL_CHECK_SECONDS: Final = 0.5
-_PORT_MAX: Final = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,8 +61,8 @@ def _greeting(simulator: Simulator, snapshot: UUID | None) -> str:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _PORT_MAX:
-        message = f"a port must be a number from 0 to {_PORT_MAX}, not {text!r}"
+    if not text.isdecimal() or int(text) > PORT_MAX:
+        message = f"a port must be a number from 0 to {PORT_MAX}, not {text!r}"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 

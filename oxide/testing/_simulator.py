@@ -17,7 +17,7 @@ from oxide.testing._application import TOKEN_PREFIX, Application
 from oxide.testing._clock import utc_now, wire_time
 from oxide.testing._exchange import Exchange, FaultQueue
 from oxide.testing._journal import Journal, ReceivedRequest
-from oxide.testing._roles import Role
+from oxide.testing._roles import RANKS, Role
 from oxide.testing._routing import Operation
 from oxide.testing._server import Server
 from oxide.testing._store import ImageRow, NameTaken, SnapshotRow, Store
@@ -26,6 +26,7 @@ from oxide.testing.faults import Fault
 if TYPE_CHECKING:
     from oxide import Configuration
 
+PORT_MAX: Final = 65535
 _ADMIN: Final = "admin"
 _TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!-~]+")
 _HEX: Final = re.compile(r"[0-9a-fA-F]+")
@@ -82,6 +83,9 @@ class Simulator:
     ):
         if token is not None and not _TOKEN.fullmatch(token):
             message = f"a token must be {TOKEN_PREFIX!r} followed by ASCII letters, digits or punctuation"
+            raise ValueError(message)
+        if not 0 <= port <= PORT_MAX:
+            message = f"port must be from 0 to {PORT_MAX}, not {port}"
             raise ValueError(message)
         self.clock = clock
         self._host = host
@@ -184,7 +188,7 @@ class Simulator:
             message = f"times must be a whole number of at least 1, not {times!r}"
             raise ValueError(message)
         if operation not in {None, *get_args(Operation)}:
-            message = f"there is no operation {operation!r}"
+            message = f"operation must be one of {', '.join(get_args(Operation))}, not {operation!r}"
             raise ValueError(message)
         self._running(self._server)
         self._faults.add(fault, times, operation)
@@ -204,6 +208,7 @@ class Simulator:
         self, name: str, project: str | UUID, size: int = 2**30, block_size: int = 512
     ) -> UUID:
         """Create a snapshot in a project (its name or ID) and return its ID; sizes are in bytes."""
+        _check_size(size)
         snapshot_id = uuid4()
         with self._seeding(name) as store:
             project_id = _project_id(store, project)
@@ -218,6 +223,10 @@ class Simulator:
         project_roles: Mapping[str | UUID, Role] | None = None,
     ) -> str:
         """Create a user with these roles on the silo and on projects (by name or ID), and return their token."""
+        for role in (silo_role, *(project_roles or {}).values()):
+            if role not in {None, *RANKS}:
+                message = f"a role must be one of {', '.join(RANKS)}, not {role!r}"
+                raise ValueError(message)
         token = _new_token()
         with self._seeding() as store:
             store.add_user(name, token, silo_role)
@@ -235,6 +244,9 @@ class Simulator:
         self, names: Iterable[str], project: str | UUID | None = None, **values: Unpack[ImageValues]
     ) -> list[UUID]:
         """Create images as `create_image` does, all or none; fast enough for tens of thousands."""
+        if isinstance(names, str):
+            message = f"names must be a list of names, not the str {names!r}"
+            raise TypeError(message)
         names = list(names)
         if unknown := values.keys() - ImageValues.__annotations__.keys():
             message = f"an image has no {', '.join(sorted(unknown))}: it has {', '.join(ImageValues.__annotations__)}"
@@ -243,6 +255,7 @@ class Simulator:
         if digest is not None and not _HEX.fullmatch(digest):
             message = f"a digest must be hexadecimal, not {digest!r}"
             raise ValueError(message)
+        _check_size(values.get("size", 0))
         now = wire_time(self.clock())
         images: list[ImageRow] = [
             {
@@ -278,10 +291,13 @@ class Simulator:
             with store.transaction():
                 yield store
         except NameTaken:
-            message = "an image of that name already exists there"
+            message = f"an image of that name already exists there: {_some(names)}"
             raise ValueError(message) from None
         except (sqlite3.IntegrityError, OverflowError) as error:
-            message = f"the database refuses it: {error}"
+            taken = re.fullmatch(r"UNIQUE constraint failed: (?:\w+\.\w+, )?(\w+)\.name", str(error))
+            message = (
+                f"a {taken[1]} of that name already exists" if taken else f"the database refuses it: {error}"
+            )
             raise ValueError(message) from error
 
     def _tls_context(self) -> ssl.SSLContext | None:
@@ -304,6 +320,16 @@ class Simulator:
             message = "the simulator is not running: use `with Simulator() as simulator` or call `start()`"
             raise RuntimeError(message)
         return part
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join((*names[:3], "…")) if len(names) > 3 else ", ".join(names)
+
+
+def _check_size(size: object) -> None:
+    if not isinstance(size, int) or size < 0:
+        message = f"size must be a whole number of bytes, not {size!r}"
+        raise ValueError(message)
 
 
 def _new_token() -> str:

@@ -14,6 +14,8 @@ from oxide.testing._roles import RANKS, Actor, Rank
 
 _ROLES = ", ".join(f"'{role}'" for role in RANKS)
 
+# To be raised with every change of the schema: there is no migration.
+_SCHEMA_VERSION: Final = 1
 # Times are text, as the service writes them, since no query compares them.
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS project (
@@ -115,10 +117,21 @@ class Store:
             # With a write-ahead log, answered changes survive the process without a disk flush per request.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._check_version(database)
             self._connection.executescript(_SCHEMA)
-        except sqlite3.Error:
+        except (sqlite3.Error, ValueError):
             self._connection.close()
             raise
+
+    def _check_version(self, database: str | PathLike[str] | None) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and version != _SCHEMA_VERSION:
+            message = (
+                f"{database} was not made by this version of the simulator: delete it, or choose another file"
+            )
+            raise ValueError(message)
+        self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the database once the current transaction is done."""

@@ -55,9 +55,9 @@ def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureF
     request_id = vars(records[2])["oxide_request_id"]
     assert {record.levelno for record in records} == {logging.DEBUG}
     assert [record.getMessage() for record in records] == [
-        f"{call}, attempt 1: ServiceException: Service Unavailable in 0 ms (request id None)",
-        f"{call}, attempt 2: {closed} in 0 ms (request id None)",
-        f"{call}, attempt 3: 200 in 0 ms (request id {request_id})",
+        f"{call}, attempt 1: 503 ServiceException: Service Unavailable in 0 ms, again in 0.50 s",
+        f"{call}, attempt 2: {closed} in 0 ms, again in 1.00 s",
+        f"{call}, attempt 3: 200 in 0 ms, request id {request_id}",
     ]
     assert str(UUID(request_id)) == request_id
     plain = set(vars(logging.makeLogRecord({})))

@@ -45,7 +45,7 @@ def test_seeded_image(simulator: Simulator, call: Caller) -> None:
 def test_seeded_images_are_all_or_none(simulator: Simulator, call: Caller) -> None:
     ids = simulator.create_images(["a", "b"])
     assert [item["id"] for item in call("GET", "/v1/images").json["items"]] == [str(image) for image in ids]
-    with pytest.raises(ValueError, match="already exists there"):
+    with pytest.raises(ValueError, match="already exists there: c, a"):
         simulator.create_images(["c", "a"])
     assert call("GET", "/v1/images").names == ["a", "b"]
 
@@ -56,13 +56,13 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
     simulator.create_user("u")
     with pytest.raises(ValueError, match="ASCII lowercase"):
         simulator.create_project("Proj")
-    with pytest.raises(ValueError, match=r"project\.name"):
+    with pytest.raises(ValueError, match="a project of that name already exists"):
         simulator.create_project("proj")
     with pytest.raises(ValueError, match="no project 'nope'"):
         simulator.create_snapshot("s", "nope")
     with pytest.raises(ValueError, match="no project"):
         simulator.create_image("a", uuid4())
-    with pytest.raises(ValueError, match="snapshot"):
+    with pytest.raises(ValueError, match="a snapshot of that name already exists"):
         simulator.create_snapshot("snap", "proj")
     with pytest.raises(ValueError, match="invalid character"):
         simulator.create_snapshot("a_b", "proj")
@@ -71,10 +71,12 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="too large"):
         simulator.create_snapshot("t", "proj", size=2**63)
     for size in ("abc", 1.5):
-        with pytest.raises(ValueError, match="size"):
+        with pytest.raises(ValueError, match="size must be a whole number of bytes"):
             simulator.create_snapshot("t", "proj", size=size)  # type: ignore[arg-type]  # the error under test
-        with pytest.raises(ValueError, match="size"):
+        with pytest.raises(ValueError, match="size must be a whole number of bytes"):
             simulator.create_image("a", size=size)  # type: ignore[arg-type]  # as above
+    with pytest.raises(TypeError, match="a list of names, not the str 'abc'"):
+        simulator.create_images("abc")
     for digest in ("", "xyz"):
         with pytest.raises(ValueError, match="digest"):
             simulator.create_image("a", digest=digest)
@@ -82,11 +84,11 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
         simulator.create_image("a", sizes=5, OS="debian")  # type: ignore[call-arg]  # as above
     with pytest.raises(ValueError, match="os"):
         simulator.create_image("a", os="x" * 65)
-    with pytest.raises(ValueError, match=r"user\.name"):
+    with pytest.raises(ValueError, match="a user of that name already exists"):
         simulator.create_user("u")
-    with pytest.raises(ValueError, match="silo_role"):
+    with pytest.raises(ValueError, match=r"a role must be one of viewer, .*, not 'owner'"):
         simulator.create_user("v", "owner")  # type: ignore[arg-type]  # the error under test
-    with pytest.raises(ValueError, match="role"):
+    with pytest.raises(ValueError, match=r"a role must be one of viewer, .*, not 'owner'"):
         simulator.create_user("v", project_roles={"proj": "owner"})  # type: ignore[dict-item]  # as above
     # None of the failures left anything behind.
     assert simulator.create_user("v").startswith("oxide-token-")

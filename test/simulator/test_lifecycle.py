@@ -143,6 +143,26 @@ def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
         assert open_files() == files
 
 
+def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
+    """And left as it is."""
+    database = tmp_path / "state.db"
+    for version, statement in ((0, "CREATE TABLE image (id)"), (999, "CREATE TABLE other (id)")):
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {version}")
+        before = database.read_bytes()
+        with pytest.raises(ValueError, match=rf"{database} was not made by this version of the simulator"):
+            Simulator(database=database).start()
+        assert database.read_bytes()[100:] == before[100:]
+        database.unlink()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
+    with pytest.raises(ValueError, match=f"port must be from 0 to 65535, not {port}"):
+        Simulator(port=port)
+
+
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
 def test_ipv6() -> None:
     try:
@@ -176,7 +196,7 @@ def test_restart_with_a_database_file(tmp_path: Path) -> None:
         assert call("GET", f"/v1/images?page_token={next_page}").names == []
         assert call("GET", "/v1/images?project=proj", token=token).status == 200
         call.close()
-        with pytest.raises(ValueError, match=r"project\.name"):
+        with pytest.raises(ValueError, match="a project of that name already exists"):
             simulator.create_project("proj")
     with Simulator(database=database, token="oxide-token-other") as simulator:
         call = Caller(simulator)

@@ -54,7 +54,7 @@ def test_51_names_in_byte_order(simulator: Simulator, call: Caller) -> None:
 def test_52_orders(simulator: Simulator, call: Caller, scope: str, sort_by: str, limit: int) -> None:
     simulator.create_project("proj")
     project = "proj" if scope else None
-    ids = dict(zip("gcafbed", simulator.create_images("gcafbed", project), strict=True))
+    ids = dict(zip("gcafbed", simulator.create_images([*"gcafbed"], project), strict=True))
     expected = sorted(ids, key=ids.__getitem__) if sort_by == "id_ascending" else sorted(ids)
     if sort_by == "name_descending":
         expected.reverse()
@@ -122,7 +122,7 @@ def test_59_to_62_bad_tokens(call: Caller, bad: str, message: str, credentials: 
 
 
 def test_63_deleted_marker(simulator: Simulator, call: Caller) -> None:
-    simulator.create_images("abcd")
+    simulator.create_images([*"abcd"])
     next_page = call("GET", "/v1/images?limit=2").json["next_page"]
     assert call("DELETE", "/v1/images/b").status == 204
     simulator.create_image("aa")
