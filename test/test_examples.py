@@ -2,11 +2,13 @@
 
 An example is a fenced block of Python in a Markdown page or in a docstring, or the `>>>` lines of a docstring. Each
 runs in a process, a home and a directory of its own, against a simulator of its own, which `prepare` describes.
-A block that must not run says why on its fence line: ```python skip="reason".
+A block that must not run says why on its fence line: ```python skip="reason". The programs in `AGAIN` are run again
+too, after a whole run and after interrupted ones.
 """
 
 import ast
 import doctest
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +23,8 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from oxide.testing import Simulator
+import oxide
+from oxide.testing import Answer, Delay, Drop, Simulator
 from oxide.testing._demo import seed_demo
 
 ROOT = Path(__file__).parent.parent
@@ -29,6 +32,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted(ROOT.glob("oxide/**/*.py"))
 SCRIPTS = sorted(ROOT.glob("docs/examples/*.py"))
 SECONDS = 60
+# Where the text says that a program can be run again: the first example below each of these headings.
+AGAIN = (
+    ("README.md", "## Use"),
+    ("docs/recipes.md", "## Create an image exactly once"),
+    ("docs/recipes.md", "## Move an image to another project"),
+    ("docs/recipes.md", "## Rotate a golden image across projects"),
+)
 
 
 def prepare(simulator: Simulator) -> dict[str, str]:
@@ -113,27 +123,79 @@ def documented() -> Iterator[Example]:
                     yield Example(source, line, docstring)
 
 
+def run(command: list[str], directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command in a directory that is its home too, with these environment variables on top."""
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=directory,
+        env={**os.environ, **environment, "HOME": str(directory)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
 @pytest.mark.parametrize("example", list(documented()), ids=str)
-def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example(example: Example, tmp_path: Path) -> None:
     """Each example ends without an error, a failed assertion or a warning."""
     if reason := example.reason_to_skip:
         pytest.skip(f"{example}: {reason}")
     with Simulator() as simulator:
-        for name, value in prepare(simulator).items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setenv("HOME", str(tmp_path))
-        done = subprocess.run(
-            example.command(tmp_path),
-            check=False,
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-        )
+        done = run(example.command(tmp_path), tmp_path, prepare(simulator))
     if done.returncode:
         pytest.fail(f"{example} fails:\n{done.stdout}", pytrace=False)
+
+
+def below(page: Path, heading: str) -> Example:
+    """Return the first example below a heading."""
+    line = page.read_text("utf-8").splitlines().index(heading) + 1
+    return next(example for example in fenced(page, page.read_text("utf-8"), 0) if example.line > line)
+
+
+def contents(simulator: Simulator) -> dict[str | None, list[str]]:
+    """Return the names of all images, by project, with those of the silo under None."""
+    with oxide.ApiClient(simulator.configuration()) as api_client:
+        images = oxide.ImagesApi(api_client)
+        return {
+            project: [image.name for image in images.image_list_iter(project=project)]
+            for project in (None, "my-project", "other-project")
+        }
+
+
+@pytest.mark.parametrize(("page", "heading"), AGAIN, ids=[f"{page}-{heading}" for page, heading in AGAIN])
+def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> None:
+    """Whether a run was whole, or broke off before or after any of its changes, the next one brings all in order."""
+    example = below(ROOT / page, heading)
+    command = example.command(tmp_path)
+    with Simulator() as simulator:
+        environment = prepare(simulator)
+        whole = run(command, tmp_path, environment)
+        requests, expected = simulator.requests, contents(simulator)
+        again = run(command, tmp_path, environment)
+        assert (whole.returncode, again.returncode) == (0, 0), whole.stdout + again.stdout
+        assert contents(simulator) == expected
+
+    changes = [number for number, request in enumerate(requests) if request.method != "GET"]
+    assert changes
+    for number in changes:
+        for acted in (False, True):
+            with Simulator() as simulator:
+                environment = prepare(simulator)
+                if number:
+                    simulator.fail_next(Delay(0), times=number)
+                simulator.fail_next(Drop(after_acting=acted))
+                # Whatever the program still tries, it gets nowhere.
+                simulator.fail_next(Answer(401), times=100)
+                broken = run(command, tmp_path, environment)
+                assert broken.returncode, broken.stdout
+                assert simulator.requests[number].operation == requests[number].operation
+                simulator.clear_faults()
+                mended = run(command, tmp_path, environment)
+                assert mended.returncode == 0, mended.stdout
+                assert contents(simulator) == expected
 
 
 @cache
