@@ -198,6 +198,21 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
                 assert contents(simulator) == expected
 
 
+def test_a_shell_script_can_use_the_simulator_in_the_background(tmp_path: Path) -> None:
+    """The script in docs/testing.md sets what the examples need, and leaves no simulator behind."""
+    page = (ROOT / "docs/testing.md").read_text("utf-8")
+    (script,) = (token.content for token in tokens(page) if token.info == "sh" and "trap" in token.content)
+    program = tmp_path / "program.py"
+    program.write_text(below(ROOT / "docs/recipes.md", "## Create an image exactly once").source, "utf-8")
+    script += f'python {program} && echo "$OXIDE_HOST $OXIDE_TOKEN"\n'
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = run(["bash", "-e", "-c", script], tmp_path, {"PATH": path, "TMPDIR": str(tmp_path)})
+    assert done.returncode == 0, done.stdout
+    host, token = done.stdout.split()[-2:]
+    with oxide.ImagesApi.from_environment(host, token) as images, pytest.raises(oxide.ApiConnectionError):
+        images.image_list()
+
+
 @cache
 def anchors(page: Path) -> set[str]:
     """Return the fragments that a link to a page may have: GitHub's for headings, and those set in HTML."""
