@@ -19,6 +19,7 @@ from oxide import _encoding, _identifiers, _settings, exceptions
 from oxide._operations import OPERATIONS, Operation
 from oxide._retry import RETRIED_STATUSES
 from oxide.testing._routing import SUCCESS_STATUSES
+from oxide.testing._simulator import ImageValues
 
 ROOT = Path(__file__).parent.parent
 API = "docs/ImagesApi.md"
@@ -290,6 +291,12 @@ def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
         with pytest.raises(oxide.ApiTypeError, match=r"see docs/migrating\.md"):
             oxide.Configuration(**setting)
         assert f"`{name}`" in page
+
+
+def test_what_can_be_told_of_a_seeded_image_is_documented() -> None:
+    (row,) = (line for line in read("docs/testing.md").splitlines() if line.startswith("`create_image("))
+    documented = re.findall(r"`(\w+)`", row.partition("`values`:")[2])
+    assert set(documented) == set(ImageValues.__annotations__)
 
 
 def test_the_version_has_its_place_in_the_changelog() -> None:
