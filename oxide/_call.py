@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,8 +39,7 @@ class _Request(NamedTuple):
     read_timeout: float | None
 
 
-@dataclass(slots=True, eq=False, repr=False)
-class Engine:
+class Engine(NamedTuple):
     """Runs the calls of one client.
 
     Attributes:

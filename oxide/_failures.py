@@ -23,7 +23,7 @@ TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
 # How TLS reports the end of a connection.
 _TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
-_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d+)")
+_TUNNEL_REFUSED = r"Tunnel connection failed: (\d+)"
 
 
 def translate(error: Exception, exchange: Exchange) -> ApiException:
@@ -50,7 +50,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     elif isinstance(root, http.client.IncompleteRead):
         message = "the answer was cut short"
     elif isinstance(root, OSError):
-        refused = _TUNNEL_REFUSED.search(str(root))
+        refused = re.search(_TUNNEL_REFUSED, str(root))
         transient = refused is None or int(refused[1]) in RETRIED_STATUSES
         message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
     else:

@@ -8,10 +8,11 @@ from oxide.exceptions import ConfigurationError
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-_AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::([0-9]{1,5}))?", re.ASCII)
-_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_PATH = re.compile(r"(?:/(?:[\w.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+)*", re.ASCII)  # RFC 3986, section 3.3
+# Compiled when first used, not at the import.
+_AUTHORITY: Final = r"(?a)(?:\[([0-9A-Fa-f:.]+)\]|([\w.-]+))(?::([0-9]{1,5}))?"
+_LABEL: Final = r"[a-z0-9_-]{1,63}"
+_NUMBER: Final = r"[0-9]+|0x[0-9a-f]*"
+_PATH: Final = r"(?a)(?:/(?:[\w.~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})+)*"  # RFC 3986, section 3.3
 _LOOPBACK_V4 = ipaddress.ip_network("127.0.0.0/8")
 _LOOPBACK_V6 = ipaddress.ip_address("::1")
 
@@ -75,7 +76,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
         )
         raise ConfigurationError(message)
     base_path = (slash + path).rstrip("/")
-    if not _PATH.fullmatch(base_path) or not {".", ".."}.isdisjoint(base_path.split("/")):
+    if not re.fullmatch(_PATH, base_path) or not {".", ".."}.isdisjoint(base_path.split("/")):
         message = f"{setting} {text!r}: the path must be made of plain segments"
         raise ConfigurationError(message)
     name, port = place
@@ -84,7 +85,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
 
 def parse_authority(text: str) -> tuple[str, int | None] | None:
     """Return name and port of `name:port`, the port None if left out; return None for any other form."""
-    found = _AUTHORITY.fullmatch(text)
+    found = re.fullmatch(_AUTHORITY, text)
     if found is None:
         return None
     bracketed, name, port = found.groups()
@@ -103,10 +104,10 @@ def parse_authority(text: str) -> tuple[str, int | None] | None:
 def is_name(text: str) -> bool:
     """Return whether `text`, in lower case, is a DNS name or an IPv4 address in its usual form."""
     labels = text.split(".")
-    if len(text) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(text) > 253 or not all(re.fullmatch(_LABEL, label) for label in labels):
         return False
     # The system accepts `127.1` and `0x7f000001` as addresses, so a typing error would reach another machine.
-    return not _NUMBER.fullmatch(labels[-1]) or parse_address(text) is not None
+    return not re.fullmatch(_NUMBER, labels[-1]) or parse_address(text) is not None
 
 
 def is_loopback(name: str) -> bool:

@@ -57,7 +57,7 @@ _DROPPED: Final = _CREDENTIALS | frozenset(
 # Semantic Versioning 2.0.0, as the server parses it.
 _NUMBER = r"(?:0|[1-9][0-9]*)"
 _PRERELEASE = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION = re.compile(
+_VERSION = (
     rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRERELEASE}(?:\.{_PRERELEASE})*)?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
 )
@@ -273,7 +273,7 @@ def _is_socket_option(option: tuple[Any, ...]) -> bool:
 
 
 def _api_version(name: str, value: Any) -> str | None:
-    if value is not None and not (isinstance(value, str) and _VERSION.fullmatch(value)):
+    if value is not None and not (isinstance(value, str) and re.fullmatch(_VERSION, value)):
         _refuse(name, f"must be a semantic version, as in {API_VERSION!r}, or None")
     return value
 
