@@ -82,31 +82,11 @@ def _still_secret(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 # Printers that shorten long text take a slice before they take its `repr`.
-for _name in (
-    *(
-        "__add__",
-        "__getitem__",
-        "__mul__",
-        "__rmul__",
-        "capitalize",
-        "casefold",
-        "center",
-        "expandtabs",
-        "ljust",
-    ),
-    *(
-        "lower",
-        "lstrip",
-        "partition",
-        "removeprefix",
-        "removesuffix",
-        "replace",
-        "rjust",
-        "rpartition",
-        "rsplit",
-    ),
-    *("rstrip", "split", "strip", "swapcase", "title", "translate", "upper", "zfill"),
-):
+_METHODS: Final = (
+    "__add__ __getitem__ __mul__ __rmul__ capitalize casefold center expandtabs ljust lower lstrip partition "
+    "removeprefix removesuffix replace rjust rpartition rsplit rstrip split strip swapcase title translate upper zfill"
+)
+for _name in _METHODS.split():
     setattr(Secret, _name, _still_secret(getattr(str, _name)))
 
 

@@ -169,7 +169,7 @@ class Configuration:
             names = list(unknown)
             unknown.clear()
             raise ApiTypeError(no_such_setting(names[0]))
-        self._begin(frozen=False, secrets={}, sources={})
+        self._begin(secrets={}, sources={})
         self._set(
             host=host,
             access_token=access_token,
@@ -224,13 +224,13 @@ class Configuration:
             if name == "debug" and value is not None:
                 logging.getLogger("oxide").setLevel(logging.DEBUG if value else logging.WARNING)
 
-    def _begin(self, *, frozen: bool, secrets: dict[str, Any], sources: dict[str, str]) -> None:
-        for name, value in (
-            ("_frozen", frozen),
-            ("_secrets", secrets),
-            ("_sources", sources),
-            ("_proxy", None),
-        ):
+    def _begin(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
+        for name, value in {
+            "_frozen": False,
+            "_proxy": None,
+            "_secrets": secrets,
+            "_sources": sources,
+        }.items():
             object.__setattr__(self, name, value)
 
     def _set(self, **values: Any) -> None:
@@ -254,11 +254,11 @@ class Configuration:
             build_context(self)
 
     def _conflict(self) -> str | None:
+        if self.retries is not None and self._sources["max_retries"] != "default":
+            return "max_retries and retries set the same thing: give only one"
         replaced = [name for name in (*_TLS_FILES, "assert_hostname") if getattr(self, name) is not None]
         if not self.verify_ssl:
             replaced.append("verify_ssl=False")
-        if self.retries is not None and self._sources["max_retries"] != "default":
-            return "max_retries and retries set the same thing: give only one"
         if self.ssl_context is not None and replaced:
             return f"ssl_context takes the place of {', '.join(replaced)}: give one or the other"
         for name in ("key_file", "key_password"):
@@ -396,7 +396,7 @@ class Configuration:
 
     def __copy__(self) -> Self:
         clone = object.__new__(type(self))
-        clone._begin(frozen=False, secrets=dict(self._secrets), sources=dict(self._sources))
+        clone._begin(dict(self._secrets), dict(self._sources))
         clone.__dict__.update(self.__dict__)
         return clone
 
@@ -414,7 +414,7 @@ class Configuration:
         return {**self.__dict__, "resolve": dict(self.resolve), "_sources": self._sources, "_secrets": empty}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self._begin(frozen=False, secrets=state.pop("_secrets"), sources=state.pop("_sources"))
+        self._begin(state.pop("_secrets"), state.pop("_sources"))
         self.__dict__.update(state, resolve=MappingProxyType(state["resolve"]))
 
 
