@@ -37,3 +37,5 @@ def make(images: ImagesApi, configuration: Configuration) -> None:
     ImageCreate(name="debian-13")  # type: ignore[call-arg]  # four fields are missing
     Configuration(timeot=1)  # type: ignore[arg-type]  # a misspelled setting
     configuration.timeout = "1"  # type: ignore[assignment]  # not seconds
+    configuration.timeot = 1  # type: ignore[attr-defined]  # a misspelled setting
+    images.api_client.cookie = "a=b"  # type: ignore[attr-defined]  # as generated clients
