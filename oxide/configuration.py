@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from oxide._retry import Attempt
 
 
-_DEPENDENCIES = ("pydantic", "python-dateutil", "typing-extensions", "urllib3")
 _TLS_FILES = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_password")
 
 
@@ -354,26 +353,9 @@ class Configuration:
 
     def to_debug_report(self) -> str:
         """Return what a bug report needs, without secrets: versions, settings and their sources, proxy, CAs."""
-        import platform
-        import ssl
+        from oxide._report import debug_report
 
-        from oxide import __version__
-        from oxide._tls import trusted_authorities
-
-        try:
-            proxy = self._chosen_proxy()
-            proxy_in_use = "none" if proxy is None else f"{proxy.url} ({proxy.source})"
-        except ConfigurationError as error:
-            proxy_in_use = f"none that can be used: {error}"
-        return "\n".join(
-            [
-                f"oxide {__version__}, Python {platform.python_version()}, {platform.platform()}",
-                ", ".join([*(f"{name} {_version(name)}" for name in _DEPENDENCIES), ssl.OPENSSL_VERSION]),
-                f"proxy in use: {proxy_in_use}",
-                f"trusted CA certificates: {trusted_authorities(self)}",
-                *(f"{name}: {self._shown(name)} ({self._sources[name]})" for name in SETTINGS),
-            ]
-        )
+        return debug_report(self)
 
     def _shown(self, name: str) -> str:
         value = getattr(self, name)
@@ -416,12 +398,3 @@ class Configuration:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self._begin(state.pop("_secrets"), state.pop("_sources"))
         self.__dict__.update(state, resolve=MappingProxyType(state["resolve"]))
-
-
-def _version(distribution: str) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "of unknown version"
