@@ -11,7 +11,6 @@ from oxide._operations import Operation
 from oxide._options import RequestOptions, check_options
 from oxide._retry import Attempt, Failure, Policy
 from oxide._secrets import Headers, checked_token
-from oxide._settings import check_seconds
 from oxide._text import one_line
 from oxide._wire import Exchange
 from oxide.api_response import ApiResponse
@@ -125,16 +124,9 @@ class Engine(NamedTuple):
         given = options["_request_timeout"]
         if given is None:
             return None, None, None
-        if isinstance(given, tuple) and len(given) == 2:
-            connect, silence = (check_seconds(f"_request_timeout[{i}]", given[i]) for i in (0, 1))
-            return settings.timeout, connect, silence
-        if not isinstance(given, (int, float)):
-            message = (
-                "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
-                f"not {given!r:.80}"
-            )
-            raise ApiValueError(message)
-        return check_seconds("_request_timeout", given), settings.connect_timeout, silence
+        if isinstance(given, tuple):
+            return settings.timeout, *given
+        return given, settings.connect_timeout, silence
 
     def _run(self, request: _Request, *, preload: bool) -> tuple[RESTResponse, list[Attempt]]:
         """Return the answer and the attempts it took; raise `ApiException` if none came.

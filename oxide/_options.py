@@ -5,8 +5,8 @@ from typing import Any, TypedDict, cast
 
 from oxide._operations import Operation
 from oxide._secrets import checked_token, masked
-from oxide._settings import suggestion
-from oxide.exceptions import ApiTypeError
+from oxide._settings import check_seconds, suggestion
+from oxide.exceptions import ApiTypeError, ApiValueError
 
 
 class RequestOptions(TypedDict, total=False):
@@ -33,7 +33,12 @@ def mask_options(options: RequestOptions) -> None:
 
 
 def check_options(operation: Operation[Any], options: RequestOptions) -> None:
-    """Check options and clean the token in place; raise `ApiTypeError` if one is unknown or has the wrong type."""
+    """Check options, and clean the token in place.
+
+    Raises:
+        ApiTypeError: one is unknown or has the wrong type.
+        ApiValueError: a time limit or token that cannot be used.
+    """
     for name in options:
         if name not in RequestOptions.__optional_keys__:
             message = f"{operation.id}() got an unexpected keyword argument {name!r}"
@@ -42,6 +47,7 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
             else:
                 message += suggestion(name, (*operation.query, *sorted(RequestOptions.__optional_keys__)))
             raise ApiTypeError(message)
+    _check_timeout(options.get("_request_timeout"))
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
         message = f"{operation.id}: _headers must map header names to values"
@@ -51,3 +57,17 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
     elif token is not None and not callable(token):
         message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
         raise ApiTypeError(message)
+
+
+def _check_timeout(given: object) -> None:
+    if isinstance(given, tuple) and len(given) == 2:
+        for number, seconds in enumerate(given):
+            check_seconds(f"_request_timeout[{number}]", seconds)
+    elif given is None or isinstance(given, (int, float)):
+        check_seconds("_request_timeout", given)
+    else:
+        message = (
+            "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
+            f"not {given!r:.80}"
+        )
+        raise ApiValueError(message)

@@ -134,6 +134,8 @@ class TestOnTheWire:
             {"project": "Bad"},
             {"page_token": ""},
             {"_headers": 5},
+            {"_request_timeout": [5, 5]},
+            {"_request_timeout": 0},
         ],
         ids=repr,
     )
