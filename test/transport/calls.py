@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -106,16 +107,19 @@ class FakeClock:
 
 
 class NoticedClock(FakeClock):
-    """Tells when another thread than the main one has looked at it, as it does before it waits for bytes."""
+    """Notices that another thread looks at it, in the middle of a read; with `alarm`, raises SIGALRM in the main one."""
 
     def __init__(self) -> None:
         super().__init__()
         self.noticed = threading.Event()
+        self.alarm = False
 
     def __call__(self) -> float:
         """Return the time, in seconds."""
         if threading.current_thread() is not threading.main_thread():
             self.noticed.set()
+        elif self.alarm:
+            signal.raise_signal(signal.SIGALRM)
         return super().__call__()
 
 
