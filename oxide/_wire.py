@@ -255,7 +255,7 @@ class _Response(http.client.HTTPResponse):
     def _get_chunk_left(self) -> int | None:
         left: int | None = self.chunk_left
         if not left:
-            if left is not None and self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
+            if left is not None and self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]  # not in typeshed
                 message = "a chunk longer than its size"
                 raise http.client.HTTPException(message)
             line = self.fp.readline(_MAX_LINE + 1)
@@ -277,7 +277,7 @@ class _Response(http.client.HTTPResponse):
             # Bytes after the answer would be taken for the next one.
             fp.raw.ended = True
             too_much = bool(fp.peek(1)) or self._wire.has_unread()
-        super()._close_conn()  # type: ignore[misc]
+        super()._close_conn()  # type: ignore[misc]  # not in typeshed
         if too_much:
             self._wire.close()
 

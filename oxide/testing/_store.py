@@ -235,7 +235,7 @@ class Store:
         scope = "project_id IS NULL" if project_id is None else "project_id = :project_id"
         marker = "" if scan.last_seen is None else f"AND {column} {comparison} :last_seen"
         rows = self._connection.execute(
-            f"SELECT {_IMAGE_COLUMNS} FROM image WHERE {scope} AND time_deleted IS NULL {marker} "  # noqa: S608
+            f"SELECT {_IMAGE_COLUMNS} FROM image WHERE {scope} AND time_deleted IS NULL {marker} "  # noqa: S608 - our own words
             f"ORDER BY {column} {order} LIMIT :limit",
             {"project_id": project_id, "last_seen": str(scan.last_seen), "limit": limit},
         )
@@ -254,7 +254,7 @@ class Store:
 
     def _image(self, condition: str, values: tuple[str, ...]) -> ImageRow | None:
         row = self._row(
-            f"SELECT {_IMAGE_COLUMNS} FROM image WHERE {condition} AND time_deleted IS NULL",  # noqa: S608
+            f"SELECT {_IMAGE_COLUMNS} FROM image WHERE {condition} AND time_deleted IS NULL",  # noqa: S608 - our own words
             values,
         )
         return None if row is None else _image_row(row)
