@@ -68,7 +68,7 @@ class ApiClient:
             self.default_headers[header_name] = masked(header_value)
         if cookie is not None:
             self.set_default_header("Cookie", cookie)
-        self.configuration._check()
+        self.configuration._complete()
         # Now rather than in the first call: a fork during this would inherit the locks that it takes.
         build_models()
         codecs.lookup("idna")  # which name resolution uses

@@ -11,7 +11,7 @@ from oxide._call.encoding import encode_body, encode_target
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._call.retry import Failure, Policy
-from oxide._identity.secrets import Headers, checked_token
+from oxide._identity.secrets import Headers, Secret, SecretSource, checked_token
 from oxide._transport.exchange import Exchange
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
@@ -31,8 +31,8 @@ class _Request(NamedTuple):
 
     operation: Operation[Any]
     target: str
-    headers: dict[str, str]
-    token: str | Callable[[], str] | None
+    headers: dict[str, str | Secret]
+    token: Secret | SecretSource | None
     body: bytes | None
     timeout: float | None
     connect_timeout: float | None
@@ -93,7 +93,7 @@ class Engine(NamedTuple):
             check_options(operation, options)
         target = encode_target(operation, arguments)
         encoded = None if operation.body is None else encode_body(operation, body)
-        headers = {"accept": "application/json", "accept-encoding": "gzip"}
+        headers: dict[str, str | Secret] = {"accept": "application/json", "accept-encoding": "gzip"}
         if self.configuration.api_version is not None:
             headers["api-version"] = self.configuration.api_version
         if encoded is not None:
@@ -101,9 +101,9 @@ class Engine(NamedTuple):
         headers.update(self.default_headers.by_lower_name())
         token: Any = options.get("_request_auth")
         if token is None:
-            token = self.configuration.access_token
-        if own := options.get("_headers"):
-            own = Headers(own).by_lower_name()
+            token = self.configuration._secret("access_token")
+        if given := options.get("_headers"):
+            own = Headers(given).by_lower_name()
             headers.update(own)
             if "authorization" in own:
                 token = None
@@ -194,14 +194,14 @@ class Engine(NamedTuple):
             self.sleep(delay)
             started = clock()
 
-    def _with_authorization(self, request: _Request) -> dict[str, str]:
+    def _with_authorization(self, request: _Request) -> dict[str, str | Secret]:
         """Return the headers of one attempt; a callable token is called for each."""
         token = request.token
         if token is None:
             return dict(request.headers)
-        if callable(token):
+        if isinstance(token, SecretSource):
             token = checked_token(token(), "what the callable for the token returned")
-        return {**request.headers, "authorization": "Bearer " + token}
+        return {**request.headers, "authorization": token.with_prefix("Bearer ")}
 
     def _describe(self, error: ApiException, request: _Request, attempts: list[Attempt]) -> None:
         error.operation = request.operation.id

@@ -24,9 +24,10 @@ from hypothesis import strategies as st
 import oxide
 from identity.ask import ask
 from identity.servers import Recorder
-from oxide._identity.settings import SECRETS, SETTINGS
 from oxide.testing import Simulator
 
+SETTINGS = tuple(oxide.Configuration._settings)
+SECRETS = {name for name, one in oxide.Configuration._settings.items() if one.secret}
 SIGNATURE = inspect.signature(oxide.Configuration.__init__)
 ACCESS_TOKEN = "token-4f1d"
 RETRY = urllib3.Retry(2)
