@@ -111,7 +111,8 @@ def proxy(
             elif place.hostname not in addresses:
                 peer.sock.sendall(answer(502))
             else:
-                with socket.create_connection((addresses[place.hostname], place.port or 80)) as upstream:
+                address = addresses[place.hostname or ""]
+                with socket.create_connection((address, place.port or 80)) as upstream:
                     if tunnel:
                         peer.sock.sendall(answer(200, length=False))
                     else:

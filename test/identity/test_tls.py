@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
 from transport.fault_server import FaultServer, answer, part_of_request, send
 
 import oxide
 from identity.ask import ask
-from identity.authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
 from identity.servers import Recorder, proxy, recorder
 from oxide.testing import Simulator
 
