@@ -48,10 +48,10 @@ WHOLE = "the time limit for the whole call was reached (timeout)"
 
 
 @pytest.fixture(scope="session")
-def rack_tls(authority: trustme.CA) -> ssl.SSLContext:
+def rack_tls(ca: trustme.CA) -> ssl.SSLContext:
     """Return what a server needs to be the rack behind the proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("rack.example").configure_cert(context)
+    ca.issue_cert("rack.example").configure_cert(context)
     return context
 
 
