@@ -22,6 +22,7 @@ from oxide._identity.secrets import masked
 from oxide._identity.settings import DEFAULT, HasSettings, Setting, setting
 from oxide._identity.tls import Tls, read_tls, trusted_authorities
 from oxide._identity.versions import versions
+from oxide._traceback import ends_here
 from oxide.exceptions import ApiTypeError, ConfigurationError
 
 _Seconds = Setting[float | None, float | timedelta | SupportsIndex | None]
@@ -160,18 +161,19 @@ class Configuration(HasSettings):
         """
         host, token = masked_host(host), masked(token)
         cls._mask(settings)
-        for name in settings:
-            if name == "access_token":
-                message = "from_environment() takes the token as token=, together with host="
-                raise ApiTypeError(message)
-            if name not in cls._settings:
-                known = {"token", "profile", "config_dir", *cls._settings} - {"access_token"}
-                raise ApiTypeError(no_such_setting(name, sorted(known)))
-        found = find_credentials(host, token, profile, config_dir)
-        masked_token: Any = found.token
-        configuration = cls(found.host, access_token=masked_token, **settings)
-        configuration._sources.update(host=found.source, access_token=found.source)
-        return configuration
+        with ends_here:
+            for name in settings:
+                if name == "access_token":
+                    message = "from_environment() takes the token as token=, together with host="
+                    raise ApiTypeError(message)
+                if name not in cls._settings:
+                    known = {"token", "profile", "config_dir", *cls._settings} - {"access_token"}
+                    raise ApiTypeError(no_such_setting(name, sorted(known)))
+            found = find_credentials(host, token, profile, config_dir)
+            masked_token: Any = found.token
+            configuration = cls(found.host, access_token=masked_token, **settings)
+            configuration._sources.update(host=found.source, access_token=found.source)
+            return configuration
 
     @classmethod
     def get_default(cls) -> "Configuration":
@@ -210,7 +212,7 @@ class Configuration(HasSettings):
         )
 
     @override
-    def _complete(self) -> None:
+    def _check(self) -> None:
         """Raise `ConfigurationError` if settings conflict or name files that cannot be used."""
         if problem := self._conflict():
             raise ConfigurationError(problem)

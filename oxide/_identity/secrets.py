@@ -6,6 +6,7 @@ from typing import Any, Final, NoReturn, Self
 
 from typing_extensions import override
 
+from oxide._traceback import calls_users_code
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 MASK: Final = "<hidden>"
@@ -103,6 +104,7 @@ class SecretSource(_Guarded):
     def __init__(self, read: Callable[[], object]) -> None:
         self.reveal: Callable[[], Callable[[], object]] = lambda: read
 
+    @calls_users_code
     def __call__(self) -> Any:
         return masked(self.reveal()())
 

@@ -26,6 +26,7 @@ from typing_extensions import override
 
 from oxide._identity.names import no_such_setting
 from oxide._identity.secrets import MASK, Headers, Secret, SecretSource, masked, masked_if_suspect
+from oxide._traceback import ends_here
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
 Read = TypeVar("Read")
@@ -160,23 +161,24 @@ class HasSettings:
             for number, value in enumerate(positional)
         )
         self._mask(given)
-        if len(positional) > len(names):
-            message = (
-                f"{type(self).__name__} takes only {', '.join(names)} by position, and the others by name"
-            )
-            raise ApiTypeError(message)
-        for name, value in zip(names, positional, strict=False):
-            if name in given:
-                message = f"{type(self).__name__}: {name} is given twice"
+        with ends_here:
+            if len(positional) > len(names):
+                message = (
+                    f"{type(self).__name__} takes only {', '.join(names)} by position, and the others by name"
+                )
                 raise ApiTypeError(message)
-            given[name] = value
-        for name in given:
-            if name not in self._settings:
-                raise ApiTypeError(no_such_setting(name, self._settings))
-        self._begin(secrets={}, sources={})
-        for name, one in self._settings.items():
-            self._keep(one, given.get(name, one.default), ARGUMENT if name in given else DEFAULT)
-        self._complete()
+            for name, value in zip(names, positional, strict=False):
+                if name in given:
+                    message = f"{type(self).__name__}: {name} is given twice"
+                    raise ApiTypeError(message)
+                given[name] = value
+            for name in given:
+                if name not in self._settings:
+                    raise ApiTypeError(no_such_setting(name, self._settings))
+            self._begin(secrets={}, sources={})
+            for name, one in self._settings.items():
+                self._keep(one, given.get(name, one.default), ARGUMENT if name in given else DEFAULT)
+            self._check()
 
     # Hidden from type checkers, which would otherwise accept any name.
     if not TYPE_CHECKING:
@@ -187,9 +189,10 @@ class HasSettings:
         def __setattr__(self, name, value):
             one = self._settings.get(name)
             value = masked(value) if one is None else one.mask(value)
-            if one is None:
-                raise ApiAttributeError(no_such_setting(name, self._settings))
-            super().__setattr__(name, value)
+            with ends_here:
+                if one is None:
+                    raise ApiAttributeError(no_such_setting(name, self._settings))
+                super().__setattr__(name, value)
 
     @override
     def __delattr__(self, name: str) -> NoReturn:
@@ -215,7 +218,7 @@ class HasSettings:
     def _changed(self, name: str) -> None:
         """Do what a new value of a setting asks for."""
 
-    def _complete(self) -> None:
+    def _check(self) -> None:
         """Raise `ConfigurationError` if the settings do not go together."""
 
     def _assign(self, one: Setting[Any, Any], value: Any) -> None:
