@@ -11,14 +11,12 @@ import functools
 import http.client
 import json
 import logging
-import operator
 import os
 import pickle
 import pprint
 import ssl
 import sys
 import traceback
-import unittest
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -311,7 +309,7 @@ def _from_environment(
         for name in [name for name in arguments if name.isupper()]:
             patch.setenv(name, arguments[name])
         given = {name: value for name, value in arguments.items() if not name.isupper()}
-        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", oxide.OxideWarning)
         make(config_dir=scene.directory, **given)
 
 
@@ -487,7 +485,7 @@ WITHOUT_CALLS: dict[str, Callable[[Scene], object]] = {
     "pickled configuration": lambda scene: pickle.dumps(oxide.Configuration(**scene.settings)),
     "pickled client": lambda scene: pickle.dumps(scene.client()),
     "pickled API": lambda scene: pickle.dumps(scene.images()),
-    "pickled headers": lambda scene: pickle.dumps(dict(scene.client().default_headers)),
+    "pickled headers": lambda scene: pickle.dumps(scene.client().default_headers),
 }  # fmt: skip
 
 
@@ -553,7 +551,8 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
             channels.say("configuration", twin, f"{twin}", pprint.pformat(vars(twin)))
             channels.say("report", twin.to_debug_report())
             channels.say("vars", vars(twin), *vars(twin).values())
-            for name in dir(twin):
+            # Those read as what was set.
+            for name in sorted({*dir(twin)} - {"access_token", "key_password", "proxy", "proxy_headers"}):
                 value = getattr(twin, name)
                 channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
     headers = client.default_headers
@@ -561,28 +560,6 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
     for thing in (client, images, headers, dict(headers), list(headers.items()), attributes, vars(images)):
         channels.say(type(thing).__name__, thing, pprint.pformat(thing), *pickled_values(thing))
     channels.say("JSON", json.dumps([vars(simple), vars(fixed)], default=repr))
-    token: Any = simple.access_token
-    with pytest.raises(AssertionError) as told:
-        unittest.TestCase().assertMultiLineEqual(token, "another")  # noqa: PT009 - what it shows is tested
-    channels.say(
-        "token",
-        told.value,
-        "Bearer " + token,
-        token + " and more",
-        [
-            getattr(token, name)()
-            for name in ("casefold", "lower", "split", "splitlines", "strip", "title", "upper")
-        ],
-        token.partition("-"),
-        token.replace("a", "b"),
-        2 * token,
-        copy.copy(token),
-        copy.deepcopy(token),
-        token[12:],
-        token[:40],
-        operator.mod("%s", token),
-        "".join(map("{:>99}".format, [token])),
-    )
     with pytest.raises(oxide.UnauthorizedException):
         images.image_list(**OPTIONS)
 
