@@ -18,9 +18,9 @@ import oxide
 from oxide import _identifiers, exceptions
 from oxide._call import encoding
 from oxide._call.operation import Operation
-from oxide._call.retry import RETRIED_STATUSES
 from oxide._identity import settings
 from oxide._operations import OPERATIONS
+from oxide._transport.failures import RETRIED_STATUSES
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 

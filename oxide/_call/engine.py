@@ -12,7 +12,7 @@ from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._call.retry import Failure, Policy
 from oxide._identity.secrets import Headers, checked_token
-from oxide._transport.exchange import Exchange
+from oxide._transport.exchange import Exchange, Limits
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
@@ -84,7 +84,7 @@ class Engine(NamedTuple):
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=False)
         response._describe = partial(self._describe, request=request, attempts=attempts)
-        return self.transport.hand_out(response)
+        return self.transport.close_with_client(response)
 
     def _request(
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
@@ -140,7 +140,9 @@ class Engine(NamedTuple):
         attempts: list[Attempt] = []
         while True:
             headers = self._with_authorization(request)
-            exchange = Exchange(clock, deadline, request.connect_timeout, request.read_timeout)
+            exchange = Exchange(
+                clock, deadline, Limits(request.timeout, request.connect_timeout, request.read_timeout)
+            )
             response = failure = None
             try:
                 response = self.transport.send(

@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import NamedTuple, Protocol, Self
 
 from oxide._attempt import Outcome
+from oxide._transport.failures import RETRIED_STATUSES
 
-RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 # Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that clients do not retry in step.
 FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0

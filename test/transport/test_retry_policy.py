@@ -14,7 +14,6 @@ from oxide._call.retry import (
     FIRST_BACKOFF,
     MAX_BACKOFF,
     MAX_UNBOUNDED_WAIT,
-    RETRIED_STATUSES,
     DefaultPolicy,
     Failure,
     Policy,
@@ -22,6 +21,7 @@ from oxide._call.retry import (
     parse_retry_after,
 )
 from oxide._call.urllib3_retry import Urllib3Policy
+from oxide._transport.failures import RETRIED_STATUSES
 
 SECONDS = st.floats(0, 1e10)
 FAILURES = st.builds(
@@ -49,6 +49,7 @@ RETRIES = st.builds(
     backoff_jitter=st.floats(0, 10),
     respect_retry_after_header=st.booleans(),
 )
+from oxide._transport.failures import RETRIED_STATUSES
 
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
