@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, TypeVar
 
 from oxide._attempt import Attempt, one_line
 from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
-from oxide._call.encoding import encode_body, encode_target
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._call.retry import Failure, Policy
@@ -91,8 +90,8 @@ class Engine(NamedTuple):
     ) -> _Request:
         if options:
             check_options(operation, options)
-        target = encode_target(operation, arguments)
-        encoded = None if operation.body is None else encode_body(operation, body)
+        target = operation.target(arguments)
+        encoded = operation.encode_body(body)
         headers = {"accept": "application/json", "accept-encoding": "gzip"}
         if self.configuration.api_version is not None:
             headers["api-version"] = self.configuration.api_version
@@ -119,7 +118,7 @@ class Engine(NamedTuple):
         """Return the limits of a call: for the whole call, for connecting and for silence."""
         settings = self.configuration
         # The server works on a POST or DELETE until it is done; giving up early only makes the outcome unknown.
-        silence = settings.read_timeout if operation.method == "GET" else None
+        silence = settings.read_timeout if operation.repeatable else None
         if "_request_timeout" not in options:
             return settings.timeout, settings.connect_timeout, silence
         given = options["_request_timeout"]
@@ -166,6 +165,7 @@ class Engine(NamedTuple):
                 step = policy.next(
                     Failure(
                         operation.method,
+                        operation.repeatable,
                         len(attempts) + 1,
                         failure.outcome,
                         failure._transient,
