@@ -211,7 +211,7 @@ def test_a_malformed_answer_to_connect_is_an_error(call: Call, said: bytes, ca_f
             call(client.api)
         assert proxy.connections == 1
     assert outcomes(raised.value) == ["not sent"]
-    assert str(raised.value.reason).startswith(f"proxy {proxy.url}: malformed answer: ")
+    assert str(raised.value.reason).startswith(f"proxy {proxy.url}: malformed response: ")
     assert isinstance(raised.value.__cause__, http.client.HTTPException)
 
 

@@ -319,7 +319,7 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     assert first.outcome == "unknown"
     # Which of them depends on whether the reset comes in the middle of a write or between two.
     assert first.error in {
-        "ApiConnectionError: the server closed the connection without an answer",
+        "ApiConnectionError: the server closed the connection without a response",
         "ApiConnectionError: Connection reset by peer",
     }
 
