@@ -128,7 +128,7 @@ def masked(value: Any) -> Any:
     if isinstance(value, str):
         return Secret(value)
     if isinstance(value, Mapping):
-        return {_masked_name(name): masked(item) for name, item in value.items()}
+        return {masked_name(name): masked(item) for name, item in value.items()}
     return SecretSource(value) if callable(value) else _UNUSABLE
 
 
@@ -137,7 +137,7 @@ def masked_if_suspect(value: Any) -> Any:
     return Secret(value) if isinstance(value, str) and _SUSPECT.search(value) else value
 
 
-def _masked_name(name: Any) -> Any:
+def masked_name(name: Any) -> Any:
     """Return the name of a header, masked unless it is one: it may be the value, given in the wrong place."""
     if not isinstance(name, str):
         return name if isinstance(name, Secret) else _UNUSABLE
@@ -149,7 +149,7 @@ def _masked_pairs(headers: Any) -> list[tuple[Any, Any]]:
     """Return the names and values of a mapping or of pairs, masked."""
     headers = headers.items() if isinstance(headers, Mapping) else headers
     try:
-        return [(_masked_name(name), masked(value)) for name, value in headers]
+        return [(masked_name(name), masked(value)) for name, value in headers]
     except (TypeError, ValueError):
         return [(_UNUSABLE, _UNUSABLE)]
 
@@ -199,7 +199,7 @@ class Headers(MutableMapping[str, str]):
 
     @override
     def __setitem__(self, name: str, value: str) -> None:
-        name, value = _masked_name(name), masked(value)
+        name, value = masked_name(name), masked(value)
         kept = _checked_header(name, value)
         self._items[name.lower()] = kept
 
@@ -238,7 +238,7 @@ class Headers(MutableMapping[str, str]):
     @override
     def setdefault(self, name: str, default: Any = None) -> str:
         """Set a header unless there is one of that name, and return what is set, masked."""
-        name, default = _masked_name(name), masked(default)
+        name, default = masked_name(name), masked(default)
         if name not in self:
             self[name] = default
         return self[name]
