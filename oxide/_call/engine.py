@@ -121,7 +121,7 @@ class Engine(NamedTuple):
         silence = settings.read_timeout if operation.repeatable else None
         if "_request_timeout" not in options:
             return settings.timeout, settings.connect_timeout, silence
-        given = options["_request_timeout"]
+        given: Any = options["_request_timeout"]
         if given is None:
             return None, None, None
         if isinstance(given, tuple):

@@ -134,14 +134,16 @@ def masked(value: Any) -> Any:
 
 def masked_if_suspect(value: Any) -> Any:
     """Return `value`, masked if it is text that looks like a token or a private key, given in the wrong place."""
-    return Secret(value) if isinstance(value, str) and _SUSPECT.search(value) else value
+    if not isinstance(value, str):
+        return value
+    return Secret(value) if _SUSPECT.search(value) else str.__str__(value)
 
 
 def masked_name(name: Any) -> Any:
     """Return the name of a header, masked unless it is one: it may be the value, given in the wrong place."""
     if not isinstance(name, str):
         return name if isinstance(name, Secret) else _UNUSABLE
-    name = masked_if_suspect(str.__str__(name))
+    name = masked_if_suspect(name)
     return name if isinstance(name, str) and PRODUCT_TOKEN.fullmatch(name) else Secret(name)
 
 
