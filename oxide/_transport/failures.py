@@ -8,8 +8,7 @@ import ssl
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from oxide._attempt import Outcome
-from oxide._call.retry import RETRIED_STATUSES
+from oxide._attempt import PASSING_STATUSES, Outcome
 from oxide._transport.exchange import ConnectError, Exchange
 from oxide.exceptions import (
     ApiConnectionError,
@@ -51,7 +50,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         message = "the answer was cut short"
     elif isinstance(root, OSError):
         refused = re.search(_TUNNEL_REFUSED, str(root))
-        transient = refused is None or int(refused[1]) in RETRIED_STATUSES
+        transient = refused is None or int(refused[1]) in PASSING_STATUSES
         message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
     else:
         kind, message, transient = ApiResponseError, f"malformed answer: {root}", False
