@@ -74,7 +74,7 @@ class Engine(NamedTuple):
         """Run one operation and return its response, whatever its status, with the body still unread."""
         response, describe, _ = self._run(operation, options, arguments, body, preload=False)
         response._describe = describe
-        return self.transport.hand_out(response)
+        return self.transport.close_with_client(response)
 
     def _run(
         self,
@@ -104,7 +104,7 @@ class Engine(NamedTuple):
         With `preload`, the body is read, and a response outside 2xx raises too.
         """
         started = self.clock()
-        deadline = None if request.timeout is None else started + request.timeout
+        deadline = None if request.limits.whole is None else started + request.limits.whole
         policy, attempts = self.policy, list[Attempt]()
         token = _read_token(request)
         may_renew = callable(request.token)
@@ -162,7 +162,7 @@ class Engine(NamedTuple):
         if token is not None:
             headers["authorization"] = Secret("Bearer " + token.reveal())
         echo = Echo(headers)
-        exchange = Exchange(self.clock, deadline, request.connect_timeout, request.read_timeout)
+        exchange = Exchange(self.clock, deadline, request.limits)
         response = failure = None
         try:
             response = self.transport.send(

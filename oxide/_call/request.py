@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._identity.secrets import Headers
+from oxide._transport.exchange import Limits
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiValueError
 
 
 class Request(NamedTuple):
-    """What stays the same from attempt to attempt; times in seconds, None for no limit.
+    """What stays the same from attempt to attempt.
 
     Attributes:
         token: goes into the `Authorization` header; None if that is among `headers`, or nothing is to be sent.
@@ -25,9 +26,7 @@ class Request(NamedTuple):
     token: str | Callable[[], str] | None
     credentials_from: str
     body: bytes | None
-    timeout: float | None
-    connect_timeout: float | None
-    read_timeout: float | None
+    limits: Limits
 
 
 def make_request(
@@ -69,20 +68,17 @@ def make_request(
     if refusal is not None and (token is not None or "authorization" in headers or "cookie" in headers):
         raise ApiValueError(refusal)
     limits = _limits(configuration, operation, options)
-    return Request(operation, arguments, target, headers, token, credentials_from, encoded, *limits)
+    return Request(operation, arguments, target, headers, token, credentials_from, encoded, limits)
 
 
-def _limits(
-    settings: Configuration, operation: Operation[Any], options: RequestOptions
-) -> tuple[float | None, float | None, float | None]:
-    """Return the limits of a call: for the whole call, for connecting and for silence."""
+def _limits(settings: Configuration, operation: Operation[Any], options: RequestOptions) -> Limits:
     # The server works on a write until it is done; giving up early only makes the outcome unknown.
     silence = settings.read_timeout if operation.repeatable else None
     if "_request_timeout" not in options:
-        return settings.timeout, settings.connect_timeout, silence
+        return Limits(settings.timeout, settings.connect_timeout, silence)
     given = options["_request_timeout"]
     if given is None:
-        return None, None, None
+        return Limits()
     if isinstance(given, tuple):
-        return settings.timeout, *given
-    return given, settings.connect_timeout, silence
+        return Limits(settings.timeout, *given)
+    return Limits(given, settings.connect_timeout, silence)
