@@ -19,6 +19,7 @@ __all__ = [
     "Drop",
     "Fault",
     "Interim",
+    "LosePantry",
     "ReceivedRequest",
     "Simulator",
     "Truncate",
@@ -27,7 +28,7 @@ __all__ = [
 if TYPE_CHECKING:
     from oxide.testing._journal import ReceivedRequest
     from oxide.testing._simulator import Simulator
-    from oxide.testing.faults import Answer, Delay, Drip, Drop, Fault, Interim, Truncate
+    from oxide.testing.faults import Answer, Delay, Drip, Drop, Fault, Interim, LosePantry, Truncate
 else:
     # Names are loaded on first use: for the fixture, pytest imports this package at every start.
     def __getattr__(name: str) -> object:

@@ -13,7 +13,8 @@ from typing import Final
 
 import h11
 
-from oxide.testing._application import MAX_BODY_BYTES, Request, Response
+from oxide.testing._http_messages import Request, Response
+from oxide.testing._reading import BULK_WRITE_BYTES_MAX
 from oxide.testing.faults import Drip, Fault, Interim, Truncate
 
 LOGGER: Final = logging.getLogger("oxide.testing")
@@ -101,7 +102,7 @@ class Connection:
                 self._answers_head = event.method == b"HEAD"
             elif isinstance(event, h11.Data):
                 # Surplus bytes are read and dropped, so that the client gets as far as reading the answer.
-                body += event.data[: MAX_BODY_BYTES + 1 - len(body)]
+                body += event.data[: BULK_WRITE_BYTES_MAX + 1 - len(body)]
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
                 return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, bytes(body))

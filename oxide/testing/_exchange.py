@@ -5,12 +5,13 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
-from oxide.testing._application import Application, Request, Response
+from oxide.testing._application import Application
 from oxide.testing._connection import LOGGER, Connection, ConnectionEnd
 from oxide.testing._errors import ApiError
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._journal import Journal
-from oxide.testing._routing import Operation, find_route
-from oxide.testing.faults import Answer, Delay, Drop, Fault
+from oxide.testing._routing import SAGAS, Operation, find_route
+from oxide.testing.faults import Answer, Delay, Drop, Fault, LosePantry
 
 
 @dataclass
@@ -77,20 +78,42 @@ class Exchange:
                 self._journal.finished()
 
     def _answer(self, connection: Connection, request: Request, fault: Fault | None) -> Response:
+        application = self._application
         response = None
         if isinstance(fault, Answer | Delay | Drop) and fault.after_acting:
-            response = self._application.answer(request)
+            response = application.answer(request)
         match fault:
             case Answer():
                 body = fault.body.encode() if isinstance(fault.body, str) else fault.body
                 return Response(fault.status, tuple(fault.headers.items()), body)
+            case Delay() if response is None:
+                return self._delayed(connection, request, fault.seconds)
             case Delay():
                 connection.wait(fault.seconds)
             case Drop():
                 if fault.reset:
                     connection.reset()
                 raise ConnectionEnd
-        return response or self._application.answer(request)
+            case LosePantry():
+                application.lose_pantry(request)
+        return response or application.answer(request)
+
+    def _delayed(self, connection: Connection, request: Request, seconds: float) -> Response:
+        """Answer after a delay; what takes long on a rack is under way meanwhile."""
+        if _operation(request) not in SAGAS:
+            connection.wait(seconds)
+            return self._application.answer(request)
+        waited = False
+
+        def wait() -> None:
+            nonlocal waited
+            waited = True
+            connection.wait(seconds)
+
+        response = self._application.answer(request, at_work=wait)
+        if not waited:
+            connection.wait(seconds)
+        return response
 
 
 def _operation(request: Request) -> Operation | None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from oxide.testing._application import Request, Response
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._parameters import parse_query
 
 KEPT_REQUESTS: Final = 10_000

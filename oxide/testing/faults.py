@@ -94,7 +94,15 @@ class Interim:
         _check_headers(self.headers)
 
 
-Fault = Answer | Delay | Drip | Drop | Truncate | Interim
+@dataclass(frozen=True)
+class LosePantry:
+    """Let the service's pantry forget the disk that a chunk is for: this chunk and all later ones get `Not Found`.
+
+    Only bulk writes suffer it.
+    """
+
+
+Fault = Answer | Delay | Drip | Drop | Truncate | Interim | LosePantry
 
 
 def _check_between(
