@@ -47,18 +47,17 @@ class Application:
 
         While a saga is under way `at_work` is called, and with `fail` it is undone then.
         """
-        request_id = str(uuid4())
         begun = self._protected(lambda: self._begin(request))
         if isinstance(begun, ApiError):
-            return _error_response(begun, request_id)
+            return refusal(begun)
         operation, answered = begun
         if isinstance(answered, Saga):
             saga = answered
             at_work()
             answered = self._protected(lambda: self._undo(saga) if fail else self._finish(saga))
             if isinstance(answered, ApiError):
-                return _error_response(answered, request_id)
-        return _success_response(SUCCESS_STATUSES[operation], answered, request, request_id)
+                return refusal(answered)
+        return _success_response(SUCCESS_STATUSES[operation], answered, request)
 
     def user(self, request: Request) -> str | None:
         """Return the user whose token a request has, or None if it has no known token."""
@@ -66,7 +65,7 @@ class Application:
         if token is None:
             return None
         try:
-            with self._store.transaction():
+            with self._store.reading():
                 return self._store.users.name(token)
         except sqlite3.Error:
             return None
@@ -143,8 +142,8 @@ def _accepts_gzip(accept_encoding: bytes | None) -> bool:
     return accepted.get("gzip", accepted.get("*", False))
 
 
-def _success_response(status: int, document: object, request: Request, request_id: str) -> Response:
-    headers = [("x-request-id", request_id)]
+def _success_response(status: int, document: object, request: Request) -> Response:
+    headers = [("x-request-id", str(uuid4()))]
     if document is None:
         return Response(status, tuple(headers))
     headers += [("content-type", "application/json"), ("vary", "accept-encoding")]
@@ -153,7 +152,9 @@ def _success_response(status: int, document: object, request: Request, request_i
     return Response(status, tuple(headers), body, gzip=compressed)
 
 
-def _error_response(error: ApiError, request_id: str) -> Response:
+def refusal(error: ApiError) -> Response:
+    """Return the answer for an error."""
+    request_id = str(uuid4())
     document = {"request_id": request_id, "error_code": error.code, "message": error.message}
     if error.code is None:
         del document["error_code"]

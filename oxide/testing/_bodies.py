@@ -13,9 +13,10 @@ BLOCK_SIZES: Final = (512, 2048, 4096)
 # [?] Those of the devices that local disks are on.
 _LOCAL_BLOCK_SIZE: Final = 4096
 _WRITE_HEAD: Final = re.compile(
-    rb'\s*{\s*"offset"\s*:\s*(0|[1-9][0-9]{0,17})\s*,\s*"base64_encoded_data"\s*:\s*"'
+    rb'[ \t\r\n]*{[ \t\r\n]*"offset"[ \t\r\n]*:[ \t\r\n]*(0|[1-9][0-9]{0,17})[ \t\r\n]*,'
+    rb'[ \t\r\n]*"base64_encoded_data"[ \t\r\n]*:[ \t\r\n]*"'
 )
-_WRITE_TAIL: Final = re.compile(rb'"\s*}\s*\Z')
+_WRITE_TAIL: Final = re.compile(rb'"[ \t\r\n]*}[ \t\r\n]*\Z')
 _TAIL_BYTES: Final = 32
 
 

@@ -17,7 +17,7 @@ from oxide.testing._routing import Operation
 from oxide.testing._server import Server
 from oxide.testing._service.sagas import resume
 from oxide.testing._store import Store
-from oxide.testing.faults import Fault, LosePantry
+from oxide.testing.faults import Fault
 
 __all__ = ["PORT_MAX", "ImageValues", "Simulator"]
 
@@ -91,6 +91,14 @@ class Simulator(Contents):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def __repr__(self) -> str:
+        server, count = self._server, self._journal.count
+        if server is None:
+            return f"<Simulator on {self._host}: stopped, {count} requests>"
+        return (
+            f"<Simulator at {self._url(server)}: running, {count} requests, {server.connections} connections>"
+        )
+
     def start(self) -> None:
         """Start listening; a stopped simulator can be started again, with no faults and no recorded requests."""
         if self._server is not None:
@@ -99,16 +107,21 @@ class Simulator(Contents):
         server = Server(self._host, self._port, self._tls_context())
         try:
             store = Store(self._database)
+        except BaseException:
+            server.stop()
+            raise
+        try:
             with store.transaction():
                 self._token = self._given_token or store.users.token(_ADMIN) or new_token()
                 store.users.set(_ADMIN, self._token, "admin")
                 resume(store)
+            self._faults, self._journal = FaultQueue(), Journal()
+            application = Application(store, lambda: self.clock(), self._max_api_version)
+            server.start(Exchange(application, self._faults, self._journal).serve)
         except BaseException:
             server.stop()
+            store.close()
             raise
-        self._faults, self._journal = FaultQueue(), Journal()
-        application = Application(store, lambda: self.clock(), self._max_api_version)
-        server.start(Exchange(application, self._faults, self._journal).serve)
         self._server, self._store = server, store
 
     def stop(self) -> None:
@@ -122,9 +135,7 @@ class Simulator(Contents):
     @property
     def url(self) -> str:
         """The URL to reach it from this machine, without a trailing slash."""
-        name = _REACHED_AT.get(self._host, self._host)
-        host = f"[{name}]" if ":" in name else name
-        return f"{'https' if self._tls else 'http'}://{host}:{self._running(self._server).port}"
+        return self._url(self._running(self._server))
 
     @property
     def token(self) -> str:
@@ -174,17 +185,17 @@ class Simulator(Contents):
         if operation not in {None, *get_args(Operation)}:
             message = f"operation must be one of {', '.join(get_args(Operation))}, not {operation!r}"
             raise ValueError(message)
-        if isinstance(fault, LosePantry):
-            if operation not in {None, "disk_bulk_write_import"}:
-                message = f"only disk_bulk_write_import can suffer LosePantry(), not {operation}"
-                raise ValueError(message)
-            operation = "disk_bulk_write_import"
         self._running(self._server)
         self._faults.add(fault, times, operation)
 
     def clear_faults(self) -> None:
         """Forget the pending faults."""
         self._faults.clear()
+
+    def _url(self, server: Server) -> str:
+        name = _REACHED_AT.get(self._host, self._host)
+        host = f"[{name}]" if ":" in name else name
+        return f"{'https' if self._tls else 'http'}://{host}:{server.port}"
 
     def _tls_context(self) -> ssl.SSLContext | None:
         if not self._tls:

@@ -63,6 +63,12 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Run the block, which changes nothing, alone in this process; other processes do not matter to it."""
+        with self._lock:
+            yield
+
     def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
         """Return the rows of a query, one at a time."""
         return self._connection.execute(query, values)
