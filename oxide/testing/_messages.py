@@ -53,8 +53,9 @@ LIMIT_ZERO: Final = "invalid value: integer `0`, expected a nonzero u32"
 
 def unknown_variant(found: str, expected: list[str]) -> str:
     """Return the message for a word that is not in a list [P]."""
-    listed = ", ".join(f"`{word}`" for word in expected)
-    return f"unknown variant `{found}`, expected {'one of ' if len(expected) > 1 else ''}{listed}"
+    words = [f"`{word}`" for word in expected]
+    listed = " or ".join(words) if len(words) < 3 else f"one of {', '.join(words)}"
+    return f"unknown variant `{found}`, expected {listed}"
 
 
 def duplicate_field(name: str) -> str:

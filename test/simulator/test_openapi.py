@@ -121,7 +121,17 @@ def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str,
     """Return the contract with values among its choices that lead beyond a 404."""
     changed: dict[str, Any] = json.loads(json.dumps(document))
     schemas = changed["components"]["schemas"]
-    known = ["proj", "other", "pimg", "simg", str(world.proj), str(world.pimg), str(world.simg), "snap", "disk"]
+    known = [
+        "proj",
+        "other",
+        "pimg",
+        "simg",
+        str(world.proj),
+        str(world.pimg),
+        str(world.simg),
+        "snap",
+        "disk",
+    ]
     schemas["NameOrId"] = {"anyOf": [{"type": "string", "enum": known}, schemas["NameOrId"]]}
     schemas["ImageSource"]["properties"]["id"]["enum"] = [str(world.snap)]
     schemas["DiskCreate"]["properties"]["size"] = {"type": "integer", "enum": [2**30, 2**40]}
