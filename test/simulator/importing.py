@@ -6,6 +6,8 @@ from uuid import UUID
 
 from simulator_http import Caller, Reply
 
+from oxide.testing import Simulator
+
 GIB = 2**30
 CHUNK = 512 * 1024
 IMPORTING = {"type": "importing_blocks", "block_size": 512}
@@ -93,3 +95,9 @@ def import_image(call: Caller, chunks: dict[int, bytes], name: str = "image", **
 def provisioned(call: Caller) -> int:
     """Return how many bytes the silo's disks and snapshots count for."""
     return int(call("GET", "/v1/utilization").json["provisioned"]["storage"])
+
+
+def stored_extents(simulator: Simulator) -> list[int]:
+    """Return the lengths of the pieces of bytes that a simulator keeps."""
+    assert simulator._store
+    return [len(row[0]) for row in simulator._store.rows("SELECT data FROM extent")]

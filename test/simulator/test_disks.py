@@ -30,6 +30,7 @@ from importing import (
     start,
     state,
     stop,
+    stored_extents,
     write,
 )
 from simulator_http import Caller, World
@@ -593,15 +594,7 @@ def test_65_image_of_the_snapshot_survives_both(simulator: Simulator, call: Call
                 assert simulator.image_content(image, 4095, 4098) == b"\0" + b"x" * 4096 + b"\0"
             assert call("DELETE", targets[kind]).status == 204
     # Nothing of their bytes is left.
-    assert stored_extents(simulator) == 0
-
-
-def stored_extents(simulator: Simulator) -> int:
-    """Return how many pieces of bytes a simulator keeps."""
-    assert simulator._store
-    row = simulator._store.row("SELECT count(*) FROM extent")
-    assert row
-    return int(row[0])
+    assert stored_extents(simulator) == []
 
 
 def test_66_image_of_a_snapshot_whose_disk_is_gone(call: Caller, world: World) -> None:
