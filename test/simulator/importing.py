@@ -17,7 +17,7 @@ WITH_BACKEND = {"api-version": "2025120300.0.0"}
 WITH_READ_ONLY = {"api-version": "2026013001.0.0"}
 
 
-def disk_body(name: str = "disk", **changes: object) -> dict[str, object]:
+def disk_body(name: str = "disk", **changes: Any) -> dict[str, object]:
     """Return the body that creates an import disk of 1 GiB; a change to None takes a member away."""
     body: dict[str, object] = {
         "name": name,
@@ -28,7 +28,7 @@ def disk_body(name: str = "disk", **changes: object) -> dict[str, object]:
     return {key: value for key, value in (body | changes).items() if value is not None}
 
 
-def create_disk(call: Caller, name: str = "disk", **changes: object) -> str:
+def create_disk(call: Caller, name: str = "disk", **changes: Any) -> str:
     """Create an import disk in the project `proj`, and return its ID."""
     reply = call("POST", "/v1/disks?project=proj", disk_body(name, **changes))
     assert reply.status == 201, reply.body

@@ -118,7 +118,10 @@ def test_3_7_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> N
 def test_4_5_6_each_version_takes_one_form_of_the_source(
     call: Caller, world: World, headers: dict[str, str], taken: str
 ) -> None:
-    forms = {"disk_source": IMPORTING, "disk_backend": {"type": "distributed", "disk_source": IMPORTING}}
+    forms: dict[str, Any] = {
+        "disk_source": IMPORTING,
+        "disk_backend": {"type": "distributed", "disk_source": IMPORTING},
+    }
     for form, source in forms.items():
         body = disk_body(form.replace("_", "-"), **{"disk_backend": None, form: source})
         reply = call("POST", CREATE, body, headers=headers)
@@ -233,7 +236,7 @@ def test_create_errors(
     world: World,
     number: int,
     target: str,
-    changes: dict[str, object],
+    changes: dict[str, Any],
     error: tuple[int, str | None, str],
 ) -> None:
     create_disk(call, "taken")
@@ -279,7 +282,7 @@ def test_create_errors(
     ],
 )
 def test_18_19_20_bodies_that_cannot_be_read(
-    call: Caller, world: World, changes: dict[str, object], problem: str
+    call: Caller, world: World, changes: dict[str, Any], problem: str
 ) -> None:
     body = {key: value for key, value in (disk_body() | changes).items() if value is not None}
     for token in ("", None):
