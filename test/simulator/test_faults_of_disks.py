@@ -144,8 +144,9 @@ def test_a_slow_answer_comes_in_the_end(simulator: Simulator, call: Caller, worl
 
 def test_what_is_refused_comes_late_as_well(simulator: Simulator, call: Caller, detached: str) -> None:
     simulator.fail_next(Delay(math.inf), operation="disk_finalize_import")
+    count = len(simulator.requests)
     with send(simulator, f"POST /v1/disks/{detached}/finalize HTTP/1.1", {}) as connection:
-        simulator.wait_for_requests(len(simulator.requests) + 1, answered=False)
+        simulator.wait_for_requests(count + 1, answered=False)
         connection.settimeout(0.1)
         with pytest.raises(TimeoutError):
             connection.recv(1)
