@@ -15,6 +15,7 @@ from contract.documents import NotComparableError, parse_document
 from contract.shapes import shape_of_model
 from pydantic import Field
 
+import oxide
 from oxide.models._model import RequestModel, ResponseModel
 
 ROOT: Final = Path(__file__).parent.parent
@@ -106,6 +107,7 @@ def test_a_document_that_cannot_be_compared(tmp_path: Path, text: str | None, pr
 
 
 STRING: Final = {"type": "string"}
+SORT_MODES: Final = ", ".join(oxide.NameOrIdSortMode)
 PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
 
 
@@ -130,6 +132,8 @@ PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
          "The query parameter limit may be 0: limit: must be 1 to 4294967295."),
         (f"{LIST} parameters 1 schema type", "integer", "image_list",
          "The query parameter page_token may be 0: page_token: expected str, got int."),
+        (f"{SCHEMAS} NameOrIdSortMode oneOf", [STRING | {"enum": ["name_ascending"]}, STRING], "image_list",
+         f"The query parameter sort_by may be 'a': sort_by: must be one of {SORT_MODES}, not 'a'."),
         # Enums.
         (f"{SCHEMAS} NameOrIdSortMode oneOf 2", GONE, "NameOrIdSortMode", "The value 'id_ascending' is gone."),
         (f"{SCHEMAS} BlockSize enum 1", GONE, "BlockSize", "The value 2048 is gone."),
@@ -160,6 +164,7 @@ PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
         (f"{SCHEMAS} Image properties os nullable", True, "Image.os", "It may be null; decoding that fails."),
         (f"{SCHEMAS} Image properties time_created format", GONE, "Image.time_created",
          "It is string, and was string (date-time)."),
+        (f"{SCHEMAS} Image properties os format", "uuid", "Image.os", "It is string (uuid), and was string."),
         (f"{SCHEMAS} ImageResultsPage properties items", STRING, "ImageResultsPage.items",
          "It is string, and was array."),
         # Errors.
@@ -200,6 +205,17 @@ def test_other_operations_are_no_difference() -> None:
 def test_a_field_that_the_server_began_to_always_send_is_no_difference() -> None:
     always = (f"{SCHEMAS} Image required +", "digest")
     assert compared(always) == ([], [])
+
+
+def test_parameters_may_stand_apart_from_their_operation() -> None:
+    place = "paths /v1/images/{image}"
+    parameters = PUBLISHED["paths"]["/v1/images/{image}"]["get"]["parameters"]
+    assert compared(
+        (f"{VIEW} parameters", GONE),
+        (f"{DELETE} parameters", GONE),
+        (f"{place} parameters", [{"$ref": "#/components/parameters/image"}, parameters[1]]),
+        ("components parameters", {"image": parameters[0]}),
+    ) == ([], [])
 
 
 def test_a_schema_inside_itself_can_be_read() -> None:
@@ -279,7 +295,42 @@ def test_differences_of_private_models(
     assert found(compared(disk_create(disk, source), extra=(DISK,))) == [(where, what)]
 
 
-def test_an_operation_whose_resource_a_part_leaves_out_is_named(tmp_path: Path) -> None:
+class _Blank(ResponseModel):
+    """A private model of one of the forms that the server sends."""
+
+    type: Literal["blank"]
+
+
+def test_null_is_found_beside_the_form_that_is_expected() -> None:
+    view = DISK._replace(result=shape_of_model(_Blank))
+    forms = {"nullable": True, "oneOf": [BLANK, SNAPSHOT]}
+    assert found(compared(disk_create(forms, BLANK), extra=(view,))) == [
+        ("_Blank", "It may be null; decoding that fails.")
+    ]
+
+
+class _Finalize(RequestModel):
+    """A private model with a field that can be left out, or null."""
+
+    snapshot_name: str | None = None
+
+
+@pytest.mark.parametrize(
+    ("source", "found_there"),
+    [
+        (object_of((), snapshot_name=STRING | {"nullable": True}), []),
+        (object_of((), snapshot_name=STRING), ["It must not be null."]),
+        (object_of(("snapshot_name",), snapshot_name=STRING | {"nullable": True}), ["It is required."]),
+    ],
+)
+def test_a_field_that_is_not_always_sent(source: Mapping[str, Any], found_there: list[str]) -> None:
+    finalize = DISK._replace(body=shape_of_model(_Finalize))
+    assert found(compared(disk_create(A_DISK, source), extra=(finalize,))) == [
+        ("_Finalize.snapshot_name", what) for what in found_there
+    ]
+
+
+def test_an_operation_whose_resource_a_part_leaves_out_is_named() -> None:
     assert compared(extra=(DISK,)) == ([], ["disk_create"])
 
 

@@ -123,11 +123,10 @@ def _parameter(belief: Belief, key: tuple[str, str], theirs: Parameter | None) -
 
 
 def _samples(shape: Shape) -> Iterator[object]:
-    """Yield values that a parameter may have: each one that is listed, or one of each kind."""
+    """Yield values that a parameter may have: of each choice those that are listed, or one of its kind."""
     one = {"integer": shape.minimum or 0, "string": "a", "string (uuid)": UUID(int=0)}
-    yield from sorted(shape.values, key=str) or [
-        one.get(each.kind, each.kind) for each in shape.choices or [shape]
-    ]
+    for choice in shape.choices or [shape]:
+        yield from sorted(choice.values, key=str) or [one.get(choice.kind, choice.kind)]
 
 
 def _body(where: str, ours: Shape | None, theirs: Shape | None) -> Iterator[Difference]:
