@@ -26,17 +26,12 @@ All of them can be pickled and copied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
-from oxide._text import one_line
-
-if TYPE_CHECKING:
-    from oxide._retry import Attempt
+from oxide._attempt import Attempt, Outcome, one_line
 
 _MAX_TEXT = 1000  # bytes of UTF-8
 _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
-
-Outcome = Literal["not sent", "unknown", "answered"]
 
 
 class OpenApiException(Exception):  # noqa: N818 - the name used by generated clients
@@ -102,7 +97,7 @@ class ApiException(OpenApiException):
         method: str | None = None,
         url: str | None = None,
         outcome: Outcome = "answered",
-        attempts: "Sequence[Attempt]" = (),
+        attempts: Sequence[Attempt] = (),
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:

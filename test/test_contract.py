@@ -48,7 +48,8 @@ def changed(*changes: tuple[str, Any]) -> Any:
 
 
 def compared(*changes: tuple[str, Any], extra: tuple[Belief, ...] = ()) -> Comparison:
-    return compare([*beliefs(), *extra], parse_document(changed(*changes)))
+    public = [belief for belief in beliefs() if hasattr(oxide.ImagesApi, belief.id)]
+    return compare([*public, *extra], parse_document(changed(*changes)))
 
 
 def found(comparison: Comparison) -> list[tuple[str, str]]:
@@ -67,9 +68,9 @@ def run(path: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_client_agrees_with_the_published_document() -> None:
-    run_of_it = run(PATH)
-    assert (run_of_it.stdout, run_of_it.stderr) == ("No differences, 6 operations of 2026081901.0.0.\n", "")
-    assert run_of_it.returncode == 0
+    result = run(PATH)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("No differences. Compared 6 operations with version 2026081901.0.0.\n")
 
 
 def test_differences_are_printed_with_what_to_do(tmp_path: Path) -> None:
@@ -77,10 +78,10 @@ def test_differences_are_printed_with_what_to_do(tmp_path: Path) -> None:
     document.write_text(json.dumps(changed((f"{SCHEMAS} BlockSize enum 3", 8192))))
     result = run(document)
     assert result.returncode == 1
-    assert result.stdout.splitlines() == [
+    assert result.stdout.splitlines()[:3] == [
         "BlockSize: The value 8192 is new.",
         "    Add it to the model, the simulator and docs/.",
-        "1 difference, 6 operations of 2026081901.0.0.",
+        "1 difference. Compared 6 operations with version 2026081901.0.0.",
     ]
 
 
@@ -107,7 +108,6 @@ def test_a_document_that_cannot_be_compared(tmp_path: Path, text: str | None, pr
 
 
 STRING: Final = {"type": "string"}
-SORT_MODES: Final = ", ".join(oxide.NameOrIdSortMode)
 PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
 
 
@@ -129,11 +129,11 @@ PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
         (f"{VIEW} parameters 1 required", True, "image_view", "The query parameter project is required."),
         (f"{DEMOTE} parameters 1 required", False, "image_demote", "The query parameter project is optional."),
         (f"{LIST} parameters 0 schema minimum", 0, "image_list",
-         "The query parameter limit may be 0: limit: must be 1 to 4294967295."),
+         "The query parameter limit may be 0"),
         (f"{LIST} parameters 1 schema type", "integer", "image_list",
-         "The query parameter page_token may be 0: page_token: expected str, got int."),
+         "The query parameter page_token may be 0"),
         (f"{SCHEMAS} NameOrIdSortMode oneOf", [STRING | {"enum": ["name_ascending"]}, STRING], "image_list",
-         f"The query parameter sort_by may be 'a': sort_by: must be one of {SORT_MODES}, not 'a'."),
+         "The query parameter sort_by may be 'a'"),
         # Enums.
         (f"{SCHEMAS} NameOrIdSortMode oneOf 2", GONE, "NameOrIdSortMode", "The value 'id_ascending' is gone."),
         (f"{SCHEMAS} BlockSize enum 1", GONE, "BlockSize", "The value 2048 is gone."),
@@ -176,7 +176,10 @@ PARAMETER: Final = {"in": "query", "name": "tag", "schema": STRING}
     ],
 )  # fmt: skip
 def test_each_kind_of_difference_is_found_once(place: str, value: object, where: str, what: str) -> None:
-    assert found(compared((place, value))) == [(where, what)]
+    (difference,) = compared((place, value)).differences
+    assert difference.where == where
+    # The words of the client's own exception may follow.
+    assert difference.what == what or difference.what.startswith(f"{what}: ")
 
 
 def test_an_operation_that_moved_is_found_by_its_name() -> None:

@@ -24,13 +24,11 @@ def main() -> int:
         return 2
     for difference in differences:
         print(f"{difference.where}: {difference.what}\n    {difference.to_do}")
+    number = f"{len(differences) or 'No'} difference{'s' * (len(differences) != 1)}"
     version = ".".join(map(str, document.version))
-    checked = len(beliefs()) - len(left_out)
-    print(
-        f"{len(differences) or 'No'} difference{'s' * (len(differences) != 1)}, {checked} operations of {version}."
-    )
+    print(f"{number}. Compared {len(beliefs()) - len(left_out)} operations with version {version}.")
     if left_out:
-        print(f"Not in the document, so not compared: {', '.join(left_out)}.")
+        print(f"The document leaves out {', '.join(left_out)}.")
     return 1 if differences else 0
 
 

@@ -1,12 +1,13 @@
 """What the client believes of the API, read from its code."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import oxide
 from contract.shapes import Shape, shape_of_model
-from oxide._encoding import _ENCODERS, encode_image
-from oxide._operations import OPERATIONS
+from oxide import _operations
+from oxide._call.operation import Operation
 from oxide.testing._routing import SUCCESS_STATUSES
 
 
@@ -27,25 +28,38 @@ class Belief(NamedTuple):
 
 
 def beliefs() -> list[Belief]:
-    """Return what the client believes; only this function knows the form of the rows."""
-
-    def encode(name: str, value: Any) -> str:
-        return encode_image(name, value) if name == "image" else _ENCODERS[name](name, value)
-
+    """Return what the client believes; only this function and the next know the form of the rows."""
+    rows = [row for row in vars(_operations).values() if isinstance(row, Operation)]
     return [
         Belief(
             row.id,
             row.method,
             row.path,
-            {("path", part[1:-1]): True for part in row.path.split("/") if part.startswith("{")}
-            | {("query", name): name in row.required for name in row.query},
-            encode,
-            shape_of_model(row.body) if row.body else None,
-            shape_of_model(row.result) if row.result is not type(None) else None,
+            {
+                ("query" if name in row.query else "path", name): name not in row.query
+                or name in row.required
+                for name in row.parameters
+            },
+            partial(_encode, row),
+            _shape(row.body),
+            _shape(row.result),
             SUCCESS_STATUSES.get(row.id),
         )
-        for row in OPERATIONS
+        for row in rows
     ]
+
+
+def _encode(row: Operation[Any], parameter: str, value: object) -> str:
+    # What may be given for a parameter may depend on the others: let these be names.
+    names = dict.fromkeys(row.parameters, "a")
+    return row.parameters[parameter](parameter, {**names, parameter: value})
+
+
+def _shape(model: Any) -> Shape | None:
+    if model is bytes:
+        # A body that is written by hand, of which no model tells the form.
+        return Shape()
+    return None if model in {None, type(None)} else shape_of_model(model)
 
 
 def is_public(name: str) -> bool:

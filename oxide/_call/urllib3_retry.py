@@ -7,17 +7,17 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 from urllib3.util.retry import Retry
 
-from oxide import _retry
+from oxide._call import retry
 from oxide.configuration import Configuration
 
 
-def policy_of(configuration: Configuration) -> _retry.Policy:
+def policy_of(configuration: Configuration) -> retry.Policy:
     """Return the replay policy that a configuration asks for."""
     retries = configuration.retries
     if isinstance(retries, Retry):
         return Urllib3Policy(retries)
     # A bool is an int: False means 0.
-    return _retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
+    return retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
 
 
 class Urllib3Policy:
@@ -28,15 +28,15 @@ class Urllib3Policy:
     def __init__(self, rules: Retry) -> None:
         self._rules = rules
 
-    def next(self, failure: _retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
-        """See `oxide._retry.Policy`."""
+    def next(self, failure: retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
+        """See `oxide._call.retry.Policy`."""
         rules = self._rules
         event: dict[str, Any]
         if failure.outcome == "not sent":
             if not failure.transient:
                 return None
             event = {"error": ConnectTimeoutError()}
-        elif not self._may_repeat(failure.method):
+        elif not self._may_repeat(failure):
             return None
         elif failure.outcome == "unknown" or failure.transient:
             event = {"error": ProtocolError()}
@@ -53,11 +53,11 @@ class Urllib3Policy:
         if failure.retry_after is not None and rules.respect_retry_after_header:
             # New in urllib3 2.7.
             delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
-        return (delay, Urllib3Policy(following)) if _retry.fits(delay, failure.time_left) else None
+        return (delay, Urllib3Policy(following)) if retry.fits(delay, failure.time_left) else None
 
-    def _may_repeat(self, method: str) -> bool:
+    def _may_repeat(self, failure: retry.Failure) -> bool:
         # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.
         allowed = self._rules.allowed_methods
         if allowed is Retry.DEFAULT_ALLOWED_METHODS:
-            return method == "GET"
-        return not allowed or method in allowed
+            return failure.repeatable
+        return not allowed or failure.method in allowed

@@ -1,9 +1,8 @@
-"""urllib3's pools and connections, adapted to our rules: see `oxide._wire`."""
+"""urllib3's pools and connections, adapted to our rules: see `oxide._transport.connection`."""
 
 import queue
 import socket
 import ssl
-import weakref
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -12,11 +11,11 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
-from oxide._hosts import Host
-from oxide._proxies import Proxy
-from oxide._secrets import Headers, Secret
-from oxide._tls import build_context
-from oxide._wire import WireConnection
+from oxide._identity.hosts import Host
+from oxide._identity.proxies import Proxy
+from oxide._identity.secrets import Headers, Secret
+from oxide._identity.tls import build_context
+from oxide._transport.connection import WireConnection
 from oxide.configuration import Configuration
 
 
@@ -56,12 +55,8 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     idle: Any = pool.pool
     idle.maxsize = configuration.connection_pool_maxsize
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
-    kind: Any = type("Connection", (pool.ConnectionCls,), own)
-    pool.ConnectionCls = kind
-    # An unreferenced pool closes its connections; at interpreter exit, the system does.
-    for reference in weakref.getweakrefs(pool):
-        if isinstance(reference.__callback__, weakref.finalize):
-            reference.__callback__.atexit = False
+    connection_class: Any = type("Connection", (pool.ConnectionCls,), own)
+    pool.ConnectionCls = connection_class
     return pool
 
 
