@@ -5,10 +5,12 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 from inspect import isclass, isroutine
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 from sphinx.application import Sphinx
+from sphinx.ext.napoleon import Config
+from sphinx.ext.napoleon.docstring import GoogleDocstring
 from sphinx.util.typing import stringify_annotation
 
 import oxide
@@ -16,17 +18,31 @@ import oxide.testing
 
 _NOT_MADE_BY_PROGRAMS: Final = {"oxide.ImagePager", "oxide.RESTResponse"}
 
+_NAPOLEON: Any = Config(napoleon_use_rtype=False)
+
 # Names are loaded on first use; Sphinx is to find all of them as programs do.
 for _module in (oxide, oxide.testing):
     for _name in _module.__all__:
         getattr(_module, _name)
 
 
+def _hints(described: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(described)
+    except NameError:  # A name that is imported for type checkers alone.
+        return {}
+
+
+# The type of a setting says what is read, then what may be assigned: show the first.
+for _name, _hint in _hints(oxide.Configuration).items():
+    if hasattr(get_origin(_hint), "__get__"):
+        oxide.Configuration.__annotations__[_name] = get_args(_hint)[0]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect what this file does; Sphinx calls it."""
     app.connect("source-read", _add_directives)
-    # Before napoleon, which reads what this writes.
-    app.connect("autodoc-process-docstring", _from_markdown, priority=400)
+    app.connect("autodoc-process-docstring", _from_markdown)
     app.connect("autodoc-process-signature", _leave_out_constructor)
     app.connect("autodoc-process-bases", _leave_out_private_bases)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -92,56 +108,67 @@ def _leave_out_constructor(
 
 
 def _from_markdown(
-    _app: Sphinx,
-    _what: str,
+    app: Sphinx,
+    what: Any,
     name: str,
     described: object,
-    _options: object,
+    options: Any,
     lines: list[str],
 ) -> None:
-    """Turn the Markdown of a docstring into reStructuredText, with links to names of ours and types of attributes."""
-    hints = _hints(described) if isclass(described) else {}
-    lines[:] = _converted(lines, name, hints)
+    """Turn a docstring, which is Markdown in Google's style, into reStructuredText."""
+    pieces = re.split(
+        r"^( *)```(\w*)\n(.*?)^ *```$", "\n".join(lines), flags=re.MULTILINE | re.DOTALL
+    )
+    text = _inline(pieces[0], name)
+    for indent, language, code, rest in zip(*[iter(pieces[1:])] * 4, strict=True):
+        block = "".join(f"   {line}" for line in code.splitlines(keepends=True))
+        text += f"{indent}.. code-block:: {language or 'text'}\n\n{block}"
+        text += _inline(rest, name)
+    lines[:] = text.splitlines()
+    if isclass(described):
+        lines[:] = _with_attributes(lines, described)
+    # A docstring of an attribute has no sections: napoleon would look for a type in it.
+    if what not in {"attribute", "data", "property"}:
+        google = GoogleDocstring(lines, _NAPOLEON, app, what, name, described, options)
+        lines[:] = google.lines()
 
 
-def _hints(described: type) -> dict[str, Any]:
-    try:
-        return get_type_hints(described)
-    except NameError:
-        return {}
+def _inline(text: str, name: str) -> str:
+    """Return text with its code as reStructuredText has it, with links to names of ours."""
+    # Code inside bold text: reStructuredText knows no such thing.
+    text = re.sub(
+        r"\*\*[^*`]*`[^*]*\*\*",
+        lambda bold: re.sub(r" (`[^`]+`) ?", r"** \1 **", bold[0]),
+        text,
+    )
+    return re.sub(
+        r"(?<![`\w])`([^`]+)`(?!`)(\w?)",
+        lambda code: (
+            _link(" ".join(code[1].split()), name) + (code[2] and f"\\ {code[2]}")
+        ),
+        text,
+    )
 
 
-def _converted(lines: list[str], name: str, hints: dict[str, Any]) -> Iterator[str]:
-    fenced, section = False, ""
+def _with_attributes(lines: list[str], described: type) -> Iterator[str]:
+    """Yield lines with a directive for each attribute, which puts it into the index with its type."""
+    hints = _hints(described)
+    section = ""
     for line in lines:
-        if fence := re.fullmatch(r"(\s*)```(\w*)", line):
-            fenced = not fenced
-            yield f"{fence[1]}.. code-block:: {fence[2] or 'text'}" if fenced else ""
-            yield ""
-            continue
-        if fenced:
-            yield f"   {line}"
-            continue
         if re.match(r"\S", line):
             section = line
-        # Code inside bold text is not for reStructuredText.
-        text = re.sub(
-            r"\*\*[^*`]*`[^*]*\*\*",
-            lambda bold: re.sub(r" (`[^`]+`) ?", r"** \1 **", bold[0]),
-            line,
-        )
-        text = re.sub(
-            r"(?<![`\w])`([^`]+)`(?!`)", lambda code: _link(code[1], name), text
-        )
+        attribute = re.match(r"    (\w+): ", line)
         if section not in {"Attributes:", "Keys:"}:
-            yield text
-        elif attribute := re.match(r"    (\w+): ", text):
-            yield from ("", f".. attribute:: {attribute[1]}")
+            yield line
+        elif line == section:
+            yield ""
+        elif attribute:
+            yield f".. attribute:: {attribute[1]}"
             if attribute[1] in hints:
                 yield f"   :type: {stringify_annotation(hints[attribute[1]], 'smart')}"
-            yield from ("", f"   {text[attribute.end() :]}")
+            yield from ("", f"   {line[attribute.end() :]}")
         else:
-            yield text.removeprefix("     ") if line != section else ""
+            yield line.removeprefix("     ")
 
 
 def _link(code: str, name: str) -> str:

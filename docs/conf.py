@@ -16,7 +16,6 @@ extensions = [
     "myst_parser",
     "sphinx_copybutton",
     "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
     "_pages",
     "_reference",
 ]
@@ -39,8 +38,6 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 80
 toc_object_entries_show_parents = "hide"
-napoleon_numpy_docstring = False
-napoleon_use_rtype = False
 
 # Other packages have no pages here, type variables nowhere; every other name must be found.
 _ELSEWHERE: Final = "|".join([*sorted(sys.stdlib_module_names), "pydantic", "urllib3"])
@@ -48,7 +45,8 @@ nitpick_ignore_regex = [
     ("py:.*", rf"({_ELSEWHERE})\..*"),
     ("py:class", r"oxide\..*\.T(_co)?"),
 ]
+# The keyword arguments of some methods, which are described where those are.
 nitpick_ignore = [
+    ("py:class", "oxide._identity.keywords.Settings"),
     ("py:class", "oxide.testing._simulator.ImageValues"),
-    ("py:class", "Retry"),
 ]
