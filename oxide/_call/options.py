@@ -10,8 +10,6 @@ from oxide._identity.names import suggestion
 from oxide._identity.secrets import Secret, checked_token, masked
 from oxide.exceptions import ApiTypeError, ApiValueError
 
-Seconds = float | timedelta | SupportsIndex | None
-
 
 class RequestOptions(TypedDict, total=False):
     """The keyword arguments that every method takes, for one call.
@@ -23,7 +21,7 @@ class RequestOptions(TypedDict, total=False):
         _headers: headers to send with the client's; they replace those of the same name.
     """
 
-    _request_timeout: Seconds | tuple[Seconds, Seconds]
+    _request_timeout: float | timedelta | tuple[float | timedelta | None, float | timedelta | None] | None
     _request_auth: str | Callable[[], str] | None
     _headers: Mapping[str, str] | None
 

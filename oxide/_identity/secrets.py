@@ -84,6 +84,10 @@ class Secret(_Guarded):
         """Return the secret that begins with `prefix`."""
         return Secret(prefix + self._reveal())
 
+    def __iter__(self) -> Iterator[str]:
+        # OpenTelemetry takes the value of a header that is not text for a list of values.
+        return iter((MASK,))
+
     @override
     def __eq__(self, other: object) -> bool:
         return self._reveal() == other._reveal() if isinstance(other, Secret) else NotImplemented

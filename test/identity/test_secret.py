@@ -27,11 +27,12 @@ def test_a_secret_is_not_text() -> None:
         lambda: secret + "x",
         lambda: "x" + secret,
         lambda: len(secret),
-        lambda: list(secret),
+        lambda: secret[0],
     ]
     for use in uses:
         with pytest.raises(TypeError):
             use()
+    assert list(secret) == [MASK]
     for shown in (repr(secret), str(secret), f"{secret}", f"{secret!r:>20}", f"{secret:>20}", "%s" % secret):  # noqa: UP031 - it is shown so too
         assert shown.strip() == MASK
 
