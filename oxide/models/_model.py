@@ -60,3 +60,14 @@ class ResponseModel(Model):
     """A model that is received: fields unknown to this version are kept, as attributes and in every form."""
 
     model_config = ConfigDict(extra="allow")
+
+
+def build_models() -> None:
+    """Build every validator of this package now, rather than when it is first needed."""
+    waiting: list[type[Model]] = [Model]
+    while waiting:
+        model = waiting.pop()
+        # A program's own models may refer to names that do not exist yet.
+        if model.__module__.startswith(__name__.rpartition(".")[0]):
+            model.model_rebuild()
+            waiting += model.__subclasses__()

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, get_args
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack, get_args
 from uuid import UUID, uuid4
 
 from oxide._identifiers import name_or_id, name_problem
+from oxide.configuration import Configuration
 from oxide.testing._api_version import NEWEST_API_VERSION, ApiVersion
 from oxide.testing._application import TOKEN_PREFIX, Application
 from oxide.testing._clock import utc_now, wire_time
@@ -22,9 +23,6 @@ from oxide.testing._routing import Operation
 from oxide.testing._server import Server
 from oxide.testing._store import ImageRow, NameTaken, SnapshotRow, Store
 from oxide.testing.faults import Fault
-
-if TYPE_CHECKING:
-    from oxide import Configuration
 
 PORT_MAX: Final = 65535
 _ADMIN: Final = "admin"
@@ -168,10 +166,8 @@ class Simulator:
             message = f"fewer than {count} requests within {timeout} s"
             raise TimeoutError(message)
 
-    def configuration(self, **settings: Any) -> "Configuration":
+    def configuration(self, **settings: Any) -> Configuration:
         """Return a client configuration for this simulator and its administrator, with `settings` on top."""
-        from oxide import Configuration
-
         if self._ca_certificate is not None:
             settings = {"ca_cert_data": self._ca_certificate, **settings}
         return Configuration(**{"host": self.url, "access_token": self.token, **settings})
