@@ -65,7 +65,7 @@ PATHS = [
 
 
 # What each API has beside its operations.
-HELPERS = {"ImagesApi": {"image_ensure", "image_list_iter"}}
+HELPERS = {"ImagesApi": {"image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"}}
 APIS: list[type[Api]] = [kind for name in oxide.__all__ if issubclass(kind := getattr(oxide, name), Api)]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import RLock
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
+from oxide._identifiers import PAGE_TOKEN_MAX_BYTES
 from oxide._traceback import leads_on_unseen
 from oxide.exceptions import ApiResponseError, ApiValueError
 from oxide.models.image import Image
@@ -12,9 +13,6 @@ from oxide.models.image_results_page import ImageResultsPage
 # What a page after the first asks for unless the caller says otherwise: a tenth of the requests that the server's own
 # 100 would take, and still a fraction of a second.
 FOLLOWING_LIMIT: Final = 1000
-# Characters. The server's own tokens have some hundred; one of many MiB would take seconds to send back.
-MAX_TOKEN: Final = 8 * 2**10
-
 T = TypeVar("T")
 
 
@@ -114,10 +112,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
         return page
 
     def _check(self, token: str) -> None:
-        if self._fetched and len(token) > MAX_TOKEN:
-            self._refuse(
-                f"is {len(token)} characters long, and more than {MAX_TOKEN} are no token of the server"
-            )
+        # Before it is quoted, which takes many times its size.
+        if self._fetched and (size := len(token.encode(errors="replace"))) > PAGE_TOKEN_MAX_BYTES:
+            self._refuse(f"has {size} bytes, more than the {PAGE_TOKEN_MAX_BYTES} that a token may have")
         if hash(token) in self._seen:
             self._refuse("leads back to an earlier page")
 

@@ -13,12 +13,11 @@ Every method also takes `_request_timeout`, `_request_auth` and `_headers` for t
 from typing import Unpack
 
 from oxide import _operations as op
-from oxide._call.encoding import checked_body, encode_target
 from oxide._call.options import RequestOptions, check_options, mask_options
-from oxide._traceback import ends_here
+from oxide._traceback import ends_here, leads_on
 from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
-from oxide.api._ensure import ensure_image
+from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
 from oxide.models.image import Image
 from oxide.models.image_results_page import ImageResultsPage
@@ -127,12 +126,64 @@ class ImagesApi(Api):
             ApiException: as for `image_view` and `image_create`.
         """
         mask_options(options)
-        wanted = checked_body(op.IMAGE_CREATE, image_create)
-        return ensure_image(
-            wanted,
-            view=lambda: self.image_view(wanted.name, project, **options),
-            create=lambda: self.image_create(wanted, project, **options),
-        )
+        with leads_on:
+            return ensure_image(self, image_create, project, options)
+
+    def image_ensure_absent(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> bool:
+        """Delete an image if there is one, so that it is gone afterwards.
+
+        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more if the image is
+        still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
+        image that takes the name meanwhile is deleted. That takes a role on the silo: a user with one on the project
+        alone gets `NotFoundException` with a hint, and can use `image_delete`.
+
+        Args:
+            image: the image, as for `image_delete`.
+            project: the project of an image given by name; None for the silo.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Raises:
+            NotFoundException: there is no such project, or the user may not see it, so nobody knows whether the image
+                is gone; or see above.
+            ApiException: as for `image_view` and `image_delete`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_absent(self, image, project, options)
+
+    def image_ensure_location(
+        self,
+        image: ImageRef,
+        project: ProjectRef | None = None,
+        *,
+        source: ProjectRef | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
+
+        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and goes on from
+        where the image is. Nothing is moved if another image in `project` has the same name. From one project to
+        another an image goes through the silo; if it cannot leave that, the error says so.
+
+        Args:
+            image: the image: itself, its ID, or its name together with `source`.
+            project: where it is to be; None for the silo.
+            source: the project in which an image given by name is; None for the silo. If it has none of that name, an
+                earlier run may have moved it: then it is looked for in `project`, and after that in the silo. Give an
+                `Image` or an ID where the silo may have another image of that name.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Raises:
+            ObjectAlreadyExists: another image in `project`, or in the silo, has that name.
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            ForbiddenException: the user may not change the silo's images (403).
+            ApiException: as for `image_view`, `image_promote` and `image_demote`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_location(self, image, project, source, options)
 
     def image_list(
         self,
@@ -194,7 +245,7 @@ class ImagesApi(Api):
             # Now rather than with the first page, so that the mistake is where it was made.
             check_options(op.IMAGE_LIST, options)
             arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-            encode_target(op.IMAGE_LIST, arguments)
+            op.IMAGE_LIST.target(arguments)
 
         def fetch(token: str | None, limit: int | None) -> ImageResultsPage:
             # The token determines project and order; the server would ignore the parameters.

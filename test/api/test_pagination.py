@@ -355,9 +355,7 @@ class TestOddServices:
         pager = scene.images.image_list_iter()
         assert next(pager).name == IMAGE["name"]
         for _ in range(2):
-            with pytest.raises(
-                oxide.ApiResponseError, match=f"next_page is {length} characters long"
-            ) as caught:
+            with pytest.raises(oxide.ApiResponseError, match=f"next_page has {length} bytes") as caught:
                 next(pager)
         assert (caught.value.operation, len(str(caught.value)) < 200) == ("image_list", True)
         assert len(scene.requests) == 1
