@@ -178,7 +178,7 @@ def test_what_type_checkers_read_is_what_a_package_has(package: str) -> None:
     if package == "oxide":
         assert ("oxide._public", "*") in imported
         assert names == {
-            name for name in dir(oxide) if name not in {*oxide.__all__, "__version__", "testing"}
+            name for name in dir(oxide) if name not in {*module.__all__, "__version__", "testing"}
         }
     else:
         assert names == set(module.__all__)

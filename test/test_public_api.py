@@ -61,18 +61,18 @@ def member_lines(member: griffe.Object, path: str) -> Iterator[str]:
 
 def form_lines(attribute: griffe.Attribute, path: str) -> Iterator[str]:
     """Describe an attribute; a method that is derived from another one is described as if written out."""
-    value = attribute.value
-    result = RESULTS_OF_FORMS.get(str(value.function)) if isinstance(value, griffe.ExprCall) else None
-    if result is None:
-        yield attribute_line(attribute, path)
-    else:
-        assert isinstance(value, griffe.ExprCall)
+    value, owner = attribute.value, attribute.parent
+    if isinstance(value, griffe.ExprCall) and (result := RESULTS_OF_FORMS.get(str(value.function))):
         (plain,) = value.arguments
-        method = attribute.parent.members[str(plain)]
+        assert isinstance(owner, griffe.Class)
+        method = owner.members[str(plain)]
+        assert isinstance(method, griffe.Function)
         derived = griffe.Function(
             attribute.name, parameters=method.parameters, returns=result.format(method.returns)
         )
         yield from signature_lines(derived, path)
+    else:
+        yield attribute_line(attribute, path)
 
 
 def class_members(cls: griffe.Class) -> dict[str, griffe.Object]:

@@ -48,6 +48,8 @@ ERRORS = [
     "UnauthorizedException",
     "UnprocessableEntityException",
 ]
+# Type checkers do not know it, since it comes into being with the first use.
+NAMES: list[str] = import_module("oxide").__all__
 MODULES = ["api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"]
 # Where generated clients have each name: the paths are part of the contract.
 PATHS = [
@@ -66,7 +68,7 @@ PATHS = [
 
 # What each API has beside its operations.
 HELPERS = {"ImagesApi": {"image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"}}
-APIS: list[type[Api]] = [kind for name in oxide.__all__ if issubclass(kind := getattr(oxide, name), Api)]
+APIS: list[type[Api]] = [kind for name in NAMES if issubclass(kind := getattr(oxide, name), Api)]
 
 
 def api_with(operation: Operation[Any]) -> type[Api]:
@@ -100,7 +102,7 @@ exec("from oxide import *", starred)
 print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__builtins__"}), oxide.__all__]))
 """)
         before, listed, values, after, starred, names = seen
-        assert names == oxide.__all__ == sorted(set(oxide.__all__))
+        assert names == NAMES == sorted(set(NAMES))
         assert starred == names
         assert values == {name: name for name in names}
         assert before == ["TYPE_CHECKING"]

@@ -12,7 +12,7 @@ from typing import Final, Protocol, Unpack
 from oxide._call.encoding import checked_body, identifier, identifier_or, project_of
 from oxide._call.options import RequestOptions
 from oxide._identifiers import parse_id
-from oxide.api._arguments import ImageRef, NewImage, ProjectRef
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException, ObjectAlreadyExists
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
@@ -42,6 +42,7 @@ class Images(Protocol):
         limit: int | None = None,
         page_token: str | None = None,
         project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
         **options: Unpack[RequestOptions],
     ) -> ImageResultsPage: ...
     def image_promote(
