@@ -9,8 +9,6 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any, Final, TypeVar
 
-from oxide.exceptions import OpenApiException
-
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _OURS: Final = __name__.partition(".")[0]
@@ -91,7 +89,7 @@ leads_on_unseen: Final = _Way(keeps_this_frame=False)
 
 
 def _is_fault(error: BaseException) -> bool:
-    return isinstance(error, Exception) and not isinstance(error, OpenApiException)
+    return isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
 
 
 def _package(traceback: TracebackType) -> str:

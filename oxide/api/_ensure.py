@@ -19,8 +19,6 @@ from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
 
 _COMPARED: Final = ("description", "os", "version")
-# Sent by a gateway, which does not know what the server did.
-_GATEWAY_STATUSES: Final = frozenset({502, 503, 504})
 _image = identifier_or(Image)
 _image_project = project_of("image", _image)
 
@@ -71,9 +69,9 @@ def ensure_image(
     except ObjectAlreadyExists as error:
         refusal = error
     except ApiException as error:
-        if not _may_have_acted(error):
+        if not error.may_have_acted:
             raise
-        with _after_unknown_outcome("created"):
+        with _going_on_after(error, "created"):
             if (found := _look(view)) is not None:
                 return _agreeing(found, wanted)
             try:
@@ -112,9 +110,9 @@ def ensure_absent(
             raise
         return False
     except ApiException as error:
-        if not _may_have_acted(error):
+        if not error.may_have_acted:
             raise
-        with _after_unknown_outcome("deleted"):
+        with _going_on_after(error, "deleted"):
             if _look(partial(images.image_view, image, **options)) is not None:
                 # Not found: the first request was still on its way.
                 with suppress(NotFoundException):
@@ -205,18 +203,18 @@ def _settled(move: Callable[[], Image], look: Callable[[], Image | None]) -> Ima
             raise
         return there
     except ApiException as error:
-        if not _may_have_acted(error):
+        if not error.may_have_acted:
             raise
-    with _after_unknown_outcome("moved"):
-        if (there := look()) is not None:
-            return there
-        try:
-            return move()
-        except BadRequestException:
-            # The first request was still on its way.
-            if (there := look()) is None:
-                raise
-            return there
+        with _going_on_after(error, "moved"):
+            if (there := look()) is not None:
+                return there
+            try:
+                return move()
+            except BadRequestException:
+                # The first request was still on its way.
+                if (there := look()) is None:
+                    raise
+                return there
 
 
 def _is_in(images: Images, image: Image, project: ProjectRef | None, options: RequestOptions) -> bool:
@@ -237,17 +235,14 @@ def _look(view: Callable[[], Image]) -> Image | None:
         return None
 
 
-def _may_have_acted(error: ApiException) -> bool:
-    if error.outcome == "unknown" or error.status in _GATEWAY_STATUSES:
-        return True
-    return error.status is not None and 200 <= error.status < 300
-
-
 @contextmanager
-def _after_unknown_outcome(done: str) -> Iterator[None]:
+def _going_on_after(earlier: ApiException, done: str) -> Iterator[None]:
+    """Let what fails now say that an earlier request may have acted."""
     try:
         yield
     except ApiException as error:
+        error.attempts = (*earlier.attempts, *error.attempts)
+        error._repeatable = False
         error.hint = f"an earlier attempt may have {done} the image"
         if error.outcome == "not sent":
             error.outcome = "unknown"

@@ -320,7 +320,7 @@ class TestResults:
         scene.simulator.fail_next(Answer(200, "<html>log in", {"Content-Type": kind}))
         with pytest.raises(oxide.ApiResponseError) as caught:
             scene.images.image_delete("my-image")
-        assert f"the body is not empty ({kind}): '<html>log in' (image_delete" in str(caught.value)
+        assert f"the body is not empty ({kind}): '<html>log in' (DELETE /v1/images/" in str(caught.value)
         assert (caught.value.status, caught.value.body) == (200, "<html>log in")
 
 
