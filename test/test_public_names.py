@@ -249,7 +249,7 @@ class TestOperations:
 
 def test_each_api_has_its_operations_in_three_forms_and_its_helpers() -> None:
     of_all = {name for name in vars(Api) if not name.startswith("_")}
-    assert of_all == {"from_environment"}
+    assert of_all == {"close", "from_environment"}
     for api in APIS:
         public = {name for name in vars(api) if not name.startswith("_")}
         own = {operation.id for operation in OPERATIONS if hasattr(api, operation.id)}

@@ -33,13 +33,9 @@ class Api:
     def __init__(self, api_client: ApiClient | None = None) -> None:
         with ends_here:
             if api_client is not None and not isinstance(api_client, ApiClient):
-                name = type(self).__name__
-                instead = (
-                    f"{name}(ApiClient(configuration))"
-                    if isinstance(api_client, Configuration)
-                    else f"{name}.from_environment()"
+                message = (
+                    f"{type(self).__name__}: expected an ApiClient, got {_instead(type(self), api_client)}"
                 )
-                message = f"{name}: expected an ApiClient, got {type(api_client).__name__}: {instead}"
                 raise ApiTypeError(message)
             self.api_client = ApiClient.get_default() if api_client is None else api_client
         self._owns_client = False
@@ -55,7 +51,7 @@ class Api:
     ) -> Self:
         """Return an API with its own client, set up by `Configuration.from_environment`.
 
-        Leaving its `with` block closes that client: `with ImagesApi.from_environment() as images: …`.
+        `close`, or leaving its `with` block, closes that client: `with ImagesApi.from_environment() as images: …`.
 
         Raises:
             ConfigurationError: no usable host and token were found.
@@ -69,13 +65,20 @@ class Api:
         api._owns_client = True
         return api
 
+    def close(self) -> None:
+        """Close the client that `from_environment` made; one that was passed in may be used elsewhere, and stays open."""
+        if self._owns_client:
+            self.api_client.close()
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A client that was passed in may be used elsewhere.
-        if self._owns_client:
-            self.api_client.close()
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.api_client._engine is None else "open"
+        return f"<{type(self).__name__}: {self.api_client.configuration.host}, {state}>"
 
     def _call(
         self,
@@ -87,6 +90,18 @@ class Api:
         """Run one operation and return its result; the other two forms put another function in the place of this."""
         with leads_on_unseen:
             return self.api_client._call(operation, options, arguments, body).data
+
+
+def _instead(api: type[Api], given: object) -> str:
+    """Return what was given in the place of a client, and what to write."""
+    name = api.__name__
+    if isinstance(given, Configuration):
+        what = f"{name}(ApiClient(configuration))"
+    elif isinstance(given, Api):
+        what = f"{name}(images_api.api_client)"
+    else:
+        what = f"{name}.from_environment()"
+    return f"{type(given).__name__}: {what}"
 
 
 def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:

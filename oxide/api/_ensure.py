@@ -153,9 +153,7 @@ def ensure_location(
     try:
         return _demoted(images, found, target, options)
     except ApiException as error:
-        error.hint = (
-            f"image {found.id} has left its project, and is in the silo as long as nothing else moves it"
-        )
+        error.hint = f"image {found.id} was promoted to the silo on its way: call this again to go on"
         raise
 
 

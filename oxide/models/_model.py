@@ -19,6 +19,8 @@ class Model(BaseModel):
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
         """Build the validator, unless it is built already."""
+        # pydantic looks for names in the frame of whoever calls it, so this frame counts as well.
+        options["_parent_namespace_depth"] = options.get("_parent_namespace_depth", 2) + 1
         with _building:
             return super().model_rebuild(**options)
 
