@@ -28,6 +28,7 @@ LOST: list[Fault] = [
     Answer(200, "done, said the proxy", after_acting=True),
 ]
 EACH_LOSS = pytest.mark.parametrize("fault", LOST, ids=repr)
+Move = Literal["image_promote", "image_demote"]
 WRITES = {"image_delete", "image_demote", "image_promote"}
 
 
@@ -93,9 +94,14 @@ def ways(image: oxide.Image, start: str | None) -> list[tuple[Any, str | None]]:
     ]
 
 
-def moves(start: str | None, target: str | None) -> list[Literal["image_promote", "image_demote"]]:
+def moves(start: str | None, target: str | None) -> list[Move]:
     """Return the operations that bring an image from one place to another."""
-    return ["image_promote"] * (start is not None) + ["image_demote"] * (target is not None)
+    found: list[Move] = []
+    if start is not None:
+        found.append("image_promote")
+    if target is not None:
+        found.append("image_demote")
+    return found
 
 
 class TestAbsent:
