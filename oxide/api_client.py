@@ -20,7 +20,7 @@ from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ApiValueError
-from oxide.models import build_models
+from oxide.models._model import build_models
 
 T = TypeVar("T")
 
@@ -36,9 +36,10 @@ class ApiClient:
         header_name: a header to send with every call, with `header_value`.
         header_value: its value.
         cookie: a `Cookie` header to send with every call.
-        clock: returns the seconds of a clock that never goes back; tests may pass their own.
-        sleep: waits for that many seconds; tests may pass their own.
-        jitter: returns a random number from 0 to 1; tests may pass their own.
+        clock: returns the seconds of a clock that never goes back; tests may pass their own. None takes
+            `time.monotonic`, as it is when the client is made.
+        sleep: waits for that many seconds; None takes `time.sleep` in the same way.
+        jitter: returns a random number from 0 to 1; None takes `random.random` in the same way.
 
     Raises:
         ConfigurationError: settings that conflict, or a file that cannot be used.
@@ -55,9 +56,9 @@ class ApiClient:
         header_value: str | None = None,
         cookie: str | None = None,
         *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] | None = None,
+        sleep: Callable[[float], object] | None = None,
+        jitter: Callable[[], float] | None = None,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
         header_name = None if header_name is None else masked_name(header_name)
@@ -72,7 +73,9 @@ class ApiClient:
             if cookie is not None:
                 self.default_headers["Cookie"] = cookie
             self.configuration._check()
-            self._engine: Engine | None = self._make_engine(clock, sleep, jitter)
+            self._engine: Engine | None = self._make_engine(
+                clock or time.monotonic, sleep or time.sleep, jitter or random.random
+            )
         self.configuration._freeze()
         if not self.configuration.verify_ssl:
             warn(
