@@ -39,6 +39,7 @@ __all__ = [
     "NotFoundException",
     "ObjectAlreadyExists",
     "OpenApiException",
+    "OxideWarning",
     "RESTResponse",
     "RedirectException",
     "RequestOptions",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from oxide._attempt import Attempt
     from oxide._call.options import RequestOptions
     from oxide._transport.response import RESTResponse
+    from oxide._warnings import OxideWarning
     from oxide.api._pager import ImagePager
     from oxide.api.images_api import ImagesApi
     from oxide.api_client import ApiClient
@@ -116,6 +118,7 @@ else:
         "ImagesApi": "api.images_api",
         "NameOrId": "models.name_or_id",
         "NameOrIdSortMode": "models.name_or_id_sort_mode",
+        "OxideWarning": "_warnings",
         "RESTResponse": "_transport.response",
         "RequestOptions": "_call.options",
     }

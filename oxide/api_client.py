@@ -11,7 +11,7 @@ from oxide._call.engine import Engine
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._call.urllib3_retry import policy_of
-from oxide._identity.secrets import Headers, masked
+from oxide._identity.secrets import Headers, masked, masked_name
 from oxide._traceback import ends_above, ends_here
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import URLLIB3_VERSION, Transport
@@ -60,6 +60,7 @@ class ApiClient:
         jitter: Callable[[], float] | None = None,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
+        header_name = None if header_name is None else masked_name(header_name)
         with ends_here:
             if configuration is not None and not isinstance(configuration, Configuration):
                 message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
@@ -67,7 +68,7 @@ class ApiClient:
             self._configuration = Configuration.get_default() if configuration is None else configuration
             self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
             if header_name is not None:
-                self._default_headers[header_name] = header_value
+                self.default_headers[header_name] = masked(header_value)
             if cookie is not None:
                 self.default_headers["Cookie"] = cookie
             self.configuration._check()
@@ -143,7 +144,7 @@ class ApiClient:
 
     def set_default_header(self, header_name: str, header_value: str) -> None:
         """Send a header with every call from now on."""
-        header_value = masked(header_value)
+        header_name, header_value = masked_name(header_name), masked(header_value)
         with ends_here:
             self.default_headers[header_name] = header_value
 

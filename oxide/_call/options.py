@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, cast
 
 from oxide._call.operation import Operation
-from oxide._identity.secrets import checked_token, masked
-from oxide._identity.settings import check_seconds, suggestion
+from oxide._identity import checks
+from oxide._identity.names import suggestion
+from oxide._identity.secrets import Secret, checked_token, masked
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 
@@ -52,8 +53,8 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
     if headers is not None and not isinstance(headers, Mapping):
         message = f"{operation.id}: _headers must map header names to values"
         raise ApiTypeError(message)
-    if isinstance(token, str):
-        options["_request_auth"] = checked_token(token, "_request_auth")
+    if isinstance(token, Secret):
+        cast("dict[str, Any]", options)["_request_auth"] = checked_token(token, "_request_auth")
     elif token is not None and not callable(token):
         message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
         raise ApiTypeError(message)
@@ -62,9 +63,9 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
 def _check_timeout(given: object) -> None:
     if isinstance(given, tuple) and len(given) == 2:
         for number, seconds in enumerate(given):
-            check_seconds(f"_request_timeout[{number}]", seconds)
+            checks.seconds(f"_request_timeout[{number}]", seconds)
     elif given is None or isinstance(given, (int, float)):
-        check_seconds("_request_timeout", given)
+        checks.seconds("_request_timeout", given)
     else:
         message = (
             "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "

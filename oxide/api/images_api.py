@@ -18,8 +18,9 @@ from uuid import UUID
 from oxide import _operations as op
 from oxide._call.encoding import checked_body
 from oxide._call.options import RequestOptions, check_options, mask_options
+from oxide._identity.hosts import masked_host
+from oxide._identity.keywords import Settings
 from oxide._identity.secrets import masked
-from oxide._identity.settings import mask_settings, masked_setting
 from oxide._transport.response import RESTResponse
 from oxide.api._ensure import ensure_image
 from oxide.api._pager import ImagePager
@@ -65,7 +66,7 @@ class ImagesApi:
         token: str | None = None,
         profile: str | None = None,
         config_dir: str | PathLike[str] | None = None,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> Self:
         """Return an API with its own client, set up by `Configuration.from_environment`.
 
@@ -75,8 +76,8 @@ class ImagesApi:
             ConfigurationError: no usable host and token were found.
         """
         # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_setting("host", host), masked(token)
-        mask_settings(settings)
+        host, token = masked_host(host), masked(token)
+        Configuration._mask(settings)
         api = cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
         api._owns_client = True
         return api

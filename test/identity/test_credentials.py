@@ -434,10 +434,12 @@ def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
 
 def test_mistaken_settings_are_told_before_anything_is_looked_up(config_dir: Path) -> None:
     """There are no files here, which would be the other error."""
+    mistaken: dict[str, Any] = {"time_out": 7}
+    another_name: dict[str, Any] = {"access_token": "t"}
     with pytest.raises(oxide.ApiTypeError, match=r"no setting 'time_out'; did you mean 'timeout'\?"):
-        oxide.Configuration.from_environment(time_out=7)
+        oxide.Configuration.from_environment(**mistaken)
     with pytest.raises(oxide.ApiTypeError, match="takes the token as token="):
-        oxide.Configuration.from_environment(access_token="t")
+        oxide.Configuration.from_environment(**another_name)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
@@ -445,7 +447,7 @@ def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: P
     """As the official CLI does; the warning points at the program."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
-    with pytest.warns(UserWarning, match="can be read by other users") as caught:
+    with pytest.warns(oxide.OxideWarning, match="can be read by other users") as caught:
         oxide.Configuration.from_environment()
     path = config_dir / "credentials.toml"
     (warning,) = caught
@@ -490,7 +492,7 @@ EXPIRED = [
 def test_an_expired_token_is_warned_of(text: str, config_dir: Path, far_west: None) -> None:
     """However the time is written; the token is used all the same, since only the server knows."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
-    with pytest.warns(UserWarning, match="expired") as caught:
+    with pytest.warns(oxide.OxideWarning, match="expired") as caught:
         configuration = oxide.Configuration.from_environment(profile="a")
     (warning,) = caught
     told = "the token of profile 'a' of .* expired at 2024-05-06 07:08:09 UTC; run `oxide auth login`"

@@ -133,10 +133,12 @@ except oxide.ApiException as error:
         file = authority.path("ca.pem")
         report, answer = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
         assert answer == "[]"
-        assert report == f"trusted CA certificates: the system's ({file})"
+        missing = "SSL_CERT_DIR names '/nowhere', which does not exist"
+        assert report == f"trusted CA certificates: the system's ({file}; {missing})"
         _, error = run(code, SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere").splitlines()
         assert "certificate refused" in error
-        assert "trusted CA certificates: the system's (none found)" in error
+        missing = "SSL_CERT_FILE names '/nowhere', which does not exist"
+        assert f"trusted CA certificates: the system's (none found; {missing}; SSL_CERT_DIR" in error
 
 
 def test_other_authorities_replace_those_of_the_system(
