@@ -651,7 +651,7 @@ def test_an_api_version_that_is_too_new() -> None:
             ask(simulator.configuration(api_version="2026081901.0.0"))
     assert str(caught.value) == (
         "400 Bad Request: server does not support this API version: 2026081901.0.0 "
-        f"(image_list, request id {caught.value.request_id}); "
+        f"(GET /v1/images, request id {caught.value.request_id}); "
         "the rack is older than the api_version of the Configuration: set an older one, or None"
     )
 

@@ -120,7 +120,7 @@ def test_a_failure_says_which_call_it_was(what: str, call: Call) -> None:
     assert [attempt.operation for attempt in error.attempts] == [call.name]
     assert error.attempts[0].outcome == error.outcome
     assert error.attempts[0].status == error.status
-    assert f"({call.name}" in str(error)
+    assert f"({call.method} /v1/images" in str(error)
     assert TOKEN not in repr(vars(error))
 
 
