@@ -118,6 +118,11 @@ class ExchangeTimeout(urllib3.Timeout):
         super().__init__(connect=None, read=None)
         self._exchange = exchange
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
+
     def clone(self) -> Self:
         """Return itself."""
         return self
