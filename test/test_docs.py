@@ -12,15 +12,16 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import AwareDatetime, BaseModel
 
 import oxide
+import oxide.testing
 from oxide import _identifiers, exceptions
-from oxide._call import encoding
+from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
 from oxide._identity import settings
-from oxide._operations import OPERATIONS
-from oxide._transport.failures import RETRIED_STATUSES
+from oxide._operations import MAX_LIMIT, OPERATIONS
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 
@@ -187,7 +188,7 @@ def test_options_of_a_call() -> None:
 
 def test_range_of_limit() -> None:
     limit = rows(section(section(read(API), "image_list"), "Parameters"))[0]
-    assert f"1 to {encoding._MAX_LIMIT}" in limit[3]
+    assert f"1 to {MAX_LIMIT}" in limit[3]
 
 
 MODELS = [name for name in oxide.models.__all__ if name != "DigestType"]
@@ -217,6 +218,23 @@ def test_model(model: type[BaseModel | Enum]) -> None:
     ]
     keeps_unknown = model.model_config["extra"] == "allow"
     assert ("fields that this version does not know are kept" in page.lower()) == keeps_unknown
+
+
+def test_the_reference_has_every_public_name_once() -> None:
+    pages = [page.read_text("utf-8") for page in sorted((ROOT / "docs/reference").glob("*.md"))]
+    listed = [name for page in pages for name in re.findall(r"^- `([\w.]+)`$", page, re.MULTILINE)]
+    public = [f"{module.__name__}.{name}" for module in (oxide, oxide.testing) for name in module.__all__]
+    assert sorted(listed) == sorted(public)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_code_fits_the_column_of_the_site(page: Path) -> None:
+    fences = [token for token in MarkdownIt().parse(page.read_text("utf-8")) if token.type == "fence"]
+    # The site folds long lines of output, but not those of trees.
+    code = [fence.content for fence in fences if fence.info != "text" or "── " in fence.content]
+    assert [line for text in code for line in text.splitlines() if len(line) > 88] == []
 
 
 def test_members_of_digest_type() -> None:
@@ -284,7 +302,7 @@ def test_attributes_of_an_attempt() -> None:
 
 def test_statuses_tried_again() -> None:
     documented = rows(section(read("docs/retries-and-timeouts.md"), "What is tried again"))
-    assert [", ".join(map(str, sorted(RETRIED_STATUSES))), "again", "no"] in documented
+    assert [", ".join(map(str, sorted(PASSING_STATUSES))), "again", "no"] in documented
 
 
 def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:

@@ -12,7 +12,7 @@ from oxide.configuration import Configuration
 
 
 def policy_of(configuration: Configuration) -> retry.Policy:
-    """Return the replay policy that a configuration asks for."""
+    """Return the retry policy that a configuration asks for."""
     retries = configuration.retries
     if isinstance(retries, Retry):
         return Urllib3Policy(retries)
@@ -36,7 +36,7 @@ class Urllib3Policy:
             if not failure.transient:
                 return None
             event = {"error": ConnectTimeoutError()}
-        elif not self._may_repeat(failure.method):
+        elif not self._may_repeat(failure):
             return None
         elif failure.outcome == "unknown" or failure.transient:
             event = {"error": ProtocolError()}
@@ -53,11 +53,11 @@ class Urllib3Policy:
         if failure.retry_after is not None and rules.respect_retry_after_header:
             # New in urllib3 2.7.
             delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
-        return (delay, Urllib3Policy(following)) if retry.fits(delay, failure.time_left) else None
+        return (delay, Urllib3Policy(following)) if retry.is_in_time(delay, failure.time_left) else None
 
-    def _may_repeat(self, method: str) -> bool:
+    def _may_repeat(self, failure: retry.Failure) -> bool:
         # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.
         allowed = self._rules.allowed_methods
         if allowed is Retry.DEFAULT_ALLOWED_METHODS:
-            return method == "GET"
-        return not allowed or method in allowed
+            return failure.repeatable
+        return not allowed or failure.method in allowed

@@ -3,12 +3,11 @@
 import http.client
 import socket
 import ssl
-from typing import Final
 
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from oxide._attempt import Outcome
+from oxide._attempt import PASSING_STATUSES, Outcome
 from oxide._transport.exchange import Exchange
 from oxide.exceptions import (
     ApiConnectionError,
@@ -18,9 +17,6 @@ from oxide.exceptions import (
 )
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
-
-# What a gateway or proxy answers with while it is passing trouble of its own, or that of the server behind it.
-RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
 
 # How TLS reports the end of a connection.
 _TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -85,7 +81,7 @@ def translate(error: Exception, exchange: Exchange) -> Exception:
     elif isinstance(root, ConnectError):
         message, transient = place, False
     elif isinstance(root, TunnelRefused):
-        message, transient = str(root), root.status in RETRIED_STATUSES
+        message, transient = str(root), root.status in PASSING_STATUSES
     elif isinstance(root, http.client.IncompleteRead) or (exchange.status and isinstance(root, _TLS_END)):
         message = "the response was cut short"
     elif isinstance(root, (http.client.RemoteDisconnected, *_TLS_END)):

@@ -13,7 +13,7 @@ from urllib3.util.ssltransport import SSLTransport
 
 from oxide._identity.hosts import Host
 from oxide._identity.proxies import Proxy
-from oxide._identity.secrets import Headers, Secret
+from oxide._identity.secrets import Headers
 from oxide._identity.tls import build_context
 from oxide._transport.connection import WireConnection
 from oxide._transport.recording import genuine, recorded
@@ -42,15 +42,7 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
             options["proxy_ssl_context"] = context
             # urllib3 before 2.8 uses this one instead if the proxy forwards.
             options.setdefault("ssl_context", context)
-        # Revealed for a tunnel: `http.client` formats the headers that open one, and would send the mask.
-        tunnels = host.scheme == "https"
-        manager = urllib3.ProxyManager(
-            proxy.url,
-            proxy_headers={
-                name: Secret(value).reveal() if tunnels else value for name, value in headers.items()
-            },
-            **options,
-        )
+        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers.by_lower_name(), **options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     pool = manager.connection_from_host(host.name, host.port, host.scheme)
     idle: Any = pool.pool

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._call.encoding import checked_body, encode_target
+from oxide._call.encoding import checked_body
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._identity.secrets import masked
 from oxide._identity.settings import mask_settings, masked_setting
@@ -207,7 +207,7 @@ class ImagesApi:
             ApiException: as for `image_view` and `image_create`.
         """
         mask_options(options)
-        wanted = checked_body(op.IMAGE_CREATE, image_create)
+        wanted = checked_body("image_ensure", ImageCreate, image_create)
         return ensure_image(
             wanted,
             view=lambda: self.image_view(wanted.name, project, **options),
@@ -293,7 +293,7 @@ class ImagesApi:
         # Now rather than with the first page, so that the mistake is where it was made.
         check_options(op.IMAGE_LIST, options)
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        encode_target(op.IMAGE_LIST, arguments)
+        op.IMAGE_LIST.target(arguments)
 
         def fetch(token: str | None) -> ImageResultsPage:
             # The token determines project and order; the server would ignore the parameters.

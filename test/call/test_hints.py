@@ -30,7 +30,7 @@ def test_a_client_without_a_token_says_so(simulator: Simulator) -> None:
     assert caught.value.hint is not None
     with pytest.raises(oxide.UnauthorizedException) as refused:
         images(oxide.Configuration(simulator.url, access_token="oxide-token-0")).image_list()
-    assert refused.value.hint is None
+    assert refused.value.hint == "the token is unknown or expired; it came from argument"
 
 
 def test_a_client_without_a_host_says_so() -> None:
@@ -54,7 +54,9 @@ def test_a_name_without_a_project_is_told_where_it_was_looked_for(simulator: Sim
 
 
 def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; import oxide.testing.__main__"
+    program = (
+        "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; oxide.testing.Simulator"
+    )
     run = subprocess.run(
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=tmp_path
     )

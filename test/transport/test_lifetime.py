@@ -481,7 +481,7 @@ def test_ctrl_c_while_an_open_answer_is_read_closes_it(part: bytes) -> None:
 class InterruptAt:
     """A trace function that raises KeyboardInterrupt at the n-th line of what makes a call."""
 
-    FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
+    FILES: tuple[str, ...] = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
 
     def __init__(self, lines: int) -> None:
         self.left = lines

@@ -6,6 +6,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -38,7 +39,11 @@ def shown(frames: Iterator[FrameType]) -> list[str]:
         if frame.f_globals.get("__name__", "").startswith("transport."):
             continue
         for name, value in frame.f_locals.items():
-            ways = [repr(value), str(value), json.dumps(value, default=repr, skipkeys=True)]
+            ways = []
+            for way in (repr, str, lambda value: json.dumps(value, default=repr, skipkeys=True)):
+                # Of what is still in the making, not even the `repr` may be asked for.
+                with suppress(AttributeError, ValueError):
+                    ways.append(way(value))
             if isinstance(value, (bytes, bytearray)):
                 ways.append(value.decode("latin-1"))
             if any(secret in way for way in ways for secret in (TOKEN, PASSWORD, BASIC)):
@@ -67,7 +72,7 @@ def of_thread(thread: threading.Thread) -> Iterator[FrameType]:
 class InterruptedWithin(InterruptAt):
     """Raises KeyboardInterrupt within the engine and below: further up is what the user sees."""
 
-    FILES = ("/oxide/_transport/", "/urllib3/", "/http/client.py", "/socket.py", "/ssl.py")
+    FILES: tuple[str, ...] = ("/oxide/_transport/", "/urllib3/", "/http/client.py", "/socket.py", "/ssl.py")
 
 
 PATHS = ["http", "https", "forwarded", "tunnel", "tls-in-tls"]
