@@ -14,18 +14,20 @@ from urllib3.util.ssltransport import SSLTransport
 from oxide._identity.hosts import Host
 from oxide._identity.proxies import Proxy
 from oxide._identity.secrets import Headers
-from oxide._identity.tls import build_context
+from oxide._identity.tls import Tls
 from oxide._transport.connection import WireConnection
 from oxide._transport.recording import genuine, recorded
 from oxide.configuration import Configuration
 
 
-def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> urllib3.HTTPConnectionPool:
+def make_pool(
+    configuration: Configuration, tls: Tls, host: Host, proxy: Proxy | None
+) -> urllib3.HTTPConnectionPool:
     """Return a pool of connections to `host`, through `proxy` if there is one."""
     # urllib3 would fill the queue with a placeholder for every connection that it may hold.
     options: dict[str, Any] = {"num_pools": 1, "maxsize": 1}
     if host.scheme == "https":
-        options["ssl_context"] = build_context(configuration)
+        options["ssl_context"] = tls.host_context()
         own_context = configuration.ssl_context
         # Unless told otherwise, urllib3 checks the name itself where the context does not.
         unchecked = own_context is not None and not own_context.check_hostname
@@ -34,15 +36,16 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
-        headers = Headers(configuration.proxy_headers)
+        given: Headers | None = configuration._secret("proxy_headers")
+        headers: dict[str, Any] = {} if given is None else given.by_lower_name()
         if proxy.authorization is not None:
             headers.setdefault("proxy-authorization", proxy.authorization)
         if proxy.scheme == "https":
-            context = configuration.proxy_ssl_context or build_context(configuration, for_proxy=True)
+            context = tls.context_for_proxy()
             options["proxy_ssl_context"] = context
             # urllib3 before 2.8 uses this one instead if the proxy forwards.
             options.setdefault("ssl_context", context)
-        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers.by_lower_name(), **options)
+        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers, **options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     pool = manager.connection_from_host(host.name, host.port, host.scheme)
     idle: Any = pool.pool

@@ -10,7 +10,7 @@ from urllib3.exceptions import ClosedPoolError
 from urllib3.util.retry import Retry
 
 from oxide._identity.hosts import is_loopback, parse_host
-from oxide._identity.tls import trusted_authorities
+from oxide._identity.secrets import Secret
 from oxide._transport.exchange import Exchange, ExchangeTimeout, this_process
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.pool import close_pool, make_pool
@@ -45,11 +45,17 @@ class Transport:
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A forwarding proxy gets the whole URL; otherwise the path is enough.
         self._prefix = self._host.url if forwarding else self._host.base_path
+        self._tls = configuration._tls()
         self._of_process = self._new_process()
         self._closed = False
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str | Secret],
+        body: bytes | None,
+        exchange: Exchange,
     ) -> RESTResponse:
         """Send one request and return its response, with the body still unread.
 
@@ -58,6 +64,8 @@ class Transport:
             ApiTimeoutError: no response in time; see `outcome`.
             ApiResponseError: a response that is not HTTP.
         """
+        # urllib3 hands the values on to http.client, which encodes them.
+        encodable: Any = headers
         # urllib3 hands the one to the connection, and the other to the queue that it takes the connection from.
         carriers: dict[str, Any] = {"timeout": ExchangeTimeout(exchange), "pool_timeout": exchange}
         try:
@@ -66,7 +74,7 @@ class Transport:
                 method,
                 self._prefix + target,
                 body=body,
-                headers=headers,
+                headers=encodable,
                 retries=_NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
@@ -106,7 +114,7 @@ class Transport:
                 response._hang_up()
 
     def _new_process(self) -> _OfProcess:
-        pool = make_pool(self._configuration, self._host, self._proxy)
+        pool = make_pool(self._configuration, self._tls, self._host, self._proxy)
         return _OfProcess(this_process(), pool, weakref.WeakValueDictionary())
 
     def _of_this_process(self) -> _OfProcess:
@@ -136,9 +144,9 @@ class Transport:
             # With a forwarding proxy, it is the only TLS peer.
             of_proxy = self._proxy is not None and (exchange.with_proxy or self._host.scheme == "http")
             peer = f"proxy {self._proxy.name!r}" if self._proxy and of_proxy else f"host {self._host.name!r}"
-            trusted = trusted_authorities(self._configuration, for_proxy=of_proxy)
+            trusted = self._tls.trusted_for_proxy if of_proxy else self._tls.trusted
             failure.reason = f"{failure.reason} ({peer}; trusted CA certificates: {trusted})"
-        if failure.outcome == "not sent" and self._configuration._sources["host"] == "default":
+        if failure.outcome == "not sent" and self._configuration._source("host") == "default":
             failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
         if self._proxy is not None and failure.outcome == "not sent":
             failure.reason = f"proxy {self._proxy.url}: {failure.reason}"

@@ -243,7 +243,7 @@ def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
     """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         configuration = oxide.Configuration(server.url)
-        pool = make_pool(configuration, parse_host(configuration.host), None)
+        pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
         idle: Any = pool.pool
         timeout = ExchangeTimeout(Exchange(time.monotonic, None, Limits()))
         response = pool.urlopen("GET", "/v1/images/a", retries=False, preload_content=False, timeout=timeout)
