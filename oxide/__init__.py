@@ -34,6 +34,7 @@ __all__ = [
     "ImageResultsPage",
     "ImageSource",
     "ImagesApi",
+    "Leftover",
     "NameOrId",
     "NameOrIdSortMode",
     "NotFoundException",
@@ -46,6 +47,8 @@ __all__ = [
     "TooManyRequestsException",
     "UnauthorizedException",
     "UnprocessableEntityException",
+    "UploadError",
+    "UploadProgress",
 ]
 
 if TYPE_CHECKING:
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
     from oxide._options import RequestOptions
     from oxide._pagination import ImagePager
     from oxide._retry import Attempt
+    from oxide._upload.leftover import Leftover
+    from oxide._upload.progress import UploadProgress
     from oxide.api.images_api import ImagesApi
     from oxide.api_client import ApiClient
     from oxide.api_response import ApiResponse
@@ -84,6 +89,7 @@ if TYPE_CHECKING:
         TooManyRequestsException,
         UnauthorizedException,
         UnprocessableEntityException,
+        UploadError,
     )
     from oxide.models.block_size import BlockSize
     from oxide.models.digest import Digest, DigestType
@@ -114,10 +120,12 @@ else:
         "ImageResultsPage": "models.image_results_page",
         "ImageSource": "models.image_source",
         "ImagesApi": "api.images_api",
+        "Leftover": "_upload.leftover",
         "NameOrId": "models.name_or_id",
         "NameOrIdSortMode": "models.name_or_id_sort_mode",
         "RESTResponse": "rest",
         "RequestOptions": "_options",
+        "UploadProgress": "_upload.progress",
     }
     _MODULES = {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"}
 
