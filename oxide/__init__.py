@@ -5,7 +5,7 @@ Names are imported on first use, so `import oxide` alone costs next to nothing.
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from oxide._version import __version__ as __version__
 
 __all__ = [
     "ApiAttributeError",
@@ -59,11 +59,12 @@ if TYPE_CHECKING:
     from oxide import exceptions as exceptions
     from oxide import models as models
     from oxide import rest as rest
-    from oxide._options import RequestOptions
-    from oxide._pagination import ImagePager
-    from oxide._retry import Attempt
+    from oxide._attempt import Attempt
+    from oxide._call.options import RequestOptions
+    from oxide._transport.response import RESTResponse
     from oxide._upload.leftover import Leftover
     from oxide._upload.progress import UploadProgress
+    from oxide.api._pager import ImagePager
     from oxide.api.images_api import ImagesApi
     from oxide.api_client import ApiClient
     from oxide.api_response import ApiResponse
@@ -100,7 +101,6 @@ if TYPE_CHECKING:
     from oxide.models.image_source import ImageSource
     from oxide.models.name_or_id import NameOrId
     from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
-    from oxide.rest import RESTResponse
 else:
     from importlib import import_module
 
@@ -108,7 +108,7 @@ else:
     _HOMES = {
         "ApiClient": "api_client",
         "ApiResponse": "api_response",
-        "Attempt": "_retry",
+        "Attempt": "_attempt",
         "BlockSize": "models.block_size",
         "Configuration": "configuration",
         "Digest": "models.digest",
@@ -116,15 +116,15 @@ else:
         "Error": "models.error",
         "Image": "models.image",
         "ImageCreate": "models.image_create",
-        "ImagePager": "_pagination",
+        "ImagePager": "api._pager",
         "ImageResultsPage": "models.image_results_page",
         "ImageSource": "models.image_source",
         "ImagesApi": "api.images_api",
         "Leftover": "_upload.leftover",
         "NameOrId": "models.name_or_id",
         "NameOrIdSortMode": "models.name_or_id_sort_mode",
-        "RESTResponse": "rest",
-        "RequestOptions": "_options",
+        "RESTResponse": "_transport.response",
+        "RequestOptions": "_call.options",
         "UploadProgress": "_upload.progress",
     }
     _MODULES = {"api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"}

@@ -1,35 +1,9 @@
 """The wire contract of the six operations."""
 
-from typing import Generic, NamedTuple, TypeVar
-
+from oxide._call.operation import Operation
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
-
-T_co = TypeVar("T_co", covariant=True)
-
-
-class Operation(NamedTuple, Generic[T_co]):
-    """One operation of the API.
-
-    Attributes:
-        id: its OpenAPI operationId, which is also the name of its method.
-        method: the HTTP method.
-        path: the path, with placeholders for identifiers.
-        query: the query parameters, in the order sent.
-        required: the query parameters that cannot be left out.
-        body: the model of the request body, or None.
-        result: the model of any 2xx answer; `NoneType` if there is nothing to read.
-    """
-
-    id: str
-    method: str
-    path: str
-    query: tuple[str, ...]
-    required: tuple[str, ...]
-    body: type[ImageCreate] | None
-    result: type[T_co]
-
 
 _PAGE = ("limit", "page_token", "project", "sort_by")
 _PROJECT = ("project",)

@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
-from oxide import __version__
-from oxide._call import Engine
-from oxide._operations import Operation
-from oxide._options import RequestOptions, mask_options
-from oxide._secrets import Headers, masked
-from oxide._urllib3_retry import policy_of
+from oxide._call.engine import Engine
+from oxide._call.operation import Operation
+from oxide._call.options import RequestOptions, mask_options
+from oxide._call.urllib3_retry import policy_of
+from oxide._identity.secrets import Headers, masked
+from oxide._transport.response import RESTResponse
+from oxide._transport.transport import URLLIB3_VERSION, Transport
+from oxide._version import __version__
 from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ApiValueError
 from oxide.models import build_models
-from oxide.rest import URLLIB3_VERSION, RESTResponse, Transport
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Never, NoReturn, Self
 
-from oxide._hosts import parse_host
-from oxide._secrets import MASK, masked
-from oxide._settings import (
+from oxide._identity.hosts import parse_host
+from oxide._identity.secrets import MASK, masked
+from oxide._identity.settings import (
     API_VERSION,
     CONNECT_TIMEOUT,
     DEFAULTS,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from urllib3.util.retry import Retry
 
-    from oxide._proxies import Proxy
-    from oxide._retry import Attempt
+    from oxide._attempt import Attempt
+    from oxide._identity.proxies import Proxy
 
 
 _TLS_FILES = ("ssl_ca_cert", "ca_cert_data", "cert_file", "key_file", "key_password")
@@ -248,7 +248,7 @@ class Configuration:
         if problem := self._conflict():
             raise ConfigurationError(problem)
         if any(getattr(self, name) is not None for name in _TLS_FILES):
-            from oxide._tls import build_context
+            from oxide._identity.tls import build_context
 
             build_context(self)
 
@@ -287,7 +287,7 @@ class Configuration:
         """
         if self._frozen:
             return self._proxy
-        from oxide._proxies import choose_proxy
+        from oxide._identity.proxies import choose_proxy
 
         return choose_proxy(parse_host(self.host), self.proxy, self.no_proxy)
 
@@ -317,7 +317,7 @@ class Configuration:
         Raises:
             ConfigurationError: nothing was found, or what was found contradicts itself or cannot be read.
         """
-        from oxide._credentials import find_credentials
+        from oxide._identity.credentials import find_credentials
 
         host, token = masked_setting("host", host), masked(token)
         mask_settings(settings)
@@ -353,7 +353,7 @@ class Configuration:
 
     def to_debug_report(self) -> str:
         """Return what a bug report needs, without secrets: versions, settings and their sources, proxy, CAs."""
-        from oxide._report import debug_report
+        from oxide._identity.report import debug_report
 
         return debug_report(self)
 

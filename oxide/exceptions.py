@@ -27,19 +27,17 @@ All of them can be pickled and copied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from oxide._text import one_line
+from oxide._attempt import Attempt, Outcome, one_line
 
 if TYPE_CHECKING:
-    from oxide._retry import Attempt
     from oxide._upload.leftover import Leftover
+
+_T = TypeVar("_T", bound="OpenApiException")
 
 _MAX_TEXT = 1000  # bytes of UTF-8
 _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
-
-Outcome = Literal["not sent", "unknown", "answered"]
-_T = TypeVar("_T", bound="OpenApiException")
 
 
 class OpenApiException(Exception):  # noqa: N818 - the name used by generated clients
@@ -145,7 +143,7 @@ class ApiException(OpenApiException):
         method: str | None = None,
         url: str | None = None,
         outcome: Outcome = "answered",
-        attempts: "Sequence[Attempt]" = (),
+        attempts: Sequence[Attempt] = (),
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:

@@ -15,9 +15,12 @@ import pytest
 from pydantic import AwareDatetime, BaseModel
 
 import oxide
-from oxide import _encoding, _identifiers, _settings, exceptions
-from oxide._operations import OPERATIONS, Operation
-from oxide._retry import RETRIED_STATUSES
+from oxide import _identifiers, exceptions
+from oxide._call import encoding
+from oxide._call.operation import Operation
+from oxide._call.retry import RETRIED_STATUSES
+from oxide._identity import settings
+from oxide._operations import OPERATIONS
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 
@@ -184,7 +187,7 @@ def test_options_of_a_call() -> None:
 
 def test_range_of_limit() -> None:
     limit = rows(section(section(read(API), "image_list"), "Parameters"))[0]
-    assert f"1 to {_encoding._MAX_LIMIT}" in limit[3]
+    assert f"1 to {encoding._MAX_LIMIT}" in limit[3]
 
 
 MODELS = [name for name in oxide.models.__all__ if name != "DigestType"]
@@ -286,7 +289,7 @@ def test_statuses_tried_again() -> None:
 
 def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
     page = read("docs/migrating.md")
-    for name in _settings._DROPPED:
+    for name in settings._DROPPED:
         setting: dict[str, Any] = {name: "x"}
         with pytest.raises(oxide.ApiTypeError, match=r"see docs/migrating\.md"):
             oxide.Configuration(**setting)

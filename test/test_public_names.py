@@ -17,7 +17,8 @@ from core_support import BY_NAME, CONTRACTS, FORMS, Contract
 
 import oxide
 import oxide.testing
-from oxide._operations import OPERATIONS, Operation
+from oxide._call.operation import Operation
+from oxide._operations import OPERATIONS
 from oxide.testing import Simulator
 
 PACKAGE = Path(oxide.__file__).parent

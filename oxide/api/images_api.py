@@ -16,12 +16,13 @@ from typing import Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._encoding import checked_body, encode_target
-from oxide._ensure import ensure_image
-from oxide._options import RequestOptions, check_options, mask_options
-from oxide._pagination import ImagePager
-from oxide._secrets import masked
-from oxide._settings import mask_settings, masked_setting
+from oxide._call.encoding import checked_body, encode_target
+from oxide._call.options import RequestOptions, check_options, mask_options
+from oxide._identity.secrets import masked
+from oxide._identity.settings import mask_settings, masked_setting
+from oxide._transport.response import RESTResponse
+from oxide.api._ensure import ensure_image
+from oxide.api._pager import ImagePager
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
@@ -31,7 +32,6 @@ from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
 from oxide.models.name_or_id import NameOrId
 from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
-from oxide.rest import RESTResponse
 
 ProjectRef: TypeAlias = NameOrId | str | UUID
 ImageRef: TypeAlias = Image | NameOrId | str | UUID

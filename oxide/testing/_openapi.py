@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
 
+from oxide._call.operation import Operation
 from oxide._identifiers import NAME_MAX_BYTES
-from oxide._operations import OPERATIONS, Operation
+from oxide._operations import OPERATIONS
 from oxide.api.images_api import ImagesApi
 from oxide.models import Error, Image, ImageCreate, ImageResultsPage, NameOrIdSortMode
 from oxide.testing._api_version import NEWEST_API_VERSION

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._credentials import _expiry
+from oxide._identity.credentials import _expiry
 from oxide.testing import Simulator
 
 CREDENTIALS = """\

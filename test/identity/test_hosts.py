@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._hosts import Host, is_loopback, parse_host
-from oxide._proxies import Proxy, bypasses_proxy, choose_proxy, parse_proxy
+from oxide._identity.hosts import Host, is_loopback, parse_host
+from oxide._identity.proxies import Proxy, bypasses_proxy, choose_proxy, parse_proxy
 
 HOSTS = {
     "my.rack": "https://my.rack",

@@ -8,7 +8,7 @@ import pytest
 
 import oxide
 from identity.test_credentials import FILES, FOUND, REFUSED, set_variables, write
-from oxide._settings import SETTINGS
+from oxide._identity.settings import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 import oxide
 from identity.ask import ask
 from identity.servers import Recorder
-from oxide._settings import SECRETS, SETTINGS
+from oxide._identity.settings import SECRETS, SETTINGS
 from oxide.testing import Simulator
 
 SIGNATURE = inspect.signature(oxide.Configuration.__init__)

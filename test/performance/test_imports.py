@@ -31,7 +31,7 @@ def test_exceptions_load_nothing_heavy() -> None:
     # `oxide.Error` is a model.
     assert "pydantic" in loaded
     loaded = loaded_by("import oxide\noxide.ApiException, oxide.ApiTimeoutError, oxide.ConfigurationError")
-    assert loaded == {"oxide", "oxide._text", "oxide.exceptions"}
+    assert loaded == {"oxide", "oxide._attempt", "oxide.exceptions"}
 
 
 def test_importing_a_model_builds_no_validator() -> None:

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 import oxide
-from oxide._hosts import parse_host
-from oxide._pool import close_pool, make_pool
-from oxide._wire import Exchange, exchanging
+from oxide._identity.hosts import parse_host
+from oxide._transport.exchange import Exchange, exchanging
+from oxide._transport.pool import close_pool, make_pool
 from transport.calls import (
     CALLS,
     CREATE,

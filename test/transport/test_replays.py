@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 import oxide
-from oxide._wire import _Reader
+from oxide._transport.http1 import _Reader
 from transport.calls import (
     CALLS,
     CREATE,

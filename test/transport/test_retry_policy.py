@@ -10,7 +10,7 @@ import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oxide._retry import (
+from oxide._call.retry import (
     FIRST_BACKOFF,
     MAX_BACKOFF,
     MAX_UNBOUNDED_WAIT,
@@ -21,7 +21,7 @@ from oxide._retry import (
     parse_http_date,
     parse_retry_after,
 )
-from oxide._urllib3_retry import Urllib3Policy
+from oxide._call.urllib3_retry import Urllib3Policy
 
 SECONDS = st.floats(0, 1e10)
 FAILURES = st.builds(

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._json_size import count_values
+from oxide._transport.json_size import count_values
 from transport.calls import LIST, VIEW, image, session
 from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
 

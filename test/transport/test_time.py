@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._wire import Exchange
+from oxide._transport.exchange import Exchange
 from transport.calls import (
     CALLS,
     CREATE,

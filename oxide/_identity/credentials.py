@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from oxide._hosts import parse_host
-from oxide._secrets import Secret, checked_token, masked
-from oxide._settings import checked_path, masked_setting
+from oxide._identity.hosts import parse_host
+from oxide._identity.secrets import Secret, checked_token, masked
+from oxide._identity.settings import checked_path, masked_setting
 from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 

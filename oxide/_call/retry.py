@@ -5,11 +5,10 @@ only if the request provably never left. A failed TLS check, a silent server, a 
 end the call at once.
 """
 
-from dataclasses import dataclass
 from datetime import UTC
 from typing import NamedTuple, Protocol, Self
 
-from oxide.exceptions import Outcome
+from oxide._attempt import Outcome
 
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 # Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that clients do not retry in step.
@@ -17,35 +16,6 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Seconds of Retry-After that are honoured in a call without a deadline.
 MAX_UNBOUNDED_WAIT = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try of one call, as seen by `on_attempt`, the log and `ApiException.attempts`.
-
-    Attributes:
-        operation: the operation, such as `image_view`.
-        method: the HTTP method.
-        path: the path asked for, without the query.
-        number: 1 for the first try.
-        outcome: `not sent`, `unknown` or `answered`.
-        status: the HTTP status code, or None if there was no answer.
-        request_id: the server's ID of the request, or None.
-        error: what went wrong, or None.
-        elapsed: how long it took, in seconds.
-        delay: the pause before the next try, in seconds; None if there is no next try.
-    """
-
-    operation: str
-    method: str
-    path: str
-    number: int
-    outcome: Outcome
-    status: int | None
-    request_id: str | None
-    error: str | None
-    elapsed: float
-    delay: float | None
 
 
 class Failure(NamedTuple):

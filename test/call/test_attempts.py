@@ -5,7 +5,7 @@ import logging
 import pytest
 
 import oxide
-from oxide._retry import parse_retry_after
+from oxide._call.retry import parse_retry_after
 from oxide.testing import Answer, Simulator
 
 FORGED = '{"request_id": "r", "error_code": "X\\nCRITICAL forged\\u001b[31m", "message": "m"}'

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from oxide._call.operation import Operation
 from oxide._identifiers import name_or_id, plain_uuid
-from oxide._operations import Operation
 from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate

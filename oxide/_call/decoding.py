@@ -9,12 +9,12 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from oxide._encoding import problem_at
-from oxide._operations import Operation
-from oxide._retry import parse_http_date, parse_retry_after
+from oxide._call.encoding import problem_at
+from oxide._call.operation import Operation
+from oxide._call.retry import parse_http_date, parse_retry_after
+from oxide._transport.response import RESTResponse
 from oxide.exceptions import ApiException, ApiResponseError, class_for
 from oxide.models.error import Error
-from oxide.rest import RESTResponse
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ import ipaddress
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from oxide._hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
-from oxide._secrets import Secret
+from oxide._identity.hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
+from oxide._identity.secrets import Secret
 from oxide.exceptions import ConfigurationError
 
 

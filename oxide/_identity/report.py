@@ -5,9 +5,9 @@ import ssl
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
-from oxide import __version__
-from oxide._settings import SETTINGS
-from oxide._tls import trusted_authorities
+from oxide._identity.settings import SETTINGS
+from oxide._identity.tls import trusted_authorities
+from oxide._version import __version__
 from oxide.configuration import Configuration
 from oxide.exceptions import ConfigurationError
 

@@ -8,14 +8,14 @@ import ssl
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from oxide._retry import RETRIED_STATUSES
-from oxide._wire import ConnectError, Exchange
+from oxide._attempt import Outcome
+from oxide._call.retry import RETRIED_STATUSES
+from oxide._transport.exchange import ConnectError, Exchange
 from oxide.exceptions import (
     ApiConnectionError,
     ApiException,
     ApiResponseError,
     ApiTimeoutError,
-    Outcome,
 )
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)

@@ -1,4 +1,4 @@
-"""urllib3's pools and connections, adapted to our rules: see `oxide._wire`."""
+"""urllib3's pools and connections, adapted to our rules: see `oxide._transport.connection`."""
 
 import queue
 import socket
@@ -12,11 +12,11 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssltransport import SSLTransport
 
-from oxide._hosts import Host
-from oxide._proxies import Proxy
-from oxide._secrets import Headers, Secret
-from oxide._tls import build_context
-from oxide._wire import WireConnection
+from oxide._identity.hosts import Host
+from oxide._identity.proxies import Proxy
+from oxide._identity.secrets import Headers, Secret
+from oxide._identity.tls import build_context
+from oxide._transport.connection import WireConnection
 from oxide.configuration import Configuration
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, cast
 
-from oxide._operations import Operation
-from oxide._secrets import checked_token, masked
-from oxide._settings import check_seconds, suggestion
+from oxide._call.operation import Operation
+from oxide._identity.secrets import checked_token, masked
+from oxide._identity.settings import check_seconds, suggestion
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 

@@ -7,17 +7,17 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, ProtocolError
 from urllib3.util.retry import Retry
 
-from oxide import _retry
+from oxide._call import retry
 from oxide.configuration import Configuration
 
 
-def policy_of(configuration: Configuration) -> _retry.Policy:
+def policy_of(configuration: Configuration) -> retry.Policy:
     """Return the replay policy that a configuration asks for."""
     retries = configuration.retries
     if isinstance(retries, Retry):
         return Urllib3Policy(retries)
     # A bool is an int: False means 0.
-    return _retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
+    return retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
 
 
 class Urllib3Policy:
@@ -28,8 +28,8 @@ class Urllib3Policy:
     def __init__(self, rules: Retry) -> None:
         self._rules = rules
 
-    def next(self, failure: _retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
-        """See `oxide._retry.Policy`."""
+    def next(self, failure: retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
+        """See `oxide._call.retry.Policy`."""
         rules = self._rules
         event: dict[str, Any]
         if failure.outcome == "not sent":
@@ -53,7 +53,7 @@ class Urllib3Policy:
         if failure.retry_after is not None and rules.respect_retry_after_header:
             # New in urllib3 2.7.
             delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
-        return (delay, Urllib3Policy(following)) if _retry.fits(delay, failure.time_left) else None
+        return (delay, Urllib3Policy(following)) if retry.fits(delay, failure.time_left) else None
 
     def _may_repeat(self, method: str) -> bool:
         # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.

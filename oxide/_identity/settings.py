@@ -7,8 +7,8 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
-from oxide._hosts import is_name, parse_address, parse_host
-from oxide._secrets import PRODUCT_TOKEN, Headers, Secret, SecretSource, checked_token, masked
+from oxide._identity.hosts import is_name, parse_address, parse_host
+from oxide._identity.secrets import PRODUCT_TOKEN, Headers, Secret, SecretSource, checked_token, masked
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 DEFAULT_HOST: Final = "http://localhost"
@@ -231,7 +231,7 @@ def _proxy(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         _refuse(name, "must be a str or None")
     if value:
-        from oxide._proxies import parse_proxy
+        from oxide._identity.proxies import parse_proxy
 
         parse_proxy(value, name)
     return value

@@ -5,18 +5,19 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from oxide._answers import MAX_KEPT_BODY, decoded, refused, retry_after
-from oxide._encoding import encode_body, encode_target
-from oxide._operations import Operation
-from oxide._options import RequestOptions, check_options
-from oxide._retry import Attempt, Failure, Policy
-from oxide._secrets import Headers, checked_token
-from oxide._text import one_line
-from oxide._wire import Exchange
+from oxide._attempt import Attempt, one_line
+from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
+from oxide._call.encoding import encode_body, encode_target
+from oxide._call.operation import Operation
+from oxide._call.options import RequestOptions, check_options
+from oxide._call.retry import Failure, Policy
+from oxide._identity.secrets import Headers, checked_token
+from oxide._transport.exchange import Exchange
+from oxide._transport.response import RESTResponse
+from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiException, ApiValueError, class_for
-from oxide.rest import RESTResponse, Transport
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""Who calls and where: settings, secrets, hosts, proxies, credentials, TLS."""

@@ -1,0 +1,1 @@
+"""The wire: one exchange over urllib3, strict and on time."""

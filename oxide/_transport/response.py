@@ -1,0 +1,229 @@
+"""A response with its body still unread, which is read within the limits of its call."""
+
+import contextlib
+import http.client
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+import urllib3
+
+from oxide._transport.exchange import Exchange
+from oxide._transport.failures import TRANSLATED, translate
+from oxide._transport.gunzip import Gunzip
+from oxide._transport.json_size import json_size_problem
+from oxide.exceptions import ApiException, ApiResponseError, ApiValueError
+
+_PIECE = 2**16
+_WHOLE = 64 * 2**20  # bytes to ask for in one read
+_CLOSED = "the response is closed, or its ApiClient is"
+
+
+class RESTResponse:
+    """An answer with its body still unread; reading keeps to the call's deadline and to `max_response_bytes`.
+
+    Leaving its `with` block, or calling `close`, gives the connection back: for reuse if the whole body has been read,
+    else closed. Closing the `ApiClient` closes it too; `data` that was read is kept.
+
+    Attributes:
+        status: the HTTP status code.
+        reason: the HTTP reason phrase.
+        headers: the headers, names compared without case.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_closed",
+        "_describe",
+        "_exchange",
+        "_gunzip",
+        "_in_use",
+        "_max_bytes",
+        "_response",
+        "_size",
+        "headers",
+        "reason",
+        "status",
+    )
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> None:
+        self.status = response.status
+        self.reason = response.reason
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._exchange = exchange
+        self._max_bytes = max_bytes
+        self._gunzip = Gunzip() if self._coding() in {"gzip", "x-gzip"} else None
+        self._size = 0
+        self._body: bytes | None = None
+        self._closed = False
+        # Never waited for, so that a fork or an interrupt while it is held cannot cause a hang.
+        self._in_use = threading.Lock()
+        # Adds the details of the call to an exception raised while the body is read.
+        self._describe: Callable[[ApiException], None] = lambda _: None
+        exchange.status = response.status
+
+    @property
+    def data(self) -> bytes:
+        """The whole decoded body, or what is left if some has been read; read on first use, and kept."""
+        if self._body is None:
+            if self._arrives_whole():
+                self._body = self._pull(None)
+            else:
+                # `getvalue` hands over the buffer, whereas joining a list would take twice the memory.
+                whole = io.BytesIO()
+                while piece := self._pull(_PIECE):
+                    whole.write(piece)
+                self._body = whole.getvalue()
+        return self._body
+
+    def read(self, amt: int | None = None) -> bytes:
+        """Return up to `amt` bytes of the decoded body, `b""` at its end; without `amt`, the same as `data`.
+
+        Raises:
+            ApiConnectionError: the answer was cut.
+            ApiTimeoutError: it did not arrive in time.
+            ApiResponseError: it is malformed, or larger than `max_response_bytes`.
+            ApiValueError: the response is closed, or was opened before a fork.
+        """
+        return self.data if amt is None or amt < 0 else self._pull(amt)
+
+    def read1(self, amt: int | None = None) -> bytes:
+        """Return what has arrived of the decoded body, up to `amt` bytes; wait only if nothing has."""
+        return self._pull(_PIECE if amt is None or amt < 0 else amt, once=True)
+
+    def stream(self, amt: int | None = _PIECE) -> Iterator[bytes]:
+        """Yield the decoded body in pieces of up to `amt` bytes."""
+        while piece := self._pull(amt if amt is not None and amt > 0 else _PIECE):
+            yield piece
+
+    def json(self) -> Any:
+        """Return the body as JSON; raise `ApiResponseError` if it is not JSON, or too large to parse."""
+        body = self._parsable()
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
+            message = f"the body is not JSON: {error}"
+        raise self._ending(ApiResponseError(self.status, message))
+
+    def getheader(self, name: str, default: str | None = None) -> str | None:
+        """Return one header, or `default`."""
+        return self.headers.get(name, default)
+
+    def getheaders(self) -> Mapping[str, str]:
+        """Return the headers."""
+        return self.headers
+
+    def close(self) -> None:
+        """Give the connection back; if bytes are unread, close it, since the next answer would begin with them.
+
+        If another thread is reading, that happens when its read ends.
+        """
+        if not self._closed:
+            self._closed = True
+            self._give_back()
+
+    release_conn = close
+
+    def _hang_up(self) -> None:
+        """Close the connection at once, even while another thread is waiting for more of the body."""
+        if not self._closed:
+            self._closed = True
+            self._exchange.hang_up()
+            self._give_back()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<RESTResponse {self.status}>"
+
+    def _coding(self) -> str:
+        return self.headers.get("content-encoding", "").strip().lower() or "identity"
+
+    def _parsable(self) -> bytes:
+        """Return the whole body; raise `ApiResponseError` if it is JSON too large to parse."""
+        if problem := json_size_problem(self.data, self._max_bytes):
+            raise self._ending(ApiResponseError(self.status, problem))
+        return self.data
+
+    def _arrives_whole(self) -> bool:
+        length = self._response.length_remaining
+        # The announced length need not be true, and may exceed the memory.
+        return length is not None and length <= min(self._max_bytes, _WHOLE) and self._coding() == "identity"
+
+    def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
+        """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
+        if self._exchange.pid != os.getpid():
+            message = "the response was opened before a fork; read it in the parent process"
+            raise ApiValueError(message)
+        if self._closed:
+            raise ApiValueError(_CLOSED)
+        if amt == 0:
+            return b""
+        if not self._in_use.acquire(blocking=False):
+            message = "the response is already being read, by another thread or further up the stack"
+            raise ApiValueError(message)
+        piece, failure = b"", None
+        try:
+            piece = self._decoded(
+                amt if amt is None else min(amt, self._max_bytes + 1, sys.maxsize), once=once
+            )
+        except TRANSLATED as error:
+            failure = translate(error, self._exchange)
+        except BaseException as error:
+            # Reads of a response that is closed meanwhile fail in many ways.
+            if not (self._closed and isinstance(error, Exception)):
+                self._hang_up()
+                raise
+        finally:
+            self._in_use.release()
+            if self._closed:
+                self._give_back()
+        if self._closed:
+            raise ApiValueError(_CLOSED)
+        if failure is not None:
+            raise self._ending(failure)
+        self._size += len(piece)
+        if self._size > self._max_bytes:
+            message = f"the answer is larger than max_response_bytes ({self._max_bytes})"
+            raise self._ending(ApiResponseError(self.status, message))
+        return piece
+
+    def _decoded(self, amt: int | None, *, once: bool) -> bytes:
+        pull = self._response.read1 if once else self._response.read
+        if amt is not None and self._gunzip is not None:
+            return self._gunzip.read(pull, amt)
+        if self._coding() != "identity" and self._response.length_remaining != 0:
+            message = f"Content-Encoding {self._coding()!r}, but only gzip was requested"
+            raise http.client.HTTPException(message)
+        return pull(amt)
+
+    def _give_back(self) -> None:
+        """Release the connection, unless a read is under way, which then does so when it ends."""
+        if not self._in_use.acquire(blocking=False):
+            return
+        try:
+            if self._response.length_remaining == 0 and self._exchange.pid == os.getpid():
+                # Even an empty body has to be read before the connection is free for reuse.
+                with contextlib.suppress(*TRANSLATED):
+                    self._response.read(1)
+            self._response.close()
+        finally:
+            self._in_use.release()
+
+    def _ending(self, failure: ApiException) -> ApiException:
+        """Close the connection and return `failure` with the details of the answer and the call."""
+        self._hang_up()
+        failure.headers = self.headers
+        failure.request_id = self.headers.get("x-request-id")
+        self._describe(failure)
+        return failure

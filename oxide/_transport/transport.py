@@ -1,0 +1,154 @@
+"""The transport: what goes to urllib3, and what comes back."""
+
+import os
+import ssl
+import weakref
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+import urllib3
+from urllib3.exceptions import ClosedPoolError
+from urllib3.util.retry import Retry
+
+from oxide._identity.hosts import is_loopback, parse_host
+from oxide._identity.tls import trusted_authorities
+from oxide._transport.exchange import Exchange, exchanging
+from oxide._transport.failures import TRANSLATED, translate
+from oxide._transport.pool import close_pool, make_pool
+from oxide._transport.response import RESTResponse
+from oxide.configuration import Configuration
+from oxide.exceptions import ApiException, ApiValueError
+
+URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
+
+
+class _NoTimeout(urllib3.Timeout):
+    """A timeout for urllib3 that does nothing: the connections keep their own time."""
+
+    def clone(self) -> Self:
+        return self
+
+    def start_connect(self) -> float:
+        return 0.0
+
+
+_NO_TIMEOUT = _NoTimeout(connect=None, read=None)
+_NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's API
+
+
+class _Own(NamedTuple):
+    """The state of one process, kept together so that no thread sees half of a change."""
+
+    pid: int
+    pool: urllib3.HTTPConnectionPool
+    handed_out: "weakref.WeakValueDictionary[int, RESTResponse]"
+
+
+class Transport:
+    """Sends requests over one pool of connections; after a fork, the child makes its own.
+
+    Raises `ConfigurationError`, naming the file, if TLS cannot be set up.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._host = parse_host(configuration.host)
+        self._proxy = configuration._chosen_proxy()
+        forwarding = self._proxy is not None and self._host.scheme == "http"
+        # A forwarding proxy gets the whole URL; otherwise the path is enough.
+        self._prefix = self._host.url if forwarding else self._host.base_path
+        self._own = self._begin()
+        self._closed = False
+
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
+    ) -> RESTResponse:
+        """Send one request and return its answer, with the body still unread.
+
+        Raises:
+            ApiConnectionError: no answer; see `outcome`.
+            ApiTimeoutError: no answer in time; see `outcome`.
+            ApiResponseError: an answer that is not HTTP.
+        """
+        try:
+            with exchanging(exchange):
+                # The pool's `urlopen`, since OpenTelemetry instruments it.
+                response = self._of_this_process().pool.urlopen(
+                    method,
+                    self._prefix + target,
+                    body=body,
+                    headers=headers,
+                    retries=_NO_RETRIES,
+                    redirect=False,
+                    assert_same_host=False,
+                    timeout=_NO_TIMEOUT,
+                    preload_content=False,
+                    decode_content=False,
+                )
+        except ClosedPoolError:
+            message = "the ApiClient was closed during the call"
+            raise ApiValueError(message) from None
+        except TRANSLATED as error:
+            failure = translate(error, exchange)
+        else:
+            return RESTResponse(response, exchange, self._configuration.max_response_bytes)
+        self._explain(failure, exchange)
+        raise failure
+
+    def hand_out(self, response: RESTResponse) -> RESTResponse:
+        """Register an answer that the caller will read, so that it closes with the client, and return it."""
+        self._of_this_process().handed_out[id(response)] = response
+        if self._closed:
+            response._hang_up()
+        return response
+
+    def close(self) -> None:
+        """Close idle connections and the answers handed out; a running call closes its connection when it ends."""
+        self._closed = True
+        own = self._own
+        close_pool(own.pool)
+        if own.pid != os.getpid():
+            # At the fork, another thread may have been reading one; its lock would be held forever.
+            return
+        for reference in own.handed_out.valuerefs():
+            response = reference()
+            if response is not None:
+                response._hang_up()
+
+    def _begin(self) -> _Own:
+        pool = make_pool(self._configuration, self._host, self._proxy)
+        return _Own(os.getpid(), pool, weakref.WeakValueDictionary())
+
+    def _of_this_process(self) -> _Own:
+        if self._own.pid != os.getpid():
+            # The connections belong to the parent process, which still uses them; dropping the pool closes them
+            # here, but sends nothing.
+            self._own = self._begin()
+        return self._own
+
+    def refusal(self) -> str | None:
+        """Return why no credentials may be sent, or None: over plain http they stay on this machine."""
+        if self._host.scheme == "https" or self._configuration.allow_http_token:
+            return None
+        names = [self._host.name] if self._proxy is None else [self._host.name, self._proxy.name]
+        resolve = self._configuration.resolve
+        exposed = [name for name in names if not is_loopback(resolve.get(name, name))]
+        if not exposed:
+            return None
+        return (
+            f"no token or cookie is sent over plain http to {exposed[0]}, where anyone in between could read "
+            "it: use https://, or set allow_http_token=True"
+        )
+
+    def _explain(self, failure: ApiException, exchange: Exchange) -> None:
+        """Add what only the configuration knows: the trusted CAs and the proxy."""
+        if isinstance(failure.__cause__, ssl.SSLCertVerificationError):
+            # With a forwarding proxy, it is the only TLS peer.
+            of_proxy = self._proxy is not None and (exchange.with_proxy or self._host.scheme == "http")
+            peer = f"proxy {self._proxy.name!r}" if self._proxy and of_proxy else f"host {self._host.name!r}"
+            trusted = trusted_authorities(self._configuration, for_proxy=of_proxy)
+            failure.reason = f"{failure.reason} ({peer}; trusted CA certificates: {trusted})"
+        if failure.outcome == "not sent" and self._configuration._sources["host"] == "default":
+            failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
+        if self._proxy is not None and failure.outcome == "not sent":
+            failure.reason = f"proxy {self._proxy.url}: {failure.reason}"
