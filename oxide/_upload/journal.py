@@ -31,7 +31,7 @@ class Journal(Notes):
         ApiValueError: it is no journal, it is that of another upload, another process uses it, or it cannot be written.
     """
 
-    def __init__(self, path: "str | os.PathLike[str]", arguments: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | os.PathLike[str], arguments: Mapping[str, Any]) -> None:
         super().__init__()
         self.path = os.fspath(path)
         self._lock = threading.Lock()
@@ -105,7 +105,7 @@ class Journal(Notes):
     def _note(self, record: Mapping[str, Any]) -> None:
         self._append(record)
 
-    def _append(self, record: "Mapping[str, Any] | str") -> None:
+    def _append(self, record: Mapping[str, Any] | str) -> None:
         """Write one line and act on it; what a full disk leaves of the line is taken away again."""
         text = record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
         line = b"%08x %s\n" % (zlib.crc32(text.encode()), text.encode())

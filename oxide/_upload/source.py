@@ -5,7 +5,7 @@ import errno
 import io
 import os
 import stat
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol, Self
 
 from oxide._upload.stop import Stop
 from oxide.exceptions import ApiTypeError, ApiValueError
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _ZEROS: Final = bytes(2**20)
+
+
+class BinaryFile(Protocol):
+    """What a file object has to have."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
 
 
 class _State(NamedTuple):
@@ -36,7 +43,7 @@ class Source:
         position: how many bytes have been read or skipped.
     """
 
-    def __init__(self, file: "str | os.PathLike[str] | BinaryIO") -> None:
+    def __init__(self, file: str | os.PathLike[str] | BinaryFile) -> None:
         self.hasher: _Hash | None = None
         self.position = 0
         self._ahead = b""
@@ -180,7 +187,7 @@ class Source:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _open(path: "str | os.PathLike[str]") -> BinaryIO:
+def _open(path: str | os.PathLike[str]) -> BinaryIO:
     try:
         # Unbuffered: everything is read in large pieces.
         return open(path, "rb", buffering=0)  # noqa: PTH123 - closed by `Source`; a FIFO's path, too
