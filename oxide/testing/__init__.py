@@ -19,15 +19,29 @@ __all__ = [
     "Drop",
     "Fault",
     "Interim",
+    "LosePantry",
     "ReceivedRequest",
+    "Refuse",
     "Simulator",
     "Truncate",
+    "Unwind",
 ]
 
 if TYPE_CHECKING:
     from oxide.testing._journal import ReceivedRequest
     from oxide.testing._simulator import Simulator
-    from oxide.testing.faults import Answer, Delay, Drip, Drop, Fault, Interim, Truncate
+    from oxide.testing.faults import (
+        Answer,
+        Delay,
+        Drip,
+        Drop,
+        Fault,
+        Interim,
+        LosePantry,
+        Refuse,
+        Truncate,
+        Unwind,
+    )
 else:
     # Names are loaded on first use: for the fixture, pytest imports this package at every start.
     def __getattr__(name: str) -> object:

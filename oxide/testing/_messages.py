@@ -24,7 +24,6 @@ The messages are below. These are the choices of behaviour, by module:
   see, the 404 names the image, not the project [C]. The state of a snapshot does not matter [C].
 """
 
-import json
 from typing import Final
 
 # [C] When an image is created in the silo, a name conflict is reported as a project image's, because both ways of
@@ -68,64 +67,17 @@ def missing_field(name: str) -> str:
     return f"missing field `{name}`"
 
 
-# [M] base64 0.22.
-def base64_symbol(byte: int, offset: int) -> str:
-    """Return the message for a byte outside the alphabet."""
-    return f"Invalid symbol {byte}, offset {offset}."
+# [M] The service's base64 decoder says what it found, and where.
+NOT_BASE64: Final = "invalid base64"
 
-
-def base64_last_symbol(byte: int, offset: int) -> str:
-    """Return the message for a last symbol with bits left over."""
-    return f"Invalid last symbol {byte}, offset {offset}."
-
-
-def base64_length(length: int) -> str:
-    """Return the message for a length that no encoding has."""
-    return f"Invalid input length: {length}"
-
-
-BASE64_PADDING: Final = "Invalid padding"
-
-# [P] What the JSON parser expects. The parser used here has the same messages for its own errors as the service's.
-IMAGE_CREATE: Final = "struct ImageCreate"
-IMAGE_SOURCE: Final = "internally tagged enum ImageSource"
+# [P] What the JSON parser expects, and what it says of a UUID. The service's messages go into details that depend on
+# versions of its crates.
 SOURCE_TYPE: Final = "variant identifier"
 STRING: Final = "a string"
 UUID_STRING: Final = "a UUID string"
+NOT_A_UUID: Final = "UUID parsing failed"
 
 
-def invalid_type(value: object, expected: str) -> str:
-    """Return the message for a JSON value of the wrong type [P]."""
-    match value:
-        case None:
-            found = "null"
-        case bool():
-            found = f"boolean `{json.dumps(value)}`"
-        case int():
-            found = f"integer `{value}`"
-        case float():
-            found = f"floating point `{value}`"
-        case str():
-            found = f"string {json.dumps(value, ensure_ascii=False)}"
-        case list():
-            found = "sequence"
-        case _:
-            found = "map"
-    return f"invalid type: {found}, expected {expected}"
-
-
-def not_a_uuid(text: str) -> str:
-    """Return the message for a string that is not a UUID; its details depend on the crate's version [P]."""
-    for offset, character in enumerate(text):
-        if character not in "0123456789abcdefABCDEF-":
-            return f"UUID parsing failed: invalid character: found `{character}` at {offset + 1}"
-    if groups := text.count("-"):
-        if groups != 4:
-            return f"UUID parsing failed: invalid group count: expected 5, found {groups + 1}"
-        for group, (part, length) in enumerate(zip(text.split("-"), (8, 4, 4, 4, 12), strict=True), 1):
-            if len(part) != length:
-                return (
-                    f"UUID parsing failed: invalid group length in group {group}: "
-                    f"expected {length}, found {len(part)}"
-                )
-    return f"UUID parsing failed: invalid length: expected length 32 for simple format, found {len(text)}"
+def wrong_type(expected: str) -> str:
+    """Return the message for a JSON value of the wrong type."""
+    return f"invalid type, expected {expected}"

@@ -13,7 +13,7 @@ from simulator_http import Caller, World
 import oxide
 import oxide.testing
 from oxide.testing import Drop, ReceivedRequest, Simulator
-from oxide.testing._application import Request, Response
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_BODY_BYTES, KEPT_REQUESTS
 
 pytest_plugins = ["pytester"]
