@@ -48,7 +48,7 @@ class Source:
         self.position = 0
         self._ahead = b""
         self._owned = isinstance(file, (str, os.PathLike))
-        self._file: Any = _open(file) if isinstance(file, (str, os.PathLike)) else file
+        self._file = _opened(file)
         if isinstance(file, io.TextIOBase) or (not hasattr(file, "read") and not self._owned):
             message = (
                 f"file: expected a path or a file object opened in binary mode, got {type(file).__name__}"
@@ -185,6 +185,10 @@ class Source:
             pieces.append(piece)
             size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _opened(file: str | os.PathLike[str] | BinaryFile) -> Any:
+    return _open(file) if isinstance(file, (str, os.PathLike)) else file
 
 
 def _open(path: str | os.PathLike[str]) -> BinaryIO:
