@@ -38,7 +38,9 @@ def encode_target(operation: Operation[Any], arguments: Mapping[str, Any]) -> st
 
 
 def encode_body(operation: Operation[Any], value: Any) -> bytes:
-    """Return the JSON of a request body, given as its model or as an equivalent mapping."""
+    """Return the JSON of a request body, given as its model, as an equivalent mapping, or as the JSON itself."""
+    if isinstance(value, bytes):
+        return value
     return checked_body(operation, value).to_json().encode()
 
 

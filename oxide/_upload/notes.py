@@ -58,6 +58,9 @@ class Notes:
         """Return the offsets, of those in a range, for which something was ever sent."""
         return []
 
+    def close(self) -> None:
+        """Close what the notes are kept in."""
+
     def _note(self, record: Mapping[str, Any]) -> None:
         """Keep a record."""
         self._take(record)

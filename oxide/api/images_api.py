@@ -10,9 +10,9 @@ use it as a context manager. All three take the same arguments and raise
 Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any, Self, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
@@ -32,6 +32,11 @@ from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
 from oxide.models.name_or_id import NameOrId
 from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
+
+if TYPE_CHECKING:
+    # Loaded only where they are used.
+    from oxide._upload.progress import UploadProgress
+    from oxide._upload.source import BinaryFile
 
 ProjectRef: TypeAlias = NameOrId | str | UUID
 ImageRef: TypeAlias = Image | NameOrId | str | UUID
@@ -335,6 +340,81 @@ class ImagesApi:
     ) -> RESTResponse:
         """Do as `image_promote`, and return the answer with its body still unread."""
         return self.api_client._open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+
+    def image_upload(
+        self,
+        file: "str | PathLike[str] | BinaryFile",
+        project: ProjectRef,
+        *,
+        name: str,
+        os: str,
+        version: str,
+        description: str = "",
+        block_size: int | None = None,
+        sha256: str | None = None,
+        size: int | None = None,
+        journal: str | PathLike[str] | None = None,
+        workers: int = 8,
+        progress: "Callable[[UploadProgress], object] | bool | None" = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
+
+        The file is a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd; its first bytes tell, not its name.
+        Zeros are not sent, and holes of a sparse file are not read. The image is that of `project`; `image_promote`
+        makes it one of the silo.
+
+        Safe to run again: an image of that name with the same description, os, version, size and block size is
+        returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
+        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
+
+        Args:
+            file: a path, or a file object opened in binary mode, which is read from its position on. One that can be
+                read only once needs `size`.
+            project: the project to make the image in.
+            name: the image's name, as in `ImageCreate`.
+            os: the family of its operating system.
+            version: the version of its operating system.
+            description: free text.
+            block_size: 512, 2048 or 4096 bytes; None takes that of the partition table, else 512.
+            sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
+                does not become an image.
+            size: the bytes of the decoded content, for a file object that can be read only once.
+            journal: a file that remembers what has arrived, so that the same call goes on after an interruption, in
+                another process too. It is deleted at the end.
+            workers: how many requests to send at a time.
+            progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on
+                standard error, for which the extra `oxide[upload]` is needed. What it raises ends the upload.
+            **options: see `RequestOptions`; they apply to each of the calls made. A chunk has 60 seconds, everything
+                else the configuration's `timeout`, unless `_request_timeout` says otherwise.
+
+        Raises:
+            ApiValueError: the file or an argument cannot be used; nothing was sent.
+            ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
+            NotFoundException: there is no such project, or the user may not see it.
+            ForbiddenException: the user may not create disks there.
+            UploadError: anything else that failed: it names the step, and what is still on the rack.
+        """
+        mask_options(options)
+        check_options(op.IMAGE_CREATE._replace(id="image_upload"), options)
+        from oxide._upload.arguments import checked_arguments
+        from oxide._upload.upload import opened
+
+        arguments = checked_arguments(
+            project,
+            name=name,
+            os=os,
+            version=version,
+            description=description,
+            block_size=block_size,
+            sha256=sha256,
+            size=size,
+            workers=workers,
+        )
+        with opened(
+            self.api_client, file, arguments, journal=journal, progress=progress, options=options
+        ) as upload:
+            return upload.run()
 
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
