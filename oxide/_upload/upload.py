@@ -29,11 +29,6 @@ from oxide.exceptions import (
 from oxide.models.image import Image
 from oxide.models.image_source import ImageSource
 
-_KEPT: Final = "kept for the journal to go on"
-_NAME_TAKEN: Final = (
-    "kept, since only the image's name was taken meanwhile: make the image from it under another name"
-)
-
 
 @contextmanager
 def opened(
