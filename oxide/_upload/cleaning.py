@@ -13,6 +13,9 @@ from oxide.exceptions import ApiException, BadRequestException, NotFoundExceptio
 # Seconds that cleaning up may take, all in all.
 LIMIT: Final = 50.0
 
+# States in which a disk has no snapshot of this upload.
+_BEFORE_SNAPSHOT: Final = frozenset({"creating", "import_ready", "importing_from_bulk_writes"})
+
 
 class Cleaner:
     """Removes the snapshots and the disk that are in the notes of an upload.
@@ -52,6 +55,7 @@ class Cleaner:
                 reasons.get(name) or reasons.get("", "it was not removed"),
             )
             for name, seen in self._snapshots.items()
+            if seen is not None or self._state not in _BEFORE_SNAPSHOT
         ]
         if not self._gone and self._name is not None:
             number = None if self._id is None else str(self._id)
