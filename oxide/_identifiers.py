@@ -1,4 +1,4 @@
-"""What the Oxide API accepts as a name and as an ID: the server's rules, as pure functions.
+"""What the Oxide API accepts as a name, an ID and a page token: the server's rules, as pure functions.
 
 The rules are those of the server's own parser, which is stricter than the pattern in its published OpenAPI
 document: a name may contain no upper case, and may not be a UUID in *any* form.
@@ -9,6 +9,8 @@ from typing import Final
 from uuid import UUID
 
 NAME_MAX_BYTES: Final = 63
+# The server's own tokens have a few hundred; one that goes on for ever must not fill the memory.
+PAGE_TOKEN_MAX_BYTES: Final = 8 * 2**10
 
 # `uuid.UUID(text)` ignores hyphens, so it would accept the legal name
 # `deadbeef-deadbeef-deadbeef-deadbeef` as an ID; only these four forms are IDs.

@@ -12,6 +12,7 @@ from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._call.urllib3_retry import policy_of
 from oxide._identity.secrets import Headers, masked
+from oxide._traceback import ends_above, ends_here
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import URLLIB3_VERSION, Transport
 from oxide._version import __version__
@@ -59,21 +60,32 @@ class ApiClient:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
-        if configuration is not None and not isinstance(configuration, Configuration):
-            message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
-            raise ApiTypeError(message)
-        self._configuration = Configuration.get_default() if configuration is None else configuration
-        self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
-        if header_name is not None:
-            self.default_headers[header_name] = masked(header_value)
-        if cookie is not None:
-            self.set_default_header("Cookie", cookie)
-        self.configuration._check()
+        with ends_here:
+            if configuration is not None and not isinstance(configuration, Configuration):
+                message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
+                raise ApiTypeError(message)
+            self._configuration = Configuration.get_default() if configuration is None else configuration
+            self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
+            if header_name is not None:
+                self.default_headers[header_name] = header_value
+            if cookie is not None:
+                self.default_headers["Cookie"] = cookie
+            self.configuration._check()
+            self._engine: Engine | None = self._make_engine(clock, sleep, jitter)
+        self.configuration._freeze()
+        if not self.configuration.verify_ssl:
+            warn(
+                "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
+            )
+
+    def _make_engine(
+        self, clock: Callable[[], float], sleep: Callable[[float], object], jitter: Callable[[], float]
+    ) -> Engine:
         # Now rather than in the first call: a fork during this would inherit the locks that it takes.
         build_models()
         codecs.lookup("idna")  # which name resolution uses
         transport = Transport(self.configuration)
-        self._engine: Engine | None = Engine(
+        return Engine(
             configuration=self.configuration,
             transport=transport,
             policy=policy_of(self.configuration),
@@ -83,11 +95,6 @@ class ApiClient:
             sleep=sleep,
             jitter=jitter,
         )
-        self.configuration._freeze()
-        if not self.configuration.verify_ssl:
-            warn(
-                "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
-            )
 
     # Hidden from type checkers, which would otherwise accept any name.
     if not TYPE_CHECKING:
@@ -132,7 +139,8 @@ class ApiClient:
     def set_default_header(self, header_name: str, header_value: str) -> None:
         """Send a header with every call from now on."""
         header_value = masked(header_value)
-        self.default_headers[header_name] = header_value
+        with ends_here:
+            self.default_headers[header_name] = header_value
 
     def close(self) -> None:
         """Close every connection: idle ones, and those of open answers, which can then no longer be read.
@@ -162,9 +170,10 @@ class ApiClient:
         body: object = None,
     ) -> ApiResponse[T]:
         """Run one operation and return its result with the answer; raise `ApiException` if it fails."""
-        if options:
-            mask_options(options)
-        return self._open_engine().call(operation, options, arguments, body)
+        with ends_above:
+            if options:
+                mask_options(options)
+            return self._open_engine().call(operation, options, arguments, body)
 
     def _open(
         self,
@@ -174,9 +183,10 @@ class ApiClient:
         body: object = None,
     ) -> RESTResponse:
         """Run one operation and return its answer, whatever its status, with the body still unread."""
-        if options:
-            mask_options(options)
-        return self._open_engine().open(operation, options, arguments, body)
+        with ends_above:
+            if options:
+                mask_options(options)
+            return self._open_engine().open(operation, options, arguments, body)
 
     def _open_engine(self) -> Engine:
         if self._engine is None:

@@ -8,6 +8,7 @@ from sys import addaudithook
 from typing import Any
 
 import pytest
+from authority import Authority, make_authority
 from hypothesis import settings
 
 # Examples may take their time: on a busy machine a deadline would fail at random.
@@ -43,3 +44,9 @@ def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
             patch.delenv(name)
         patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
         yield
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Return a certificate authority."""
+    return make_authority(tmp_path_factory.mktemp("authority"))

@@ -16,11 +16,10 @@ from pydantic import AwareDatetime, BaseModel
 
 import oxide
 from oxide import _identifiers, exceptions
-from oxide._call import encoding
 from oxide._call.operation import Operation
-from oxide._call.retry import RETRIED_STATUSES
 from oxide._identity import settings
-from oxide._operations import OPERATIONS
+from oxide._operations import MAX_LIMIT, OPERATIONS
+from oxide._transport.failures import RETRIED_STATUSES
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 
@@ -187,7 +186,7 @@ def test_options_of_a_call() -> None:
 
 def test_range_of_limit() -> None:
     limit = rows(section(section(read(API), "image_list"), "Parameters"))[0]
-    assert f"1 to {encoding._MAX_LIMIT}" in limit[3]
+    assert f"1 to {MAX_LIMIT}" in limit[3]
 
 
 MODELS = [name for name in oxide.models.__all__ if name != "DigestType"]

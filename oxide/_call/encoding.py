@@ -1,60 +1,145 @@
-"""Encodes arguments as path, query and body: pure functions that refuse whatever the server would."""
+"""Encodes arguments for path, query and body: pure functions that refuse whatever the server would.
 
+An encoder is called with the name of its parameter and all arguments of the call.
+"""
+
+import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from oxide._call.operation import Operation
-from oxide._identifiers import name_or_id, plain_uuid
+from oxide._attempt import one_line
+from oxide._identifiers import PAGE_TOKEN_MAX_BYTES, name_or_id, parse_id
 from oxide.exceptions import ApiTypeError, ApiValueError
-from oxide.models.image import Image
-from oxide.models.image_create import ImageCreate
+from oxide.models._model import Model, RequestModel
 from oxide.models.name_or_id import NameOrId
-from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
 
-_MAX_LIMIT = 2**32 - 1
-_ENCODERS: dict[str, Callable[[str, Any], str]]
+Encoder: TypeAlias = Callable[[str, Mapping[str, Any]], str]
+_M = TypeVar("_M", bound=RequestModel)
 
-
-def encode_target(operation: Operation[Any], arguments: Mapping[str, Any]) -> str:
-    """Return path and query of a request; arguments that are None are left out of the query.
-
-    Raises:
-        ApiTypeError: an argument of the wrong type.
-        ApiValueError: a value that the server would refuse.
-    """
-    path = operation.path
-    if "image" in arguments:
-        path = path.replace("{image}", encode_image("image", arguments["image"]))
-    query = "&".join(
-        f"{name}={_ENCODERS[name](name, arguments[name])}"
-        for name in operation.query
-        if arguments[name] is not None or name in operation.required
-    )
-    return f"{path}?{query}" if query else path
+_MAX_SHOWN: Final = 80  # bytes of a value that a message shows
 
 
-def encode_body(operation: Operation[Any], value: Any) -> bytes:
-    """Return the JSON of a request body, given as its model, as an equivalent mapping, or as the JSON itself."""
-    if isinstance(value, bytes):
-        return value
-    return checked_body(operation, value).to_json().encode()
+def identifier(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return a name, or an ID in canonical form; both are safe in path and query as they are."""
+    return _identifier(name, arguments[name], "NameOrId, str or UUID")
 
 
-def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
+def identifier_or(model: type[Model]) -> Encoder:
+    """Return an encoder of identifiers that takes a resource itself in place of its ID."""
+
+    def encode(name: str, arguments: Mapping[str, Any]) -> str:
+        value = arguments[name]
+        if isinstance(value, model):
+            # It may be missing if the model was built without validation.
+            value = getattr(value, "id", None)
+        return _identifier(name, value, f"{model.__name__}, NameOrId, str or UUID")
+
+    return encode
+
+
+def project_of(resource: str, encode_resource: Encoder) -> Encoder:
+    """Return an encoder of the project that the name of a resource is looked up in; with an ID the server refuses it."""
+
+    def encode(name: str, arguments: Mapping[str, Any]) -> str:
+        if parse_id(encode_resource(resource, arguments)):
+            kind = type(arguments[resource]).__name__
+            message = (
+                f"{name}: leave it out, since {resource} is given by its ID ({kind}), which is unique by itself; "
+                f"{name} goes with a name"
+            )
+            raise ApiValueError(message)
+        return identifier(name, arguments)
+
+    return encode
+
+
+def _identifier(name: str, value: object, expected: str) -> str:
+    if isinstance(value, NameOrId):
+        # It may be missing if the model was built without validation.
+        value = getattr(value, "actual_instance", None)
+    if isinstance(value, UUID):
+        return UUID.__str__(value)
+    if not isinstance(value, str):
+        message = f"{name}: expected {expected}, got {_kind(value)}"
+        raise ApiTypeError(message)
+    try:
+        return str(name_or_id(str.__str__(value)))
+    except ValueError as error:
+        problem = str(error)
+    message = f"{name}: {shown(value)} is neither a name nor an ID: {problem}"
+    raise ApiValueError(message)
+
+
+def whole_number(least: int, most: int) -> Encoder:
+    """Return an encoder of whole numbers."""
+
+    def encode(name: str, arguments: Mapping[str, Any]) -> str:
+        value = arguments[name]
+        try:
+            # Of exact type `int`, whose text nobody has overridden.
+            number = operator.index(value)
+        except TypeError:
+            number = None
+        if number is None or isinstance(value, bool):
+            message = f"{name}: expected int, got {_kind(value)}"
+            raise ApiTypeError(message)
+        if not least <= number <= most:
+            message = f"{name}: must be {least} to {most}, not {shown(value)}"
+            raise ApiValueError(message)
+        return str(number)
+
+    return encode
+
+
+def page_token(name: str, arguments: Mapping[str, Any]) -> str:
+    """Return the token of a page, quoted."""
+    value = arguments[name]
+    if not isinstance(value, str):
+        message = f"{name}: expected str, got {_kind(value)}"
+        raise ApiTypeError(message)
+    try:
+        token = str.__str__(value).encode()
+    except UnicodeEncodeError:
+        token = b""
+    if not 0 < len(token) <= PAGE_TOKEN_MAX_BYTES:
+        message = f"{name}: must be a next_page that the server sent, not {shown(value)}"
+        raise ApiValueError(message)
+    return quote(token, safe="")
+
+
+def member_of(enum: type[StrEnum]) -> Encoder:
+    """Return an encoder of the members of an enum, given as such or as their text."""
+
+    def encode(name: str, arguments: Mapping[str, Any]) -> str:
+        value = arguments[name]
+        if not isinstance(value, str):
+            message = f"{name}: expected {enum.__name__} or str, got {_kind(value)}"
+            raise ApiTypeError(message)
+        try:
+            return enum(str.__str__(value)).value
+        except ValueError:
+            message = f"{name}: must be one of {', '.join(enum)}, not {shown(value)}"
+        raise ApiValueError(message)
+
+    return encode
+
+
+def checked_body(name: str, model: type[_M], value: object) -> _M:
     """Return a request body as its model, validated again since a model may have been built without validation.
+
+    `name` is that of the method, for the message.
 
     Raises:
         ApiTypeError: it is neither a model nor a mapping.
         ApiValueError: it breaks a rule; the message names every field and its rule.
     """
-    model = operation.body
-    assert model is not None  # noqa: S101 - only called for operations with a body
-    if not isinstance(value, (ImageCreate, Mapping)):
-        message = f"{operation.id}: expected {model.__name__} or a dict, got {type(value).__name__}"
+    if not isinstance(value, (model, Mapping)):
+        message = f"{name}: expected {model.__name__} or a dict, got {_kind(value)}"
         raise ApiTypeError(message)
     try:
         return model.model_validate(value)
@@ -63,73 +148,26 @@ def checked_body(operation: Operation[Any], value: Any) -> ImageCreate:
             problem_at(line["loc"], line["msg"].removeprefix("Value error, "))
             for line in error.errors(include_url=False, include_input=False)
         ]
-        message = f"{operation.id}: {'; '.join(problems)}"
+        message = f"{name}: {'; '.join(problems)}"
     raise ApiValueError(message)
-
-
-def encode_identifier(name: str, value: Any, kinds: str = "NameOrId, str or UUID") -> str:
-    """Return a name, or an ID in canonical form; both are safe in path and query as they are."""
-    if isinstance(value, str):
-        try:
-            return str(name_or_id(value))
-        except ValueError as error:
-            problem = str(error)
-        message = f"{name}: {value[:80]!r} is neither a name nor an ID: {problem}"
-        raise ApiValueError(message)
-    if isinstance(value, UUID):
-        return str(plain_uuid(value))
-    if isinstance(value, NameOrId):
-        # It may be missing if the model was built without validation.
-        return encode_identifier(name, getattr(value, "actual_instance", None), kinds)
-    message = f"{name}: expected {kinds}, got {type(value).__name__}"
-    raise ApiTypeError(message)
-
-
-def encode_image(name: str, value: Any) -> str:
-    """Return an identifier; that of an `Image` is its ID."""
-    identifier = getattr(value, "id", None) if isinstance(value, Image) else value
-    return encode_identifier(name, identifier, "Image, NameOrId, str or UUID")
-
-
-def _limit(name: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int):
-        message = f"{name}: expected int, got {type(value).__name__}"
-        raise ApiTypeError(message)
-    if not 1 <= value <= _MAX_LIMIT:
-        message = f"{name}: must be 1 to {_MAX_LIMIT}"
-        raise ApiValueError(message)
-    return str(int(value))
-
-
-def _page_token(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        message = f"{name}: expected str, got {type(value).__name__}"
-        raise ApiTypeError(message)
-    try:
-        encoded = quote(value, safe="")
-    except UnicodeEncodeError:
-        encoded = ""
-    if not encoded:
-        message = f"{name}: must be a next_page that the server sent"
-        raise ApiValueError(message)
-    return encoded
-
-
-def _sort_mode(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        message = f"{name}: expected NameOrIdSortMode or str, got {type(value).__name__}"
-        raise ApiTypeError(message)
-    try:
-        return NameOrIdSortMode(value).value
-    except ValueError:
-        message = f"{name}: must be one of {', '.join(NameOrIdSortMode)}, not {value[:80]!r}"
-    raise ApiValueError(message)
-
-
-_ENCODERS = {"limit": _limit, "page_token": _page_token, "project": encode_identifier, "sort_by": _sort_mode}
 
 
 def problem_at(location: tuple[int | str, ...], problem: str) -> str:
     """Return a problem with its place in the document, as in `items[3].version: missing`."""
     parts = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return f"{parts.removeprefix('.')}: {problem}" if parts else problem
+
+
+def shown(value: object) -> str:
+    """Return a value for a message, on one short line."""
+    try:
+        text = repr(value[:_MAX_SHOWN] if type(value) is str else value)
+    except Exception:  # noqa: BLE001 - the `repr` of a caller's object may raise anything, that of a huge int does
+        return f"{type(value).__name__} (not shown)"
+    return one_line(text, _MAX_SHOWN)
+
+
+def _kind(value: object) -> str:
+    """Return the type of a value for a message, with the value if it is text or a number."""
+    kind = type(value).__name__
+    return f"{kind} {shown(value)}" if isinstance(value, (str, int, float)) else kind

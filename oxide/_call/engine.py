@@ -7,12 +7,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from oxide._attempt import Attempt, one_line
 from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
-from oxide._call.encoding import encode_body, encode_target
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._call.retry import Failure, Policy
 from oxide._identity.secrets import Headers, checked_token
-from oxide._transport.exchange import Exchange
+from oxide._transport.exchange import Exchange, Limits
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
@@ -84,15 +83,15 @@ class Engine(NamedTuple):
         request = self._request(operation, options, arguments, body)
         response, attempts = self._run(request, preload=False)
         response._describe = partial(self._describe, request=request, attempts=attempts)
-        return self.transport.hand_out(response)
+        return self.transport.close_with_client(response)
 
     def _request(
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> _Request:
         if options:
             check_options(operation, options)
-        target = encode_target(operation, arguments)
-        encoded = None if operation.body is None else encode_body(operation, body)
+        target = operation.target(arguments)
+        encoded = operation.encode_body(body)
         headers = {"accept": "application/json", "accept-encoding": "gzip"}
         if self.configuration.api_version is not None:
             headers["api-version"] = self.configuration.api_version
@@ -119,7 +118,7 @@ class Engine(NamedTuple):
         """Return the limits of a call: for the whole call, for connecting and for silence."""
         settings = self.configuration
         # The server works on a POST or DELETE until it is done; giving up early only makes the outcome unknown.
-        silence = settings.read_timeout if operation.method == "GET" else None
+        silence = settings.read_timeout if operation.repeatable else None
         if "_request_timeout" not in options:
             return settings.timeout, settings.connect_timeout, silence
         given = options["_request_timeout"]
@@ -140,7 +139,9 @@ class Engine(NamedTuple):
         attempts: list[Attempt] = []
         while True:
             headers = self._with_authorization(request)
-            exchange = Exchange(clock, deadline, request.connect_timeout, request.read_timeout)
+            exchange = Exchange(
+                clock, deadline, Limits(request.timeout, request.connect_timeout, request.read_timeout)
+            )
             response = failure = None
             try:
                 response = self.transport.send(
@@ -164,6 +165,7 @@ class Engine(NamedTuple):
                 step = policy.next(
                     Failure(
                         operation.method,
+                        operation.repeatable,
                         len(attempts) + 1,
                         failure.outcome,
                         failure._transient,

@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import NamedTuple, Protocol, Self
 
 from oxide._attempt import Outcome
+from oxide._transport.failures import RETRIED_STATUSES
 
-RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 # Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that clients do not retry in step.
 FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
@@ -23,6 +23,7 @@ class Failure(NamedTuple):
 
     Attributes:
         method: the HTTP method.
+        repeatable: whether the request does no harm if the server gets it twice.
         number: how many tries there have been.
         outcome: whether the server may have acted.
         transient: whether the connection failed in a way that may not recur.
@@ -32,6 +33,7 @@ class Failure(NamedTuple):
     """
 
     method: str
+    repeatable: bool
     number: int
     outcome: Outcome
     transient: bool
@@ -70,7 +72,7 @@ def is_replayable(failure: Failure) -> bool:
     """Return whether repeating the call is safe and may help."""
     if failure.outcome == "not sent":
         return failure.transient
-    return failure.method == "GET" and (failure.transient or failure.status in RETRIED_STATUSES)
+    return failure.repeatable and (failure.transient or failure.status in RETRIED_STATUSES)
 
 
 def fits(delay: float, time_left: float | None) -> bool:

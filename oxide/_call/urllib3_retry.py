@@ -36,7 +36,7 @@ class Urllib3Policy:
             if not failure.transient:
                 return None
             event = {"error": ConnectTimeoutError()}
-        elif not self._may_repeat(failure.method):
+        elif not self._may_repeat(failure):
             return None
         elif failure.outcome == "unknown" or failure.transient:
             event = {"error": ProtocolError()}
@@ -55,9 +55,9 @@ class Urllib3Policy:
             delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
         return (delay, Urllib3Policy(following)) if retry.fits(delay, failure.time_left) else None
 
-    def _may_repeat(self, method: str) -> bool:
+    def _may_repeat(self, failure: retry.Failure) -> bool:
         # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.
         allowed = self._rules.allowed_methods
         if allowed is Retry.DEFAULT_ALLOWED_METHODS:
-            return method == "GET"
-        return not allowed or method in allowed
+            return failure.repeatable
+        return not allowed or failure.method in allowed

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, NoReturn, Self
 
+from oxide._traceback import calls_users_code
 from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 
 MASK: Final = "<hidden>"
@@ -98,6 +99,7 @@ class SecretSource(_Guarded):
     def __init__(self, read: Callable[[], object]) -> None:
         self._read = read
 
+    @calls_users_code
     def __call__(self) -> Any:
         return masked(self._read())
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from oxide._transport.exchange import ConnectError, Exchange, _current
-from oxide._transport.http1 import _BUFFER, _Lines, _Reader, _Response
+from oxide._transport.exchange import ConnectError, Exchange
+from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse
 
 
 # http.client passes its response class only the socket; as a method, this gets the connection too.
@@ -17,8 +17,8 @@ def _response_class(
     sock: object,  # noqa: ARG001 - as http.client calls it
     debuglevel: int = 0,  # noqa: ARG001 - as http.client calls it
     method: str | None = None,
-) -> _Response:
-    return _Response(connection, method)
+) -> StrictResponse:
+    return StrictResponse(connection, method)
 
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ else:
 
 
 class WireConnection(_Base):
-    """A mixin for urllib3's connections that works for the exchange of its thread."""
+    """A mixin for urllib3's connections that works for one exchange at a time."""
 
     # Setting this on http.client's own class would otherwise print every request, with the token.
     debuglevel = 0
@@ -37,15 +37,32 @@ class WireConnection(_Base):
     extra_socket_options: Sequence[tuple[Any, ...]] = ()
     _exchange: Exchange
 
+    # Hidden from type checkers, for which a property cannot take the place of an attribute.
+    if not TYPE_CHECKING:
+
+        @property
+        def timeout(self):
+            """None: the exchange sets the time left before each operation, and nothing else limits it.
+
+            What urllib3 assigns is the exchange to work for from now on (see `ExchangeTimeout`).
+            """
+            return None
+
+        @timeout.setter
+        def timeout(self, value):
+            # Not `http.client`'s default, which its constructor assigns.
+            if isinstance(value, Exchange):
+                self._exchange = value
+
     def connect(self) -> None:
-        exchange = self._exchange = self._current()
+        exchange = self._exchange
         exchange.begin_connecting()
         super().connect()
         exchange.connecting = False
 
     # Not `send`: our frame there would hold the request, with the token, in a traceback.
     def endheaders(self, message_body: Any = None, *, encode_chunked: bool = False) -> None:
-        exchange = self._exchange = self._current()
+        exchange = self._exchange
         if self.sock is None:
             self.connect()
         assert self.sock is not None  # noqa: S101 - set by `connect`
@@ -62,11 +79,6 @@ class WireConnection(_Base):
     def time_left(self) -> float | None:
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
         return self._exchange.time_left()
-
-    def _current(self) -> Exchange:
-        exchange = _current.exchange
-        assert exchange is not None  # noqa: S101 - set by `Transport.send`
-        return exchange
 
     def _new_conn(self) -> socket.socket:
         host = self.resolve.get(self.host, self.host)
@@ -104,14 +116,14 @@ class WireConnection(_Base):
     def _tunnel(self) -> None:
         super()._tunnel()
         if self.sock is None:
-            message = "bytes after the proxy's answer to CONNECT"
+            message = "bytes after the proxy's response to CONNECT"
             raise http.client.HTTPException(message)
         # Limits the TLS handshake that follows to what is left now.
         self.sock.settimeout(self._exchange.time_left())
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
-        """Return a file of the answer's bytes, like that of a socket."""
-        return _Lines(_Reader(self.sock, self._exchange), _BUFFER)
+        """Return a file of the response's bytes, like that of a socket."""
+        return Lines(Reader(self.sock, self._exchange), BUFFER_SIZE)
 
 
 def _socket_options() -> tuple[tuple[int, int, int], ...]:

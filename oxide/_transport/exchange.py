@@ -1,52 +1,61 @@
 """One exchange on the wire: how long each step may take, enforced at the socket, and how far it has got.
 
-urllib3's timeouts limit single socket operations, so headers, interim answers, chunk sizes or a body that trickle in
+urllib3's timeouts limit single socket operations, so headers, interim responses, chunk sizes or a body that trickle in
 can outlast any of them. Here the time left is set before every operation instead.
 """
 
 import http.client
 import os
 import socket
-import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
+
+import urllib3
 
 
 class ConnectError(http.client.HTTPException):
     """No connection could be made to any address of the host."""
 
 
+class Limits(NamedTuple):
+    """How long a call may take, in seconds; None for no limit.
+
+    Attributes:
+        whole: the whole call (the setting `timeout`).
+        connect: one attempt to connect, with TLS and proxy (`connect_timeout`).
+        silence: each stretch of time in which the server sends nothing (`read_timeout`).
+    """
+
+    whole: float | None = None
+    connect: float | None = None
+    silence: float | None = None
+
+
 class Exchange:
     """One attempt: how long each step may take, and how far it has got.
 
     `sent` is set just before the first byte of the request may leave; the exception class does not tell, since a
-    stalled TLS handshake and a stalled answer look alike. `limit` names the setting that limits the current operation,
-    and `with_proxy` says whether that is the TLS handshake with the proxy.
+    stalled TLS handshake and a stalled response look alike. `limit` names the setting that limits the current
+    operation, and `with_proxy` says whether that is the TLS handshake with the proxy.
     """
 
     __slots__ = (
-        "_clock", "_connect_by", "connect_timeout", "connecting", "deadline", "limit", "pid", "read_timeout", "sent",
-        "sock", "status", "with_proxy",
+        "_clock", "_connect_by", "connecting", "deadline", "limit", "limits", "pid", "sent", "sock", "status",
+        "with_proxy",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        deadline: float | None,
-        connect_timeout: float | None,
-        read_timeout: float | None,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], deadline: float | None, limits: Limits) -> None:
         self._clock = clock
         self._connect_by: float | None = None
+        # When the whole call has to end; `limits.whole` counts from its start, which may be some attempts ago.
         self.deadline = deadline
-        self.connect_timeout = connect_timeout
-        self.read_timeout = read_timeout
+        self.limits = limits
         self.connecting = False
         self.with_proxy = False
         self.limit: Literal["timeout", "connect_timeout", "read_timeout"] = "timeout"
         self.sent = False
-        # The connection, while the answer is being read from it.
+        # The connection, while the response is being read from it.
         self.sock: Any = None
         self.status: int | None = None
         self.pid = os.getpid()
@@ -54,14 +63,14 @@ class Exchange:
     def begin_connecting(self) -> None:
         """Start the clock for connecting, including TLS and proxy."""
         self.connecting = True
-        self._connect_by = None if self.connect_timeout is None else self._clock() + self.connect_timeout
+        self._connect_by = None if self.limits.connect is None else self._clock() + self.limits.connect
 
     def time_left(self) -> float | None:
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
         if self.connecting:
             left, self.limit = self._until(self._connect_by), "connect_timeout"
         else:
-            left, self.limit = self.read_timeout, "read_timeout"
+            left, self.limit = self.limits.silence, "read_timeout"
         whole = self._until(self.deadline)
         if whole is not None and (left is None or whole < left):
             left, self.limit = whole, "timeout"
@@ -70,7 +79,7 @@ class Exchange:
         return left
 
     def hang_up(self) -> None:
-        """End the connection, even while another thread is waiting for more of the answer."""
+        """End the connection, even while another thread is waiting for more of the response."""
         sock = self.sock
         if sock is None:
             return
@@ -84,26 +93,25 @@ class Exchange:
         return None if moment is None else moment - self._clock()
 
 
-class _Current(threading.local):
-    exchange: Exchange | None = None
+class ExchangeTimeout(urllib3.Timeout):
+    """Takes an exchange to the connection that works for it: all that urllib3 passes on to one is a timeout.
 
-
-# urllib3's calls pass on nothing but a timeout, so the connection finds its exchange here.
-_current = _Current()
-
-
-class exchanging:  # noqa: N801 - used like a function
-    """A context in which this thread's connections work for `exchange`."""
-
-    __slots__ = ("_exchange", "_outer")
+    Thread-locals would not do, since threads may be shared by greenlets.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
+        super().__init__(connect=None, read=None)
         self._exchange = exchange
 
-    def __enter__(self) -> None:
-        # A signal handler may make a call during another one.
-        self._outer = _current.exchange
-        _current.exchange = self._exchange
+    def clone(self) -> Self:
+        """Return itself."""
+        return self
 
-    def __exit__(self, *_: object) -> None:
-        _current.exchange = self._outer
+    def start_connect(self) -> float:
+        """Do nothing: the exchange has its own clock."""
+        return 0.0
+
+    @property
+    def connect_timeout(self) -> Any:
+        """The exchange, which urllib3 assigns to the `timeout` of the connection before it uses it."""
+        return self._exchange

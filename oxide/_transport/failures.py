@@ -4,12 +4,12 @@ import http.client
 import re
 import socket
 import ssl
+from typing import Final
 
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from oxide._attempt import Outcome
-from oxide._call.retry import RETRIED_STATUSES
 from oxide._transport.exchange import ConnectError, Exchange
 from oxide.exceptions import (
     ApiConnectionError,
@@ -20,6 +20,9 @@ from oxide.exceptions import (
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
 
+# What a gateway or proxy answers with while it is passing trouble of its own, or that of the server behind it.
+RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
+
 # How TLS reports the end of a connection.
 _TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
 _NO_TLS = frozenset({"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"})
@@ -29,10 +32,10 @@ _TUNNEL_REFUSED = r"Tunnel connection failed: (\d+)"
 def translate(error: Exception, exchange: Exchange) -> ApiException:
     """Return our exception for `error`, with its root cause as the only cause."""
     root, place = _root(error)
-    kind: type[ApiException] = ApiConnectionError
+    failure_class: type[ApiException] = ApiConnectionError
     transient = True
     if isinstance(root, TimeoutError):
-        kind, message = ApiTimeoutError, _timeout_message(root, exchange, place)
+        failure_class, message = ApiTimeoutError, _timeout_message(root, exchange, place)
         # With an errno, the system gave up on the peer, rather than a limit of ours.
         transient = not exchange.sent or root.errno is not None
     elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
@@ -46,19 +49,19 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
     elif isinstance(root, ConnectError):
         message, transient = place, False
     elif isinstance(root, (http.client.RemoteDisconnected, *_TLS_END)):
-        message = "the server closed the connection without an answer"
+        message = "the server closed the connection without a response"
     elif isinstance(root, http.client.IncompleteRead):
-        message = "the answer was cut short"
+        message = "the response was cut short"
     elif isinstance(root, OSError):
         refused = re.search(_TUNNEL_REFUSED, str(root))
         transient = refused is None or int(refused[1]) in RETRIED_STATUSES
         message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
     else:
-        kind, message, transient = ApiResponseError, f"malformed answer: {root}", False
+        failure_class, message, transient = ApiResponseError, f"malformed response: {root}", False
     outcome: Outcome = (
         "not sent" if not exchange.sent else "unknown" if exchange.status is None else "answered"
     )
-    failure = kind(exchange.status, message, outcome=outcome)
+    failure = failure_class(exchange.status, message, outcome=outcome)
     failure._transient = transient
     # http.client's frames hold the request, with the token, and error reporters print the locals of every frame.
     root.__traceback__ = root.__cause__ = root.__context__ = None
@@ -88,5 +91,5 @@ def _timeout_message(root: TimeoutError, exchange: Exchange, place: str) -> str:
         return "the time limit for the whole call was reached (timeout)"
     if exchange.limit == "connect_timeout":
         what = f"{place}: " if place else ""
-        return f"{what}no connection within {exchange.connect_timeout:g} s (connect_timeout)"
-    return f"no data for {exchange.read_timeout:g} s (read_timeout)"
+        return f"{what}no connection within {exchange.limits.connect:g} s (connect_timeout)"
+    return f"no data for {exchange.limits.silence:g} s (read_timeout)"

@@ -1,10 +1,10 @@
-"""Decodes gzip piece by piece, so that neither a decompression bomb nor a cut answer goes unnoticed."""
+"""Decodes gzip piece by piece, so that neither a decompression bomb nor a cut response goes unnoticed."""
 
 import http.client
 import zlib
 from collections.abc import Callable
 
-_PIECE = 2**16
+_PIECE_SIZE = 2**16
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -29,7 +29,7 @@ class Gunzip:
                 # zlib may hold output that did not fit the last time.
                 if piece := self._decompress(amt):
                     return piece
-                self._coded = pull(_PIECE)
+                self._coded = pull(_PIECE_SIZE)
                 if not self._coded:
                     if self._started and not self._stream.eof:
                         cut = http.client.IncompleteRead(b"")

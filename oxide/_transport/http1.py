@@ -10,10 +10,10 @@ from oxide._transport.exchange import Exchange
 if TYPE_CHECKING:
     from oxide._transport.connection import WireConnection
 
-MAX_INTERIM_ANSWERS = 20
+MAX_INTERIM_RESPONSES = 20
 _MAX_LINE = 65536
 _MAX_HEADER_LINES = 100
-_BUFFER = 16384
+BUFFER_SIZE = 16384
 
 # Invalid and dangerous (RFC 9110, section 5.5): what follows may be taken for another line.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
@@ -24,7 +24,7 @@ _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-class _Reader(io.RawIOBase):
+class Reader(io.RawIOBase):
     """The bytes of a socket; each read is limited to the time left."""
 
     # For `close`, which still runs if Ctrl-C interrupts the constructor.
@@ -55,8 +55,8 @@ class _Reader(io.RawIOBase):
         super().close()
 
 
-class _Lines(io.BufferedReader):
-    """The bytes of an answer; a cut line, which could pass for another line, is an error."""
+class Lines(io.BufferedReader):
+    """The bytes of a response; a cut line, which could pass for another line, is an error."""
 
     def readline(self, limit: int | None = -1, /) -> bytes:
         line = super().readline(limit)
@@ -69,7 +69,7 @@ class _Lines(io.BufferedReader):
 
 
 # http.client uses an e-mail parser for this, which takes a fifth of a call and accepts much that is not a header.
-def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
+def _read_headers(lines: Lines) -> http.client.HTTPMessage:
     """Return the headers (or trailers) up to the empty line."""
     fields: list[tuple[bytes, bytes]] = []
     for _ in range(_MAX_HEADER_LINES + 1):
@@ -92,8 +92,8 @@ def _read_headers(lines: _Lines) -> http.client.HTTPMessage:
     raise http.client.HTTPException(message)
 
 
-class _Response(http.client.HTTPResponse):
-    """An answer that is read strictly: bad framing is an error, and surplus bytes are noticed."""
+class StrictResponse(http.client.HTTPResponse):
+    """A response that is read strictly: bad framing is an error, and surplus bytes are noticed."""
 
     # For `close`, which still runs if the constructor is interrupted.
     fp: Any = None
@@ -102,9 +102,9 @@ class _Response(http.client.HTTPResponse):
         self._wire = connection
         super().__init__(connection, method=method)  # type: ignore[arg-type]  # only its `makefile` is used
 
-    # http.client knows only 100 as an interim answer, and accepts `+200` and `2_00` as a status.
+    # http.client knows only 100 as an interim response, and accepts `+200` and `2_00` as a status.
     def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(MAX_INTERIM_ANSWERS + 1):
+        for _ in range(MAX_INTERIM_RESPONSES + 1):
             if not self.fp.peek(1):
                 message = "no status line"
                 raise http.client.RemoteDisconnected(message)
@@ -120,7 +120,7 @@ class _Response(http.client.HTTPResponse):
                 message = "101 Switching Protocols, which was not requested"
                 raise http.client.HTTPException(message)
             _read_headers(self.fp)
-        message = f"more than {MAX_INTERIM_ANSWERS} interim answers"
+        message = f"more than {MAX_INTERIM_RESPONSES} interim responses"
         raise http.client.HTTPException(message)
 
     def begin(self) -> None:
@@ -173,7 +173,7 @@ class _Response(http.client.HTTPResponse):
     def _close_conn(self) -> None:
         fp, too_much = self.fp, False
         if not fp.closed:
-            # Bytes after the answer would be taken for the next one.
+            # Bytes after the response would be taken for the next one.
             fp.raw.ended = True
             too_much = bool(fp.peek(1)) or self._wire.has_unread()
         super()._close_conn()  # type: ignore[misc]  # not in typeshed

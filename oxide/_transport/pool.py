@@ -3,7 +3,6 @@
 import queue
 import socket
 import ssl
-import weakref
 from collections import deque
 from contextlib import suppress
 from typing import Any
@@ -56,12 +55,8 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     idle: Any = pool.pool
     idle.maxsize = configuration.connection_pool_maxsize
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
-    kind: Any = type("Connection", (pool.ConnectionCls,), own)
-    pool.ConnectionCls = kind
-    # An unreferenced pool closes its connections; at interpreter exit, the system does.
-    for reference in weakref.getweakrefs(pool):
-        if isinstance(reference.__callback__, weakref.finalize):
-            reference.__callback__.atexit = False
+    connection_class: Any = type("Connection", (pool.ConnectionCls,), own)
+    pool.ConnectionCls = connection_class
     return pool
 
 

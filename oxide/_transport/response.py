@@ -15,16 +15,20 @@ import urllib3
 from oxide._transport.exchange import Exchange
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.gunzip import Gunzip
-from oxide._transport.json_size import json_size_problem
 from oxide.exceptions import ApiException, ApiResponseError, ApiValueError
 
-_PIECE = 2**16
-_WHOLE = 64 * 2**20  # bytes to ask for in one read
+_PIECE_SIZE = 2**16
+_MAX_SINGLE_READ = 64 * 2**20  # bytes to ask for in one read
+# JSON grows when it is parsed: in `[[],[],…`, every three bytes become a much larger object. Almost every value follows
+# one of these, so that counting them bounds the memory; a page of images has one in 25 bytes.
+_SEPARATORS = (b",", b"[", b"{")
+_BYTES_PER_SEPARATOR = 16
+_ALLOWED_SEPARATORS = 2**20  # however small `max_response_bytes` is
 _CLOSED = "the response is closed, or its ApiClient is"
 
 
 class RESTResponse:
-    """An answer with its body still unread; reading keeps to the call's deadline and to `max_response_bytes`.
+    """A response with its body still unread; reading keeps to the call's deadline and to `max_response_bytes`.
 
     Leaving its `with` block, or calling `close`, gives the connection back: for reuse if the whole body has been read,
     else closed. Closing the `ApiClient` closes it too; `data` that was read is kept.
@@ -77,7 +81,7 @@ class RESTResponse:
             else:
                 # `getvalue` hands over the buffer, whereas joining a list would take twice the memory.
                 whole = io.BytesIO()
-                while piece := self._pull(_PIECE):
+                while piece := self._pull(_PIECE_SIZE):
                     whole.write(piece)
                 self._body = whole.getvalue()
         return self._body
@@ -86,7 +90,7 @@ class RESTResponse:
         """Return up to `amt` bytes of the decoded body, `b""` at its end; without `amt`, the same as `data`.
 
         Raises:
-            ApiConnectionError: the answer was cut.
+            ApiConnectionError: the response was cut.
             ApiTimeoutError: it did not arrive in time.
             ApiResponseError: it is malformed, or larger than `max_response_bytes`.
             ApiValueError: the response is closed, or was opened before a fork.
@@ -95,11 +99,11 @@ class RESTResponse:
 
     def read1(self, amt: int | None = None) -> bytes:
         """Return what has arrived of the decoded body, up to `amt` bytes; wait only if nothing has."""
-        return self._pull(_PIECE if amt is None or amt < 0 else amt, once=True)
+        return self._pull(_PIECE_SIZE if amt is None or amt < 0 else amt, once=True)
 
-    def stream(self, amt: int | None = _PIECE) -> Iterator[bytes]:
+    def stream(self, amt: int | None = _PIECE_SIZE) -> Iterator[bytes]:
         """Yield the decoded body in pieces of up to `amt` bytes."""
-        while piece := self._pull(amt if amt is not None and amt > 0 else _PIECE):
+        while piece := self._pull(amt if amt is not None and amt > 0 else _PIECE_SIZE):
             yield piece
 
     def json(self) -> Any:
@@ -120,7 +124,7 @@ class RESTResponse:
         return self.headers
 
     def close(self) -> None:
-        """Give the connection back; if bytes are unread, close it, since the next answer would begin with them.
+        """Give the connection back; if bytes are unread, close it, since the next response would begin with them.
 
         If another thread is reading, that happens when its read ends.
         """
@@ -151,14 +155,21 @@ class RESTResponse:
 
     def _parsable(self) -> bytes:
         """Return the whole body; raise `ApiResponseError` if it is JSON too large to parse."""
-        if problem := json_size_problem(self.data, self._max_bytes):
-            raise self._ending(ApiResponseError(self.status, problem))
-        return self.data
+        body = self.data
+        allowed = max(_ALLOWED_SEPARATORS, self._max_bytes // _BYTES_PER_SEPARATOR)
+        if len(body) > allowed and sum(map(body.count, _SEPARATORS)) > allowed:
+            message = f"the response has too many JSON values for max_response_bytes ({self._max_bytes})"
+            raise self._ending(ApiResponseError(self.status, message))
+        return body
 
     def _arrives_whole(self) -> bool:
         length = self._response.length_remaining
         # The announced length need not be true, and may exceed the memory.
-        return length is not None and length <= min(self._max_bytes, _WHOLE) and self._coding() == "identity"
+        return (
+            length is not None
+            and length <= min(self._max_bytes, _MAX_SINGLE_READ)
+            and self._coding() == "identity"
+        )
 
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
@@ -194,7 +205,7 @@ class RESTResponse:
             raise self._ending(failure)
         self._size += len(piece)
         if self._size > self._max_bytes:
-            message = f"the answer is larger than max_response_bytes ({self._max_bytes})"
+            message = f"the response is larger than max_response_bytes ({self._max_bytes})"
             raise self._ending(ApiResponseError(self.status, message))
         return piece
 
@@ -221,7 +232,7 @@ class RESTResponse:
             self._in_use.release()
 
     def _ending(self, failure: ApiException) -> ApiException:
-        """Close the connection and return `failure` with the details of the answer and the call."""
+        """Close the connection and return `failure` with the details of the response and the call."""
         self._hang_up()
         failure.headers = self.headers
         failure.request_id = self.headers.get("x-request-id")

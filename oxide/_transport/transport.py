@@ -4,7 +4,7 @@ import os
 import ssl
 import weakref
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import urllib3
 from urllib3.exceptions import ClosedPoolError
@@ -12,7 +12,7 @@ from urllib3.util.retry import Retry
 
 from oxide._identity.hosts import is_loopback, parse_host
 from oxide._identity.tls import trusted_authorities
-from oxide._transport.exchange import Exchange, exchanging
+from oxide._transport.exchange import Exchange, ExchangeTimeout
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.pool import close_pool, make_pool
 from oxide._transport.response import RESTResponse
@@ -22,26 +22,15 @@ from oxide.exceptions import ApiException, ApiValueError
 URLLIB3_VERSION: str = urllib3.__version__  # type: ignore[attr-defined]  # public, but not in its __all__
 
 
-class _NoTimeout(urllib3.Timeout):
-    """A timeout for urllib3 that does nothing: the connections keep their own time."""
-
-    def clone(self) -> Self:
-        return self
-
-    def start_connect(self) -> float:
-        return 0.0
-
-
-_NO_TIMEOUT = _NoTimeout(connect=None, read=None)
 _NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's API
 
 
-class _Own(NamedTuple):
-    """The state of one process, kept together so that no thread sees half of a change."""
+class _OfProcess(NamedTuple):
+    """What a process has of a transport, kept together so that no thread sees half of a change."""
 
     pid: int
     pool: urllib3.HTTPConnectionPool
-    handed_out: "weakref.WeakValueDictionary[int, RESTResponse]"
+    open_responses: "weakref.WeakValueDictionary[int, RESTResponse]"
 
 
 class Transport:
@@ -57,34 +46,33 @@ class Transport:
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A forwarding proxy gets the whole URL; otherwise the path is enough.
         self._prefix = self._host.url if forwarding else self._host.base_path
-        self._own = self._begin()
+        self._of_process = self._new_process()
         self._closed = False
 
     def send(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
     ) -> RESTResponse:
-        """Send one request and return its answer, with the body still unread.
+        """Send one request and return its response, with the body still unread.
 
         Raises:
-            ApiConnectionError: no answer; see `outcome`.
-            ApiTimeoutError: no answer in time; see `outcome`.
-            ApiResponseError: an answer that is not HTTP.
+            ApiConnectionError: no response; see `outcome`.
+            ApiTimeoutError: no response in time; see `outcome`.
+            ApiResponseError: a response that is not HTTP.
         """
         try:
-            with exchanging(exchange):
-                # The pool's `urlopen`, since OpenTelemetry instruments it.
-                response = self._of_this_process().pool.urlopen(
-                    method,
-                    self._prefix + target,
-                    body=body,
-                    headers=headers,
-                    retries=_NO_RETRIES,
-                    redirect=False,
-                    assert_same_host=False,
-                    timeout=_NO_TIMEOUT,
-                    preload_content=False,
-                    decode_content=False,
-                )
+            # The pool's `urlopen`, since OpenTelemetry instruments it.
+            response = self._of_this_process().pool.urlopen(
+                method,
+                self._prefix + target,
+                body=body,
+                headers=headers,
+                retries=_NO_RETRIES,
+                redirect=False,
+                assert_same_host=False,
+                timeout=ExchangeTimeout(exchange),
+                preload_content=False,
+                decode_content=False,
+            )
         except ClosedPoolError:
             message = "the ApiClient was closed during the call"
             raise ApiValueError(message) from None
@@ -95,36 +83,36 @@ class Transport:
         self._explain(failure, exchange)
         raise failure
 
-    def hand_out(self, response: RESTResponse) -> RESTResponse:
-        """Register an answer that the caller will read, so that it closes with the client, and return it."""
-        self._of_this_process().handed_out[id(response)] = response
+    def close_with_client(self, response: RESTResponse) -> RESTResponse:
+        """Have a response that is still open close with the client at the latest, and return it."""
+        self._of_this_process().open_responses[id(response)] = response
         if self._closed:
             response._hang_up()
         return response
 
     def close(self) -> None:
-        """Close idle connections and the answers handed out; a running call closes its connection when it ends."""
+        """Close idle connections and open responses; a running call closes its connection when it ends."""
         self._closed = True
-        own = self._own
-        close_pool(own.pool)
-        if own.pid != os.getpid():
+        pid, pool, open_responses = self._of_process
+        close_pool(pool)
+        if pid != os.getpid():
             # At the fork, another thread may have been reading one; its lock would be held forever.
             return
-        for reference in own.handed_out.valuerefs():
+        for reference in open_responses.valuerefs():
             response = reference()
             if response is not None:
                 response._hang_up()
 
-    def _begin(self) -> _Own:
+    def _new_process(self) -> _OfProcess:
         pool = make_pool(self._configuration, self._host, self._proxy)
-        return _Own(os.getpid(), pool, weakref.WeakValueDictionary())
+        return _OfProcess(os.getpid(), pool, weakref.WeakValueDictionary())
 
-    def _of_this_process(self) -> _Own:
-        if self._own.pid != os.getpid():
+    def _of_this_process(self) -> _OfProcess:
+        if self._of_process.pid != os.getpid():
             # The connections belong to the parent process, which still uses them; dropping the pool closes them
             # here, but sends nothing.
-            self._own = self._begin()
-        return self._own
+            self._of_process = self._new_process()
+        return self._of_process
 
     def refusal(self) -> str | None:
         """Return why no credentials may be sent, or None: over plain http they stay on this machine."""

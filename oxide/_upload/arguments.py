@@ -5,8 +5,7 @@ import re
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from oxide import _operations as op
-from oxide._call.encoding import checked_body, encode_identifier
+from oxide._call.encoding import checked_body, identifier
 from oxide._upload.content import GIB, LARGEST
 from oxide._upload.layout import BLOCK_SIZES
 from oxide.exceptions import ApiTypeError, ApiValueError
@@ -14,7 +13,6 @@ from oxide.models.image_create import ImageCreate
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NO_SNAPSHOT: Final = {"type": "snapshot", "id": UUID(int=0)}
-_AS_UPLOAD: Final = op.IMAGE_CREATE._replace(id="image_upload")
 
 
 class Arguments(NamedTuple):
@@ -75,8 +73,8 @@ def checked_arguments(
         message = f"workers: must be at least 1, not {workers}"
         raise ApiValueError(message)
     return Arguments(
-        encode_identifier("project", project),
-        checked_body(_AS_UPLOAD, image),
+        identifier("project", {"project": project}),
+        checked_body("image_upload", ImageCreate, image),
         block_size,
         _digest(sha256),
         size,

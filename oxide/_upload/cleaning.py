@@ -5,10 +5,11 @@ from uuid import UUID
 
 from oxide._upload.leftover import Leftover
 from oxide._upload.life import FIRST_LOOK, UNKNOWN_FOR, WORKING
-from oxide._upload.models import Disk, Snapshot
+from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.rack import Rack, backoff, is_passing
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException
+from oxide.models._snapshot import Snapshot
 
 # Seconds that cleaning up may take, all in all.
 LIMIT: Final = 50.0

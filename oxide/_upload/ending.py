@@ -6,7 +6,7 @@ from typing import Final
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.journal import Journal
 from oxide._upload.leftover import Leftover
-from oxide._upload.models import Disk, Snapshot
+from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.progress import Meter, Step
 from oxide._upload.rack import Rack
@@ -18,6 +18,7 @@ from oxide.exceptions import (
     OpenApiException,
     UploadError,
 )
+from oxide.models._snapshot import Snapshot
 
 _KEPT: Final = "kept for the journal to go on"
 _NAME_TAKEN: Final = (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 from uuid import UUID
 
-from oxide._upload.models import Disk, Snapshot
+from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.rack import Rack, backoff, is_passing, may_have_acted
 from oxide._upload.stop import Stop
@@ -16,6 +16,7 @@ from oxide.exceptions import (
     NotFoundException,
     ObjectAlreadyExists,
 )
+from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 

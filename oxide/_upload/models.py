@@ -22,16 +22,6 @@ class Disk(ResponseModel):
     state: DiskState
 
 
-class Snapshot(ResponseModel):
-    """A snapshot of a disk."""
-
-    id: UUID
-    name: str
-    disk_id: UUID
-    size: int
-    state: str
-
-
 class Resources(ResponseModel):
     """Amounts of what a silo has or uses; storage in bytes."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final, Literal, TypeAlias
 
+from oxide._traceback import calls_users_code
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
@@ -78,6 +79,7 @@ class Meter:
         ):  # fmt: skip
             self._send()
 
+    @calls_users_code
     def _send(self) -> None:
         now = self._clock()
         self._next = now + INTERVAL

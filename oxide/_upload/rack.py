@@ -2,14 +2,15 @@
 
 import json
 import ssl
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from oxide import _operations as op
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions
 from oxide._call.retry import FIRST_BACKOFF, MAX_BACKOFF, MAX_UNBOUNDED_WAIT, Failure, Policy
-from oxide._upload.models import Disk, Snapshot, Utilization
+from oxide._upload import operations as own
+from oxide._upload.models import Disk, Utilization
 from oxide.api_client import ApiClient
 from oxide.exceptions import (
     ApiConnectionError,
@@ -18,6 +19,7 @@ from oxide.exceptions import (
     ApiTimeoutError,
     BadRequestException,
 )
+from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 
@@ -26,27 +28,6 @@ T = TypeVar("T")
 CHUNK_TIMEOUT: Final = 60.0
 
 _PASSING: Final = frozenset({429, 500, 502, 503, 504})
-_NOTHING: Final = type(None)
-_PROJECT: Final = ("project",)
-# Bodies are bytes already.
-_BYTES: Final[Any] = bytes
-
-_DISK_CREATE = Operation("disk_create", "POST", "/v1/disks", _PROJECT, _PROJECT, _BYTES, Disk)
-_DISK_VIEW = Operation("disk_view", "GET", "/v1/disks/{0}", _PROJECT, (), None, Disk)
-_DISK_DELETE = Operation("disk_delete", "DELETE", "/v1/disks/{0}", (), (), None, _NOTHING)
-_BULK_WRITE_START = Operation(
-    "disk_bulk_write_import_start", "POST", "/v1/disks/{0}/bulk-write-start", (), (), None, _NOTHING
-)
-_BULK_WRITE = Operation(
-    "disk_bulk_write_import", "POST", "/v1/disks/{0}/bulk-write", (), (), _BYTES, _NOTHING
-)
-_BULK_WRITE_STOP = Operation(
-    "disk_bulk_write_import_stop", "POST", "/v1/disks/{0}/bulk-write-stop", (), (), None, _NOTHING
-)
-_FINALIZE = Operation("disk_finalize_import", "POST", "/v1/disks/{0}/finalize", (), (), _BYTES, _NOTHING)
-_SNAPSHOT_VIEW = Operation("snapshot_view", "GET", "/v1/snapshots/{0}", _PROJECT, (), None, Snapshot)
-_SNAPSHOT_DELETE = Operation("snapshot_delete", "DELETE", "/v1/snapshots/{0}", (), (), None, _NOTHING)
-_UTILIZATION_VIEW = Operation("utilization_view", "GET", "/v1/utilization", (), (), None, Utilization)
 
 
 class _NoRetries:
@@ -67,7 +48,6 @@ class Rack:
     def __init__(self, client: ApiClient, project: Any, options: RequestOptions) -> None:
         engine = client._open_engine()
         self._engine = engine
-        self._patient = engine
         self._once = engine._replace(policy=_NoRetries())
         self._project = project
         self._options = options
@@ -90,47 +70,47 @@ class Rack:
             "disk_source": source,
             "disk_backend": {"type": "distributed", "disk_source": source},
         }
-        return self._call(_DISK_CREATE, body=json.dumps(body).encode(), project=self._project)
+        return self._call(own.DISK_CREATE, json.dumps(body).encode(), project=self._project)
 
     def disk_view(self, disk: UUID) -> Disk:
         """Return a disk."""
-        return self._call(_DISK_VIEW, str(disk), project=None)
+        return self._call(own.DISK_VIEW, disk=disk)
 
     def disk_find(self, name: str) -> Disk:
         """Return the project's disk of that name."""
-        return self._call(_DISK_VIEW, name, project=self._project)
+        return self._call(own.DISK_VIEW, disk=name, project=self._project)
 
     def disk_delete(self, disk: UUID) -> None:
         """Delete a disk."""
-        self._call(_DISK_DELETE, str(disk))
+        self._call(own.DISK_DELETE, disk=disk)
 
     def bulk_write_start(self, disk: UUID) -> None:
         """Let a disk take chunks."""
-        self._call(_BULK_WRITE_START, str(disk))
+        self._call(own.BULK_WRITE_START, disk=disk)
 
     def bulk_write(self, disk: UUID, body: bytes) -> None:
         """Write a chunk, once."""
-        self._call(_BULK_WRITE, str(disk), body=body, timeout=CHUNK_TIMEOUT, engine=self._once)
+        self._call(own.BULK_WRITE, body, disk=disk)
 
     def bulk_write_stop(self, disk: UUID) -> None:
         """Let a disk take no more chunks."""
-        self._call(_BULK_WRITE_STOP, str(disk))
+        self._call(own.BULK_WRITE_STOP, disk=disk)
 
     def finalize(self, disk: UUID, snapshot: str | None) -> None:
         """Make an ordinary disk of it, with a snapshot of that name or without one."""
-        self._call(_FINALIZE, str(disk), body=json.dumps({"snapshot_name": snapshot}).encode())
+        self._call(own.FINALIZE, json.dumps({"snapshot_name": snapshot}).encode(), disk=disk)
 
     def snapshot_find(self, name: str) -> Snapshot:
         """Return the project's snapshot of that name."""
-        return self._call(_SNAPSHOT_VIEW, name, project=self._project)
+        return self._call(op.SNAPSHOT_VIEW, snapshot=name, project=self._project)
 
     def snapshot_delete(self, snapshot: UUID) -> None:
         """Delete a snapshot."""
-        self._call(_SNAPSHOT_DELETE, str(snapshot))
+        self._call(own.SNAPSHOT_DELETE, snapshot=snapshot)
 
     def utilization(self) -> Utilization:
         """Return how much of its quota the silo uses."""
-        return self._call(_UTILIZATION_VIEW)
+        return self._call(own.UTILIZATION_VIEW)
 
     def image_find(self, name: str) -> Image:
         """Return the project's image of that name."""
@@ -138,7 +118,7 @@ class Rack:
 
     def image_create(self, wanted: ImageCreate) -> Image:
         """Create an image in the project."""
-        return self._call(op.IMAGE_CREATE, body=wanted, project=self._project)
+        return self._call(op.IMAGE_CREATE, wanted, project=self._project)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not past the deadline."""
@@ -146,22 +126,14 @@ class Rack:
             seconds = min(seconds, max(0.0, self.deadline - self.clock()))
         self.sleep(seconds)
 
-    def _call(
-        self,
-        operation: Operation[T],
-        *identifiers: str,
-        body: object = None,
-        timeout: float | None = None,
-        engine: Any = None,
-        **arguments: Any,
-    ) -> T:
-        options = self._options.copy()
-        if "_request_timeout" not in options and timeout is not None:
-            options["_request_timeout"] = timeout
+    def _call(self, operation: Operation[T], body: object = None, **arguments: Any) -> T:
+        options, is_chunk = self._options.copy(), operation is own.BULK_WRITE
+        if is_chunk:
+            options.setdefault("_request_timeout", CHUNK_TIMEOUT)
         if self.deadline is not None:
             options["_request_timeout"] = max(0.001, self.deadline - self.clock())
-        row = operation._replace(path=operation.path.format(*identifiers)) if identifiers else operation
-        return cast("T", (engine or self._patient).call(row, options, arguments, body).data)
+        engine = self._once if is_chunk else self._engine
+        return engine.call(operation, options, arguments, body).data
 
 
 def is_passing(error: ApiException) -> bool:

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol, Self
 
+from oxide._traceback import calls_users_code
 from oxide._upload.stop import Stop
 from oxide.exceptions import ApiTypeError, ApiValueError
 
@@ -166,6 +167,7 @@ class Source:
         size = found.st_size if stat.S_ISREG(found.st_mode) else 0
         return _State(size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
+    @calls_users_code
     def _pull(self, size: int) -> bytes:
         """Return the next `size` bytes from the file object, which may give them in smaller pieces."""
         pieces: list[bytes] = []

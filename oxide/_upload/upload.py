@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
-from oxide._call.options import RequestOptions
+from oxide._call.options import RequestOptions, check_options
 from oxide._upload.arguments import Arguments
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.content import GIB, Content
@@ -12,8 +12,9 @@ from oxide._upload.ending import end_early, tell
 from oxide._upload.journal import Journal
 from oxide._upload.leftover import Leftover
 from oxide._upload.life import UNKNOWN_FOR, Life
-from oxide._upload.models import Disk, Snapshot
+from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
+from oxide._upload.operations import IMAGE_UPLOAD
 from oxide._upload.progress import Meter, reporting
 from oxide._upload.rack import Rack
 from oxide._upload.sending import LostVolume, Sender
@@ -26,6 +27,7 @@ from oxide.exceptions import (
     NotFoundException,
     ObjectAlreadyExists,
 )
+from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
 from oxide.models.image_source import ImageSource
 
@@ -46,6 +48,7 @@ def opened(
         ApiTypeError: an argument has the wrong type.
         ApiValueError: the file, the journal or the bar cannot be used.
     """
+    check_options(IMAGE_UPLOAD, options)
     rack = Rack(client, arguments.project, options)
     with reporting(progress) as report, Source(file) as source:
         meter = Meter(report, rack.clock)

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, Unpack
 from uuid import UUID
 
 from oxide import _operations as op
-from oxide._call.encoding import checked_body, encode_target
+from oxide._call.encoding import checked_body
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._identity.secrets import masked
 from oxide._identity.settings import mask_settings, masked_setting
+from oxide._traceback import ends_here
 from oxide._transport.response import RESTResponse
 from oxide.api._ensure import ensure_image
 from oxide.api._pager import ImagePager
@@ -212,7 +213,7 @@ class ImagesApi:
             ApiException: as for `image_view` and `image_create`.
         """
         mask_options(options)
-        wanted = checked_body(op.IMAGE_CREATE, image_create)
+        wanted = checked_body("image_ensure", ImageCreate, image_create)
         return ensure_image(
             wanted,
             view=lambda: self.image_view(wanted.name, project, **options),
@@ -298,7 +299,7 @@ class ImagesApi:
         # Now rather than with the first page, so that the mistake is where it was made.
         check_options(op.IMAGE_LIST, options)
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        encode_target(op.IMAGE_LIST, arguments)
+        op.IMAGE_LIST.target(arguments)
 
         def fetch(token: str | None) -> ImageResultsPage:
             # The token determines project and order; the server would ignore the parameters.
@@ -396,25 +397,25 @@ class ImagesApi:
             UploadError: anything else that failed: it names the step, and what is still on the rack.
         """
         mask_options(options)
-        check_options(op.IMAGE_CREATE._replace(id="image_upload"), options)
-        from oxide._upload.arguments import checked_arguments
-        from oxide._upload.upload import opened
+        with ends_here:
+            from oxide._upload.arguments import checked_arguments
+            from oxide._upload.upload import opened
 
-        arguments = checked_arguments(
-            project,
-            name=name,
-            os=os,
-            version=version,
-            description=description,
-            block_size=block_size,
-            sha256=sha256,
-            size=size,
-            workers=workers,
-        )
-        with opened(
-            self.api_client, file, arguments, journal=journal, progress=progress, options=options
-        ) as upload:
-            return upload.run()
+            arguments = checked_arguments(
+                project,
+                name=name,
+                os=os,
+                version=version,
+                description=description,
+                block_size=block_size,
+                sha256=sha256,
+                size=size,
+                workers=workers,
+            )
+            with opened(
+                self.api_client, file, arguments, journal=journal, progress=progress, options=options
+            ) as upload:
+                return upload.run()
 
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]

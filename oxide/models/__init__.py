@@ -1,5 +1,6 @@
 """The models: one module per schema of the API."""
 
+from oxide.models._model import Model
 from oxide.models.block_size import BlockSize
 from oxide.models.digest import Digest, DigestType
 from oxide.models.error import Error
@@ -12,9 +13,13 @@ from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
 
 
 def build_models() -> None:
-    """Build every validator now, rather than when it is first needed."""
-    for model in (Digest, Error, Image, ImageCreate, ImageResultsPage, ImageSource, NameOrId):
-        model.model_rebuild()
+    """Build every validator of this package now, rather than when it is first needed."""
+    waiting: list[type[Model]] = [Model]
+    for model in waiting:
+        # A program's own subclass may refer to what does not exist yet.
+        if model.__module__.startswith(__name__):
+            model.model_rebuild()
+            waiting += model.__subclasses__()
 
 
 __all__ = [

@@ -63,7 +63,6 @@ def openapi_document() -> _Schema:
 
 
 def _operation(operation: Operation[Any]) -> _Schema:
-    names = (["image"] if "{image}" in operation.path else []) + list(operation.query)
     status = SUCCESS_STATUSES[operation.id]
     success: _Schema = {"description": HTTPStatus(status).phrase}
     if operation.result is not type(None):
@@ -73,8 +72,12 @@ def _operation(operation: Operation[Any]) -> _Schema:
         "operationId": operation.id,
         "summary": (inspect.getdoc(getattr(ImagesApi, operation.id)) or "").splitlines()[0],
         "parameters": [
-            {"name": name, **_PARAMETERS[name], "required": name == "image" or name in operation.required}
-            for name in names
+            {
+                "name": name,
+                **_PARAMETERS[name],
+                "required": name not in operation.query or name in operation.required,
+            }
+            for name in operation.parameters
         ],
         "responses": {
             str(status): success,

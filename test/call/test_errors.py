@@ -7,7 +7,6 @@ import pickle
 import re
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from core_support import BY_NAME, CONTRACTS, FORMS, IMAGE, PAGE, Scene, open_scene
@@ -107,11 +106,11 @@ class TestOfTheService:
         ("name", "changes", "cls", "code", "message"),
         [
             (
-                "image_view",
-                {"image": uuid4()},
+                "image_promote",
+                {"image": "there", "project": None},
                 oxide.BadRequestException,
                 "InvalidRequest",
-                "project should not",
+                "Cannot promote a silo image",
             ),
             ("image_list", {}, oxide.BadRequestException, None, "unable to parse query string"),
             (

@@ -384,13 +384,19 @@ BAD_IDENTIFIERS: list[tuple[Any, type[Exception]]] = [
 ]
 
 
+def given_image(contract: Contract, image: object, *, by_id: bool) -> dict[str, Any]:
+    """Return the arguments for an image; with its ID goes no project, except where it is the target."""
+    project = None if by_id and contract.name != "image_demote" else "my-project"
+    return {"image": image, "project": project}
+
+
 class TestIdentifiers:
     @pytest.mark.parametrize("name", WITH_IMAGE)
     def test_of_an_image(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for image, arrives in IDENTIFIERS:
             answer_as_documented(module_scene, contract)
-            module_scene.call(name, **{**contract.arguments, "image": image})
+            module_scene.call(name, **given_image(contract, image, by_id=arrives == str(ID)))
             assert module_scene.last.path == contract.path.replace("my-image", arrives)
 
     @pytest.mark.parametrize("name", BY_NAME)
@@ -405,8 +411,32 @@ class TestIdentifiers:
     def test_an_image_stands_for_its_id(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         answer_as_documented(module_scene, contract)
-        module_scene.call(name, **{**contract.arguments, "image": oxide.Image.from_dict(IMAGE)})
+        module_scene.call(name, **given_image(contract, oxide.Image.from_dict(IMAGE), by_id=True))
         assert module_scene.last.path == contract.path.replace("my-image", IMAGE["id"])
+
+    @pytest.mark.parametrize("form", FORMS)
+    @pytest.mark.parametrize("name", [name for name in WITH_IMAGE if name != "image_demote"])
+    @pytest.mark.parametrize(
+        "image",
+        [
+            oxide.Image.from_dict(IMAGE),
+            UUID(IMAGE["id"]),
+            oxide.NameOrId(UUID(IMAGE["id"])),
+            oxide.NameOrId(IMAGE["id"]),
+            IMAGE["id"],
+            IMAGE["id"].replace("-", "").upper(),
+        ],
+        ids=["Image", "UUID", "NameOrId", "NameOrId of str", "str", "digits"],
+    )
+    def test_an_id_with_a_project_is_refused_before_it_is_sent(
+        self, module_scene: Scene, name: str, image: Any, form: str
+    ) -> None:
+        before = len(module_scene.requests)
+        with pytest.raises(
+            oxide.ApiValueError, match=r"^project: leave it out, since image is given by its ID "
+        ):
+            module_scene.call(name, form, image=image, project="my-project")
+        assert len(module_scene.requests) == before
 
     @pytest.mark.parametrize("form", FORMS)
     @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A home directory for profiles, a certificate authority, servers and proxies."""
+"""A home directory for profiles, and a server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import oxide
-from identity.authority import Authority, make_authority
 from identity.servers import Recorder, recorder
 
 
@@ -17,12 +16,6 @@ def config_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / ".config" / "oxide"
     directory.mkdir(parents=True)
     return directory
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Return a certificate authority."""
-    return make_authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

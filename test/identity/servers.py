@@ -1,4 +1,4 @@
-"""A server that records what it is sent, and a proxy; both on loopback, with or without TLS."""
+"""A server that records what it is sent, and a proxy; both are the fault server with a script of their own."""
 
 import socket
 import ssl
@@ -6,12 +6,13 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+from transport.fault_server import FaultServer, Gone, Peer, Step, answer, request
+
 EMPTY_PAGE = b'{"items":[],"next_page":null}'
+PAGE = answer(200, EMPTY_PAGE, "Content-Type: application/json")
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class Received:
 class Recorder:
     """What a server received, oldest first; `server_names` are the names that clients asked for in TLS."""
 
-    url: str
-    port: int
+    url: str = ""
+    port: int = 0
     received: list[Received] = field(default_factory=list)
     server_names: list[str | None] = field(default_factory=list)
 
@@ -44,76 +45,27 @@ class Recorder:
         """The latest request."""
         return self.received[-1]
 
-
-class _Server(ThreadingHTTPServer):
-    """An HTTP server whose TLS handshakes are made by the threads of the connections, and may fail."""
-
-    daemon_threads = True
-    tls: ssl.SSLContext | None = None
-
-    def finish_request(self, request: Any, client_address: Any) -> None:
-        if self.tls is not None:
-            request = self.tls.wrap_socket(request, server_side=True)
-        try:
-            super().finish_request(request, client_address)
-        finally:
-            request.close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that turn away in the middle are what is tested."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-    def do_GET(self) -> None:
-        self.handle_request()
-
-    def do_POST(self) -> None:
-        self.handle_request()
-
-    def do_DELETE(self) -> None:
-        self.handle_request()
-
-    def handle_request(self) -> None:
-        raise NotImplementedError
-
-    def recorded(self) -> Received:
+    def record(self, peer: Peer) -> bytes:
+        """Read and record one request, and return its bytes."""
+        sent = request(peer)
+        head = sent.partition(b"\r\n\r\n")[0].decode("latin-1")
+        first, *lines = head.split("\r\n")
+        method, target, _ = first.split(" ")
         headers: dict[str, list[str]] = {}
-        for name, value in self.headers.items():
-            headers.setdefault(name.lower(), []).append(value)
-        peer = self.connection.getpeercert() if isinstance(self.connection, ssl.SSLSocket) else None
-        return Received(self.command, self.path, headers, peer)
-
-    def body(self) -> bytes:
-        return self.rfile.read(int(self.headers.get("content-length", 0)))
-
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers.setdefault(name.lower(), []).append(value.strip(" "))
+        certificate = peer.sock.getpeercert() if isinstance(peer.sock, ssl.SSLSocket) else None
+        self.received.append(Received(method, target, headers, certificate))
+        return sent
 
 
 @contextmanager
-def _serving(
-    handler: type[_Handler], tls: ssl.SSLContext | None, family: socket.AddressFamily
-) -> Iterator[int]:
-    kind = type("Server", (_Server,), {"address_family": family, "tls": tls})
-    server = kind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+def _serving(step: Step, record: Recorder, host: str, **options: Any) -> Iterator[Recorder]:
+    with FaultServer(otherwise=[step], **options) as server:
+        record.port = server.port
+        record.url = f"{server.url.partition(':')[0]}://{host}:{server.port}"
+        yield record
 
 
 @contextmanager
@@ -124,19 +76,16 @@ def recorder(
     family: socket.AddressFamily = socket.AF_INET,
 ) -> Iterator[Recorder]:
     """Run a server that answers every request with an empty page; `host` is the name in its URL."""
-    record = Recorder("", 0)
+    record = Recorder()
 
-    class Handler(_Handler):
-        def handle_request(self) -> None:
-            record.received.append(self.recorded())
-            self.body()
-            self.answer(200, EMPTY_PAGE, Content_Type="application/json")
+    def serve(peer: Peer) -> None:
+        while True:
+            record.record(peer)
+            peer.sock.sendall(PAGE)
 
     if tls is not None:
         tls.sni_callback = lambda _socket, name, _context: record.server_names.append(name)
-    with _serving(Handler, tls, family) as port:
-        record.port = port
-        record.url = f"{'https' if tls else 'http'}://{host}:{port}"
+    with _serving(serve, record, host, tls=tls, family=family):
         yield record
 
 
@@ -149,55 +98,48 @@ def proxy(
     `addresses` has an address for each host name that it knows; those of other hosts it refuses with 502. Without the
     header `Proxy-Authorization: {authorization}`, where that is given, it answers 407.
     """
-    record = Recorder("", 0)
+    record = Recorder()
 
-    class Handler(_Handler):
-        def admitted(self, host: str | None) -> bool:
-            record.received.append(self.recorded())
-            if authorization is not None and self.headers.get("proxy-authorization") != authorization:
-                self.body()
-                self.answer(407, Proxy_Authenticate="Basic")
-            elif host not in addresses:
-                self.body()
-                self.answer(502)
+    def serve(peer: Peer) -> None:
+        while True:
+            sent = record.record(peer)
+            latest = record.last
+            tunnel = latest.method == "CONNECT"
+            place = urlsplit(f"//{latest.target}" if tunnel else latest.target)
+            if authorization is not None and latest.header("proxy-authorization") != authorization:
+                peer.sock.sendall(answer(407, b"", "Proxy-Authenticate: Basic"))
+            elif place.hostname not in addresses:
+                peer.sock.sendall(answer(502))
             else:
-                return True
-            return False
+                address = addresses[place.hostname or ""]
+                with socket.create_connection((address, place.port or 80)) as upstream:
+                    if tunnel:
+                        peer.sock.sendall(answer(200, length=False))
+                    else:
+                        upstream.sendall(_forwarded(sent, place.netloc))
+                    _join(peer.sock, upstream)
+                raise Gone
 
-        def do_CONNECT(self) -> None:
-            self.close_connection = True
-            host, _, port = self.path.rpartition(":")
-            host = host.strip("[]")
-            if not self.admitted(host):
-                return
-            with socket.create_connection((addresses[host], int(port))) as upstream:
-                self.send_response(200)
-                self.end_headers()
-                back = threading.Thread(target=_pump, args=(upstream, self.connection))
-                back.start()
-                _pump(self.connection, upstream)
-                back.join()
-
-        def handle_request(self) -> None:
-            url = urlsplit(self.path)
-            if not self.admitted(url.hostname):
-                return
-            headers = {
-                name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")
-            }
-            upstream = HTTPConnection(addresses[url.hostname or ""], url.port)
-            upstream.set_debuglevel(0)  # a test may set it for all, to see that the client does not follow
-            try:
-                upstream.request(self.command, self.path.partition(url.netloc)[2], self.body(), headers)
-                response = upstream.getresponse()
-                self.answer(response.status, response.read(), Content_Type="application/json")
-            finally:
-                upstream.close()
-
-    with _serving(Handler, tls, socket.AF_INET) as port:
-        record.port = port
-        record.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    with _serving(serve, record, "127.0.0.1", tls=tls):
         yield record
+
+
+def _forwarded(sent: bytes, netloc: str) -> bytes:
+    """Return a request as a proxy passes it on: to the path alone, and without what is for the proxy."""
+    head, _, body = sent.partition(b"\r\n\r\n")
+    first, *lines = head.split(b"\r\n")
+    kept = [line for line in lines if not line.lower().startswith(b"proxy-")]
+    method, target, version = first.split(b" ")
+    path = target.partition(netloc.encode())[2]
+    return b"\r\n".join([b" ".join([method, path, version]), *kept, b"", b""]) + body
+
+
+def _join(client: socket.socket, upstream: socket.socket) -> None:
+    """Pass bytes both ways until one side ends."""
+    back = threading.Thread(target=_pump, args=(upstream, client))
+    back.start()
+    _pump(client, upstream)
+    back.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

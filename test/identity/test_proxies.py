@@ -5,10 +5,10 @@ from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
+from authority import Authority
 
 import oxide
 from identity.ask import ask
-from identity.authority import Authority
 from identity.servers import Recorder, proxy, recorder
 
 NAME = "silo.test"

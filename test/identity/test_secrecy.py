@@ -29,9 +29,9 @@ from types import FrameType, TracebackType
 from typing import Any
 
 import pytest
+from authority import KEY_PASSWORD, Authority
 
 import oxide
-from identity.authority import KEY_PASSWORD, Authority
 from identity.servers import Recorder, proxy
 from oxide.testing import Answer, Drop, Simulator, Truncate
 

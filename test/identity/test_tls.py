@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
+from transport.fault_server import FaultServer, answer, part_of_request, send
 
 import oxide
 from identity.ask import ask
-from identity.authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
 from identity.servers import Recorder, proxy, recorder
 from oxide.testing import Simulator
 
@@ -443,10 +444,13 @@ def test_files_are_read_when_the_client_is_made(
         oxide.ApiClient(configuration)
 
 
-def test_plain_http_on_a_port_for_tls(server: Recorder) -> None:
+def test_plain_http_on_a_port_for_tls() -> None:
     """And the other way round: the message says what the other side may be."""
-    with pytest.raises(
-        oxide.ApiConnectionError, match="the other side does not speak TLS: http instead of https"
+    with (
+        FaultServer([part_of_request, send(answer(400))]) as server,
+        pytest.raises(
+            oxide.ApiConnectionError, match="the other side does not speak TLS: http instead of https"
+        ),
     ):
         ask(oxide.Configuration(server.url.replace("http://", "https://"), max_retries=0))
 

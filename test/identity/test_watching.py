@@ -51,7 +51,7 @@ def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureF
     view(simulator)
     records = [record for record in caplog.records if record.name == "oxide"]
     call = "image_view: GET /v1/images/debian-13"
-    closed = "ApiConnectionError: the server closed the connection without an answer"
+    closed = "ApiConnectionError: the server closed the connection without a response"
     request_id = vars(records[2])["oxide_request_id"]
     assert {record.levelno for record in records} == {logging.DEBUG}
     assert [record.getMessage() for record in records] == [

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from core_support import IMAGE, NEW_IMAGE
+from core_support import BY_NAME, IMAGE, NEW_IMAGE
 
 import oxide
 from transport.fault_server import Gone, answer
@@ -52,12 +52,17 @@ def page(*names: str) -> bytes:
     return json.dumps({"items": [{**IMAGE, "name": name} for name in names], "next_page": None}).encode()
 
 
-CREATE = Call("image_create", "POST", (NEW_IMAGE, "proj"), 201, image())
-DELETE = Call("image_delete", "DELETE", (IMAGE_ID,), 204, b"")
-DEMOTE = Call("image_demote", "POST", (IMAGE_ID, "proj"), 202, image())
-LIST = Call("image_list", "GET", (), 200, page("an-image"))
-PROMOTE = Call("image_promote", "POST", (IMAGE_ID,), 202, image())
-VIEW = Call("image_view", "GET", (IMAGE_ID,), 200, image())
+def _call(name: str, *arguments: Any, body: bytes) -> Call:
+    contract = BY_NAME[name]
+    return Call(name, contract.method, arguments, contract.status, body)
+
+
+CREATE = _call("image_create", NEW_IMAGE, "proj", body=image())
+DELETE = _call("image_delete", IMAGE_ID, body=b"")
+DEMOTE = _call("image_demote", IMAGE_ID, "proj", body=image())
+LIST = _call("image_list", body=page("an-image"))
+PROMOTE = _call("image_promote", IMAGE_ID, body=image())
+VIEW = _call("image_view", IMAGE_ID, body=image())
 
 READS = [LIST, VIEW]
 WRITES = [CREATE, DELETE, DEMOTE, PROMOTE]

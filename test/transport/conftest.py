@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+from authority import Authority
 
 from transport.calls import open_sockets
 
@@ -25,22 +26,18 @@ def nothing_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    """Make a certificate authority."""
-    return trustme.CA()
+def ca(authority: Authority) -> trustme.CA:
+    """Return what issues certificates."""
+    return authority.ca
 
 
 @pytest.fixture(scope="session")
-def ca_file(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> str:
+def ca_file(authority: Authority) -> str:
     """Return the file with the authority's certificate."""
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return str(path)
+    return authority.path("ca.pem")
 
 
 @pytest.fixture(scope="session")
-def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+def server_tls(authority: Authority) -> ssl.SSLContext:
     """Return what a server needs to be `127.0.0.1` and `localhost`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
-    return context
+    return authority.server_context("127.0.0.1", "localhost")

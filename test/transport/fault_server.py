@@ -57,12 +57,14 @@ class FaultServer:
         tls: ssl.SSLContext | None = None,
         otherwise: Script = (),
         listening: bool = True,
+        family: socket.AddressFamily = socket.AF_INET,
     ) -> None:
         self._scripts = scripts
         self._otherwise = otherwise
         self._tls = tls
-        self._listener = socket.socket()
-        self._listener.bind(("127.0.0.1", 0))
+        address = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        self._listener = socket.socket(family)
+        self._listener.bind((address, 0))
         self._listening = listening
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{self.port}"

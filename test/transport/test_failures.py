@@ -90,13 +90,13 @@ def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_
     ("what", "reason"),
     [
         ("reset", "Connection reset by peer"),
-        ("closed", "the server closed the connection without an answer"),
-        ("cut", "the answer was cut short"),
-        ("cut-chunk", "the answer was cut short"),
-        ("cut-gzip", "the answer was cut short"),
+        ("closed", "the server closed the connection without a response"),
+        ("cut", "the response was cut short"),
+        ("cut-chunk", "the response was cut short"),
+        ("cut-gzip", "the response was cut short"),
         ("silent", "no data for 0.1 s (read_timeout)"),
-        ("garbage", "malformed answer: status line b'garbage\\r\\n'"),
-        ("too-large", "the answer is larger than max_response_bytes (1000)"),
+        ("garbage", "malformed response: status line b'garbage\\r\\n'"),
+        ("too-large", "the response is larger than max_response_bytes (1000)"),
     ],
 )
 def test_a_failure_without_a_usable_answer_says_what_happened(what: str, reason: str) -> None:

@@ -149,7 +149,7 @@ def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
         assert client.api.image_view("right").name == "right"
         assert server.connections == 2
     error = raised.value
-    assert str(error.reason).startswith("malformed answer: ")
+    assert str(error.reason).startswith("malformed response: ")
     assert (error.status, error.outcome) == (None, "unknown")
     assert len(error.attempts) == 1
 
@@ -171,7 +171,7 @@ def test_a_malformed_body_is_an_error(call: Call, what: str) -> None:
         assert client.api.image_view("right").name == "right"
         assert server.connections == 2 or reusable
     error = raised.value
-    assert str(error.reason).startswith("malformed answer: ")
+    assert str(error.reason).startswith("malformed response: ")
     assert (error.status, error.outcome) == (200, "answered")
     assert len(error.attempts) == 1
 

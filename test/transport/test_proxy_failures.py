@@ -48,10 +48,10 @@ WHOLE = "the time limit for the whole call was reached (timeout)"
 
 
 @pytest.fixture(scope="session")
-def rack_tls(authority: trustme.CA) -> ssl.SSLContext:
+def rack_tls(ca: trustme.CA) -> ssl.SSLContext:
     """Return what a server needs to be the rack behind the proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("rack.example").configure_cert(context)
+    ca.issue_cert("rack.example").configure_cert(context)
     return context
 
 
@@ -211,7 +211,7 @@ def test_a_malformed_answer_to_connect_is_an_error(call: Call, said: bytes, ca_f
             call(client.api)
         assert proxy.connections == 1
     assert outcomes(raised.value) == ["not sent"]
-    assert str(raised.value.reason).startswith(f"proxy {proxy.url}: malformed answer: ")
+    assert str(raised.value.reason).startswith(f"proxy {proxy.url}: malformed response: ")
     assert isinstance(raised.value.__cause__, http.client.HTTPException)
 
 

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 import oxide
-from oxide._transport.http1 import _Reader
+from oxide._transport.http1 import Reader
 from transport.calls import (
     CALLS,
     CREATE,
@@ -455,7 +455,7 @@ def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
 
     with FaultServer(otherwise=[request, stall]) as server, session(server.url) as client:
-        monkeypatch.setattr(_Reader, "readinto", gone)
+        monkeypatch.setattr(Reader, "readinto", gone)
         with pytest.raises(oxide.ApiTimeoutError, match="Connection timed out") as raised:
             call(client.api)
     assert outcomes(raised.value) == ["unknown"] * tries

@@ -3,6 +3,7 @@
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 import oxide
+from oxide._identity.hosts import parse_host
+from oxide._transport.exchange import Exchange, ExchangeTimeout, Limits
+from oxide._transport.pool import close_pool, make_pool
 from transport.calls import client_sockets, image_by_name, session
 from transport.fault_server import FaultServer, Peer, answer, chunked, gzipped, request, respond
 
@@ -125,3 +129,30 @@ def test_the_body_of_an_answer_may_be_read_in_another_thread() -> None:
             response.close()
         assert names == [f"image-{number}" for number in range(8)]
         assert len(client_sockets(server.port)) == 8
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
+    secure: bool, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    """Before connecting, before sending and before receiving: everything that keeps time relies on that."""
+    with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls if secure else None) as server:
+        settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
+        configuration = oxide.Configuration(server.url, **settings)
+        pool = make_pool(configuration, parse_host(configuration.host), None)
+        for _ in range(2):
+            exchange = Exchange(time.monotonic, None, Limits(connect=30, silence=30))
+            response = pool.urlopen(
+                "GET",
+                "/v1/images/a",
+                retries=False,
+                preload_content=False,
+                timeout=ExchangeTimeout(exchange),
+            )
+            assert exchange.sent
+            assert exchange.sock is response.connection.sock
+            assert response.connection.timeout is None
+            response.read()
+            assert exchange.sock is None
+        assert server.connections == 1
+        close_pool(pool)

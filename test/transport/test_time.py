@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._transport.exchange import Exchange
+from oxide._transport.exchange import Exchange, Limits
 from transport.calls import (
     CALLS,
     CREATE,
@@ -344,7 +344,9 @@ def test_an_operation_takes_no_longer_than_the_nearest_limit(
     deadline: float | None, connect: float | None, read: float | None, passed: float, connecting: bool
 ) -> None:
     clock = FakeClock()
-    exchange = Exchange(clock, None if deadline is None else clock.now + deadline, connect, read)
+    exchange = Exchange(
+        clock, None if deadline is None else clock.now + deadline, Limits(deadline, connect, read)
+    )
     if connecting:
         exchange.begin_connecting()
     clock.advance(passed)

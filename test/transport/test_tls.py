@@ -108,8 +108,8 @@ def test_an_unknown_authority_names_what_was_trusted(
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_another_name_is_named(call: Call, authority: trustme.CA, ca_file: str) -> None:
-    tls = serving(authority.issue_cert("other.example"))
+def test_another_name_is_named(call: Call, ca: trustme.CA, ca_file: str) -> None:
+    tls = serving(ca.issue_cert("other.example"))
     with FaultServer([], tls=tls) as server:
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file)
     assert "certificate is not valid for '127.0.0.1'" in str(error)
@@ -136,9 +136,9 @@ def test_another_name_is_named(call: Call, authority: trustme.CA, ca_file: str) 
     ],
 )
 def test_a_certificate_out_of_its_time_is_refused(
-    begin: datetime, end: datetime, said: str, authority: trustme.CA, ca_file: str
+    begin: datetime, end: datetime, said: str, ca: trustme.CA, ca_file: str
 ) -> None:
-    tls = serving(authority.issue_cert("127.0.0.1", not_before=begin, not_after=end))
+    tls = serving(ca.issue_cert("127.0.0.1", not_before=begin, not_after=end))
     with FaultServer([], tls=tls) as server:
         error = expect_one_failure(server, LIST, ssl_ca_cert=ca_file)
     assert said in str(error)
@@ -319,24 +319,24 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     assert first.outcome == "unknown"
     # Which of them depends on whether the reset comes in the middle of a write or between two.
     assert first.error in {
-        "ApiConnectionError: the server closed the connection without an answer",
+        "ApiConnectionError: the server closed the connection without a response",
         "ApiConnectionError: Connection reset by peer",
     }
 
 
 def test_a_client_without_the_certificate_that_is_asked_for_is_told(
-    authority: trustme.CA, ca_file: str, tmp_path: Path
+    ca: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
-    tls = serving(authority.issue_cert("127.0.0.1"))
+    tls = serving(ca.issue_cert("127.0.0.1"))
     tls.verify_mode = ssl.CERT_REQUIRED
-    authority.configure_trust(tls)
+    ca.configure_trust(tls)
     with FaultServer([request], tls=tls) as server, session(server.url, ssl_ca_cert=ca_file) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
             CREATE(client.api)
         assert server.requests == []
         assert server.connections == 1
     assert len(raised.value.attempts) == 1
-    own = authority.issue_cert("client.example")
+    own = ca.issue_cert("client.example")
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
     script = [request, send(answer(201, CREATE.body))]
     with (
@@ -346,12 +346,12 @@ def test_a_client_without_the_certificate_that_is_asked_for_is_told(
         assert CREATE(client.api).name == "an-image"
 
 
-def test_versions_that_do_not_meet_are_tried_once(authority: trustme.CA) -> None:
-    tls = serving(authority.issue_cert("127.0.0.1"))
+def test_versions_that_do_not_meet_are_tried_once(ca: trustme.CA) -> None:
+    tls = serving(ca.issue_cert("127.0.0.1"))
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     ours = ssl.create_default_context()
     ours.minimum_version = ssl.TLSVersion.TLSv1_3
-    authority.configure_trust(ours)
+    ca.configure_trust(ours)
     with FaultServer([], tls=tls) as server:
         error = expect_one_failure(server, LIST, ssl_context=ours)
     assert "PROTOCOL_VERSION" in str(error)
@@ -371,9 +371,9 @@ def test_plain_http_to_a_tls_port_is_an_error_of_ours(server_tls: ssl.SSLContext
 @pytest.mark.parametrize("tls_version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("form", ["length", "chunked", "gzip", "close"])
 def test_answers_of_all_sizes_keep_their_connection(
-    form: str, tls_version: ssl.TLSVersion, authority: trustme.CA, ca_file: str
+    form: str, tls_version: ssl.TLSVersion, ca: trustme.CA, ca_file: str
 ) -> None:
-    tls = serving(authority.issue_cert("127.0.0.1"))
+    tls = serving(ca.issue_cert("127.0.0.1"))
     tls.minimum_version = tls.maximum_version = tls_version
     make: dict[str, Callable[[bytes], bytes]] = {
         "length": lambda body: answer(200, body),

@@ -39,8 +39,9 @@ class Authority:
         """Return the context of a server with a certificate for `names`, which asks for one of the client or not."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ca.issue_cert(*names).configure_cert(context)
-        context.verify_mode = client_certificate
-        self.ca.configure_trust(context)
+        if client_certificate != ssl.CERT_NONE:
+            context.verify_mode = client_certificate
+            self.ca.configure_trust(context)
         return context
 
 

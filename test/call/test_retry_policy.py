@@ -14,7 +14,6 @@ from oxide._call.retry import (
     FIRST_BACKOFF,
     MAX_BACKOFF,
     MAX_UNBOUNDED_WAIT,
-    RETRIED_STATUSES,
     DefaultPolicy,
     Failure,
     Policy,
@@ -22,11 +21,13 @@ from oxide._call.retry import (
     parse_retry_after,
 )
 from oxide._call.urllib3_retry import Urllib3Policy
+from oxide._transport.failures import RETRIED_STATUSES
 
 SECONDS = st.floats(0, 1e10)
 FAILURES = st.builds(
     Failure,
     method=st.sampled_from(["GET", "POST", "DELETE"]),
+    repeatable=st.booleans(),
     number=st.integers(1, 5000),
     outcome=st.sampled_from(["not sent", "unknown", "answered"]),
     transient=st.booleans(),
@@ -49,14 +50,15 @@ RETRIES = st.builds(
     backoff_jitter=st.floats(0, 10),
     respect_retry_after_header=st.booleans(),
 )
+from oxide._transport.failures import RETRIED_STATUSES
 
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
-@example(Failure("GET", 5000, "not sent", True, None, None, None), 1.0, 6000)
+@example(Failure("GET", True, 5000, "not sent", True, None, None, None), 1.0, 6000)
 def test_the_rules(failure: Failure, jitter: float, max_retries: int) -> None:
     step = DefaultPolicy(max_retries).next(failure, jitter)
     may_help = failure.transient or (failure.outcome != "not sent" and failure.status in RETRIED_STATUSES)
-    harmless = failure.outcome == "not sent" or failure.method == "GET"
+    harmless = failure.outcome == "not sent" or failure.repeatable
     pause = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(failure.number - 1, 20))
     pause = max(pause, failure.retry_after or 0)
     in_time = pause < (MAX_UNBOUNDED_WAIT if failure.time_left is None else failure.time_left)
@@ -68,7 +70,7 @@ def test_the_rules(failure: Failure, jitter: float, max_retries: int) -> None:
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
 def test_no_write_that_may_have_left_is_sent_again(failure: Failure, jitter: float, max_retries: int) -> None:
-    if failure.method != "GET" and failure.outcome != "not sent":
+    if not failure.repeatable and failure.outcome != "not sent":
         assert DefaultPolicy(max_retries).next(failure, jitter) is None
 
 
@@ -88,7 +90,7 @@ def test_a_retry_of_urllib3_decides_within_the_deadline_and_stays_as_it_was(
     else:
         allowed = retry.allowed_methods
         default = allowed is urllib3.Retry.DEFAULT_ALLOWED_METHODS
-        assert failure.method == "GET" if default else not allowed or failure.method in allowed
+        assert failure.repeatable if default else not allowed or failure.method in allowed
 
 
 @given(failure=FAILURES, retry=RETRIES)

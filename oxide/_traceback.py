@@ -1,0 +1,90 @@
+"""Cuts our own frames from the traceback of what leaves the package, so that the user's line and the public method stay.
+
+The frames between are of no use to a program, and an error reporter prints the locals of every frame. Those of
+`http.client` hold the request as it is sent, with the token.
+"""
+
+import sys
+from collections.abc import Callable
+from types import CodeType, TracebackType
+from typing import Any, Final, TypeVar
+
+from oxide.exceptions import OpenApiException
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_OURS: Final = __name__.partition(".")[0]
+# What we call; gevent takes the place of `socket` and `ssl`.
+_LIBRARIES: Final = sys.stdlib_module_names | {"gevent", "pydantic", "urllib3"}
+_callers_of_users_code: set[CodeType] = set()
+
+
+def calls_users_code(function: _Function) -> _Function:
+    """Mark a function that calls a callable of the user's, whose frames stay in the traceback; use it as a decorator."""
+    _callers_of_users_code.add(function.__code__)
+    return function
+
+
+class _End:
+    """A context whose exceptions leave without the frames further in.
+
+    An exception that is neither ours nor an interrupt is a fault, which cannot be found without our frames: it keeps
+    them. They hold no plain secret.
+    """
+
+    __slots__ = ("_keeps_this_frame",)
+
+    def __init__(self, *, keeps_this_frame: bool) -> None:
+        self._keeps_this_frame = keeps_this_frame
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or traceback is None:
+            return
+        is_fault = isinstance(error, Exception) and not isinstance(error, OpenApiException)
+        inner, is_users = _filtered(traceback.tb_next, keeps_ours=is_fault)
+        if self._keeps_this_frame or is_fault:
+            traceback.tb_next = inner
+        else:
+            # Python adds a frame where an exception is raised, not where it is raised again.
+            error.__traceback__ = inner
+        if not is_users:
+            _cut_causes(error)
+
+
+# The traceback ends with the frame of this `with` statement, or with the one before it.
+ends_here: Final = _End(keeps_this_frame=True)
+ends_above: Final = _End(keeps_this_frame=False)
+
+
+def _cut_causes(error: BaseException) -> None:
+    seen = {id(error)}
+    waiting = [error.__cause__, error.__context__]
+    while waiting:
+        cause = waiting.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            cause.__traceback__, _ = _filtered(cause.__traceback__, keeps_ours=False)
+            waiting += [cause.__cause__, cause.__context__]
+
+
+def _filtered(traceback: TracebackType | None, *, keeps_ours: bool) -> tuple[TracebackType | None, bool]:
+    """Return a traceback without the frames to cut, and whether it ends in a callable of the user's."""
+    kept: list[TracebackType] = []
+    is_users = False
+    while traceback is not None and not is_users:
+        frame = traceback.tb_frame
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in _LIBRARIES and (keeps_ours or package != _OURS):
+            kept.append(traceback)
+        is_users = frame.f_code in _callers_of_users_code and traceback.tb_next is not None
+        traceback = traceback.tb_next
+    # From a callable of the user's on, everything is theirs.
+    for entry in reversed(kept):
+        entry.tb_next = traceback
+        traceback = entry
+    return traceback, is_users
