@@ -54,7 +54,10 @@ def end_early(
         if notes.disk_name is not None:
             _report(meter, "clean up")
             taken = isinstance(error, ObjectAlreadyExists) and step == "create image"
-            left = _cleaned_up(Cleaner(rack, notes, _NAME_TAKEN if taken else None))
+            cleaner = Cleaner(rack, notes, _NAME_TAKEN if taken else None)
+            # A second Ctrl-C, which came before this could begin, leaves at once.
+            again = isinstance(error, KeyboardInterrupt) and isinstance(error.__context__, KeyboardInterrupt)
+            left = cleaner.left if again else _cleaned_up(cleaner)
         if journal is not None:
             journal.delete()
             journal = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from oxide._call.options import RequestOptions, check_options
 from oxide._upload.arguments import Arguments
@@ -57,6 +57,16 @@ def opened(
             yield Upload(rack, source, notes, arguments, meter)
 
 
+class Found(NamedTuple):
+    """What a check found: the file's format, decoded size and digest, the block size, and whether the image exists."""
+
+    format: str
+    size: int
+    block_size: int
+    sha256: str | None
+    exists: bool
+
+
 class Upload:
     """One upload.
 
@@ -75,55 +85,99 @@ class Upload:
         self._arguments = arguments
         self._meter = meter
         self._owns_notes = not notes.resumed
+        self._content: Content | None = None
         self._disk: Disk | None = None
         self._snapshot: Snapshot | None = None
 
     def run(self) -> Image:
-        """Return the image, however often this has to be interrupted."""
-        try:
+        """Find or make the image, and return it."""
+        with self._concluded():
             image = self._found_or_made()
-        except BaseException as error:
-            notes = self._notes if self._owns_notes else None
-            end_early(error, self._rack, notes, self._meter, self._disk, self._snapshot)
-            raise
         self._remove_what_was_needed()
         self._meter.enter("done")
         return image
 
-    def check(self) -> tuple[Content, Image | None]:
+    def look(self) -> Found:
+        """Check only, and return what was found."""
+        with self._concluded():
+            content, image = self._check()
+            digest = content.compute_digest() if self._source.rereadable else content.digest
+            self._warn(content)
+        return Found(content.format, content.size, content.block_size, digest, image is not None)
+
+    def compared(self, image: Image) -> Image:
+        """Return an image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
+        with self._concluded():
+            return self._same(image)
+
+    @contextmanager
+    def _concluded(self) -> Iterator[None]:
+        """Clean up, or keep what the journal needs, if what happens in this context fails."""
+        try:
+            yield
+        except BaseException as error:
+            notes = self._notes if self._owns_notes else None
+            end_early(error, self._rack, notes, self._meter, self._disk, self._snapshot)
+            raise
+
+    def _check(self) -> tuple[Content, Image | None]:
         """Examine the file, then look for an image of that name, which is returned if it agrees; nothing is written.
 
         Raises:
             ObjectAlreadyExists: the image of that name differs.
-            UploadError: the silo's quota does not suffice.
+            Stop: the file is damaged, or the silo's quota does not suffice.
         """
-        self._meter.enter("check")
-        arguments = self._arguments
-        content = Content(
-            self._source,
-            block_size=arguments.block_size,
-            sha256=arguments.sha256,
-            size=arguments.size,
-            tick=self._count_decoded,
-        )
-        self._meter.done, self._meter.total = 0, content.size
-        self._agree(content)
+        content = self._examined()
         try:
-            image = self._rack.image_find(arguments.image.name)
+            image = self._rack.image_find(self._arguments.image.name)
         except NotFoundException as error:
             if (error.message or "").startswith("not found: project with "):
                 raise
             self._check_quota(content)
             return content, None
-        return content, self._same(image, content)
+        return content, self._same(image)
+
+    def _same(self, image: Image) -> Image:
+        """Return the image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
+        wanted, content = self._arguments.image, self._examined()
+        for field, ours in (
+            ("description", wanted.description),
+            ("os", wanted.os),
+            ("version", wanted.version),
+            ("size", _disk_size(content)),
+            ("block_size", content.block_size),
+        ):
+            theirs = getattr(image, field)
+            if theirs != ours:
+                raise ObjectAlreadyExists(
+                    error_code=ObjectAlreadyExists.__name__,
+                    message=f"image {image.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
+                    operation="image_upload",
+                )
+        return image
+
+    def _examined(self) -> Content:
+        """Return the content, which is examined once."""
+        if self._content is None:
+            self._meter.enter("check")
+            arguments = self._arguments
+            self._content = content = Content(
+                self._source,
+                block_size=arguments.block_size,
+                sha256=arguments.sha256,
+                size=arguments.size,
+                tick=self._count_decoded,
+            )
+            self._meter.done, self._meter.total = 0, content.size
+            self._agree(content)
+        return self._content
 
     def _found_or_made(self) -> Image:
-        content, found = self.check()
+        content, found = self._check()
         if found is not None:
             self._meter.done = content.size
             return found
-        if content.warning is not None:
-            warn(f"{self._source.name}: {content.warning}")
+        self._warn(content)
         life = Life(
             self._rack,
             self._notes,
@@ -144,7 +198,7 @@ class Upload:
             self._begin_anew()
             self._fill_disk(life, content)
         self._meter.done = content.size
-        return self._make_image(life, content)
+        return self._make_image(life)
 
     def _agree(self, content: Content) -> None:
         """Have the journal compare what it is of, before it counts as this upload's."""
@@ -158,25 +212,6 @@ class Upload:
                 digest=content.digest,
             )
             self._owns_notes = True
-
-    def _same(self, image: Image, content: Content) -> Image:
-        """Return the image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
-        wanted = self._arguments.image
-        for field, ours in (
-            ("description", wanted.description),
-            ("os", wanted.os),
-            ("version", wanted.version),
-            ("size", _disk_size(content)),
-            ("block_size", content.block_size),
-        ):
-            theirs = getattr(image, field)
-            if theirs != ours:
-                raise ObjectAlreadyExists(
-                    error_code=ObjectAlreadyExists.__name__,
-                    message=f"image {image.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
-                    operation="image_upload",
-                )
-        return image
 
     def _check_quota(self, content: Content) -> None:
         """Refuse what the quota does not allow: disk and snapshot count for a moment, the image does not."""
@@ -245,12 +280,12 @@ class Upload:
             message = f"the snapshot has {self._snapshot.size} bytes and its disk {disk.size}"
             raise Stop(message, hopeless=True)
 
-    def _make_image(self, life: Life, content: Content) -> Image:
+    def _make_image(self, life: Life) -> Image:
         assert self._snapshot is not None  # noqa: S101 - the steps before have made it
         self._meter.enter("create image")
         source = ImageSource(type="snapshot", id=self._snapshot.id)
         wanted = self._arguments.image.model_copy(update={"source": source})
-        return self._same(life.create_image(wanted), content)
+        return self._same(life.create_image(wanted))
 
     def _remove_what_was_needed(self) -> None:
         """Remove disk and snapshot, and the journal; the image is there, so a failure is only worth a warning."""
@@ -270,6 +305,10 @@ class Upload:
             journal.delete()
         if left:
             warn(f"the image is made, but something is still on the rack: {', '.join(map(str, left))}")
+
+    def _warn(self, content: Content) -> None:
+        if content.warning is not None:
+            warn(f"{self._source.name}: {content.warning}")
 
     def _count_decoded(self, done: int) -> None:
         self._meter.done = done
