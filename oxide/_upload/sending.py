@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from oxide._upload.content import CHUNK, Piece
+from oxide._upload.journal import Journal
 from oxide._upload.notes import Notes
 from oxide._upload.progress import INTERVAL, Meter
 from oxide._upload.rack import Rack, backoff, is_lost_volume, is_passing
@@ -23,6 +24,7 @@ ATTACHING_FOR: Final = 60.0
 GRACE: Final = 5.0
 
 _QUEUED: Final = 4  # chunks read ahead
+_STEADY: Final = 4  # successes, at least, after which one more request may be sent at a time
 _SLICE: Final = 0.25  # seconds of a pause between two looks whether to go on
 
 
@@ -58,7 +60,9 @@ class Sender:
         self._acknowledged = 0
         self._bytes = 0
         self._retries = 0
-        self._allowed = workers  # requests at a time at the moment
+        # Requests at a time at the moment. What is under way when a process is killed has to be sent again, so that with
+        # a journal never more is under way than about a quarter of what has arrived.
+        self._allowed = 1 if isinstance(notes, Journal) else workers
         self._active = 0
         self._successes = 0  # since `_allowed` was changed
         self._epoch = 0  # how often it was lowered
@@ -233,7 +237,7 @@ class Sender:
                 self._allowed, self._successes = max(1, self._allowed // 2), 0
             elif not trouble and self._allowed < self._workers:
                 self._successes += 1
-                if self._successes >= self._allowed:
+                if self._successes >= max(_STEADY, self._allowed):
                     self._allowed, self._successes = self._allowed + 1, 0
             self._work.notify_all()
 

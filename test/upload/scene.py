@@ -91,7 +91,5 @@ def open_scene(token: Any = None, **settings: Any) -> Iterator[Scene]:
         configuration = simulator.configuration(**settings)
         if token is not None:
             configuration.access_token = token
-        with oxide.ApiClient(
-            configuration, clock=time.clock, sleep=time.sleep, jitter=lambda: 0.5
-        ) as client:
+        with oxide.ApiClient(configuration, clock=time.clock, sleep=time.sleep, jitter=lambda: 0.5) as client:
             yield Scene(simulator, oxide.ImagesApi(client), time)

@@ -1,14 +1,13 @@
 """Every fault at every step: either the image is right and nothing is left, or one error says exactly what is left."""
 
-import itertools
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 import oxide
-from oxide.testing import Answer, Delay, Drop, Fault, LosePantry, Refuse, Truncate, Unwind
-from upload.disks import CHUNK, GIB, disk
+from oxide.testing import Answer, Drop, Fault, Refuse, Truncate, Unwind
+from upload.disks import CHUNK, disk
 from upload.scene import PROJECT, Scene, open_scene
 
 DATA = disk(3 * CHUNK + 700)

@@ -207,7 +207,9 @@ def test_the_quota_is_asked_before_anything_is_made(scene: Scene, tmp_path: Path
     assert scene.left() == []
 
 
-@pytest.mark.parametrize("fault", [Refuse(403, "no", "Forbidden"), Refuse(404, "no"), Answer(500), Answer(200, "{}")])
+@pytest.mark.parametrize(
+    "fault", [Refuse(403, "no", "Forbidden"), Refuse(404, "no"), Answer(500), Answer(200, "{}")]
+)
 def test_a_quota_that_cannot_be_seen_is_no_reason_to_stop(fault: Any, scene: Scene) -> None:
     scene.fail("utilization_view", fault, times=10)
     assert scene.holds(scene.upload(), disk())
