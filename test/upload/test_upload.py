@@ -198,7 +198,7 @@ def test_every_api_version_understands_the_disk(version: str | None) -> None:
 def test_the_quota_is_asked_before_anything_is_made(scene: Scene, tmp_path: Path) -> None:
     path = sparse(tmp_path / "disk", GIB + 1, {0: disk(CHUNK)})
     scene.simulator.quota = 4 * GIB - 1
-    with pytest.raises(oxide.UploadError, match="needs 4 GiB .* 4.0 GiB of its quota are free") as caught:
+    with pytest.raises(oxide.UploadError, match=r"needs 4 GiB .* 4.0 GiB of its quota are free") as caught:
         scene.upload(path)
     assert caught.value.step == "check"
     assert scene.paths() == []
@@ -282,12 +282,12 @@ def test_a_source_that_changes_does_not_become_an_image(scene: Scene, tmp_path: 
     assert scene.left() == []
 
 
-class Enough(Exception):
+class EnoughError(Exception):
     """What a caller's own callable raises."""
 
 
 @pytest.mark.parametrize("step", ["check", "create disk", "upload", "finalize", "create image"])
-@pytest.mark.parametrize("kind", [Enough, KeyboardInterrupt])
+@pytest.mark.parametrize("kind", [EnoughError, KeyboardInterrupt])
 def test_what_the_callable_raises_ends_the_upload_and_passes(
     kind: type[BaseException], step: str, scene: Scene
 ) -> None:
@@ -365,7 +365,12 @@ def test_two_uploads_of_one_name_at_once_make_one_image(scene: Scene) -> None:
         assert len(results) == 2
         assert scene.holds(images[0], noise(8 * CHUNK))
         # The one that came too late keeps what it has uploaded, and says so.
-        kept = [left.name for error in results if isinstance(error, Exception) for left in error.leftovers]
+        kept = [
+            left.name
+            for error in results
+            if isinstance(error, oxide.ObjectAlreadyExists)
+            for left in error.leftovers
+        ]
         assert scene.left() == [f"snapshot {name} ready" for name in kept]
         scene.images.image_delete(images[0])
 
