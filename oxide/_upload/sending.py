@@ -23,6 +23,7 @@ ATTACHING_FOR: Final = 60.0
 # Seconds to wait for requests under way when an upload ends early.
 GRACE: Final = 5.0
 
+_ENCODED: Final = 3 * 2**14  # bytes to encode at a time; of three, base64 makes four
 _QUEUED: Final = 4  # chunks read ahead
 _STEADY: Final = 4  # successes, at least, after which one more request may be sent at a time
 _SLICE: Final = 0.25  # seconds of a pause between two looks whether to go on
@@ -54,6 +55,7 @@ class Sender:
         self._workers = workers
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # there is something to do, or nothing ever will be
+        self._room = threading.Condition(self._lock)  # another request may be sent, or none ever will be
         self._news = threading.Condition(self._lock)  # something was done, or failed
         self._queue: deque[Piece] = deque()
         self._unacknowledged = 0
@@ -98,6 +100,7 @@ class Sender:
                 self._ending = True
                 self._queue.clear()
                 self._work.notify_all()
+                self._room.notify_all()
             patience = time.monotonic() + GRACE
             for thread in threads:
                 if thread.ident is not None:
@@ -175,11 +178,16 @@ class Sender:
             if self._ending:
                 return None
             offset, length, data = self._queue.popleft()
-            self._news.notify()
+            if len(self._queue) == _QUEUED - 1:
+                self._news.notify()
         assert data is not None  # noqa: S101 - only pieces with data are queued
         self._notes.will_send(offset, data)
-        encoded = binascii.b2a_base64(data, newline=False)
-        return offset, length, b"".join([b'{"offset":%d,"base64_encoded_data":"' % offset, encoded, b'"}'])
+        view = memoryview(data)
+        # In pieces, since memory of this size would come from the system, and go back to it, for each chunk.
+        encoded = [
+            binascii.b2a_base64(view[at : at + _ENCODED], newline=False) for at in range(0, len(data), _ENCODED)
+        ]
+        return offset, length, b"".join([b'{"offset":%d,"base64_encoded_data":"' % offset, *encoded, b'"}'])
 
     def _deliver(self, offset: int, length: int, body: bytes) -> None:
         """Send one chunk until it is acknowledged, or the upload ends."""
@@ -215,13 +223,14 @@ class Sender:
             self._bytes += length
             self._heard = self._rack.clock()
             self._forgive_until = None
-            self._news.notify()
+            if not self._unacknowledged:
+                self._news.notify()
 
     def _enter(self) -> int | None:
         """Wait until another request may be sent, and return when that is; None if none may any more."""
         with self._lock:
             while self._active >= self._allowed and not self._ending:
-                self._work.wait()
+                self._room.wait()
             if self._ending:
                 return None
             self._active += 1
@@ -239,7 +248,7 @@ class Sender:
                 self._successes += 1
                 if self._successes >= max(_STEADY, self._allowed):
                     self._allowed, self._successes = self._allowed + 1, 0
-            self._work.notify_all()
+            self._room.notify(2)
 
     def _fatal(self, offset: int, failure: ApiException) -> Exception:
         if isinstance(failure, ForbiddenException):
