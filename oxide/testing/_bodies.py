@@ -12,7 +12,7 @@ BYTE_COUNT_MAX: Final = 2**63 - 1
 BLOCK_SIZES: Final = (512, 2048, 4096)
 # [?] Those of the devices that local disks are on.
 _LOCAL_BLOCK_SIZE: Final = 4096
-_WRITE_HEAD: Final = re.compile(
+BULK_WRITE: Final = re.compile(
     rb'[ \t\r\n]*{[ \t\r\n]*"offset"[ \t\r\n]*:[ \t\r\n]*(0|[1-9][0-9]{0,17})[ \t\r\n]*,'
     rb'[ \t\r\n]*"base64_encoded_data"[ \t\r\n]*:[ \t\r\n]*"'
 )
@@ -97,7 +97,7 @@ def parse_finalize(body: bytes) -> str | None:
 def parse_bulk_write(body: bytes) -> BulkWrite:
     """Return a chunk; what is not base64 is refused only later."""
     # Nearly all chunks look like this. Their data is decoded where it lies: base64 has no characters that JSON escapes.
-    head = _WRITE_HEAD.match(body)
+    head = BULK_WRITE.match(body)
     if head is not None and (tail := _WRITE_TAIL.search(body, max(head.end(), len(body) - _TAIL_BYTES))):
         encoded = memoryview(body)[head.end() : tail.start()]
         data = _decoded(encoded)

@@ -21,7 +21,6 @@ _OTHER_KNOWN_TYPES: Final = {
 }
 _TRAILING_CHARACTERS = re.compile(r"trailing characters at line (\d+) column (\d+)")
 _U64_MAX: Final = 2**64 - 1
-_U64_DIGITS: Final = 20
 
 _T = TypeVar("_T")
 
@@ -44,7 +43,7 @@ class JsonBody:
     def __init__(self, body: bytes):
         self._text = _without_trailing_characters(body)
         # An object is a tuple of its pairs, since a key that appears twice is an error.
-        self._value = json.loads(self._text, object_pairs_hook=tuple, parse_int=_integer)
+        self._value = json.loads(self._text, object_pairs_hook=tuple)
 
     def outer(self, expected: str) -> "JsonObject":
         """Return the body, which must be an object."""
@@ -142,11 +141,6 @@ class JsonObject:
                 (f"{self._path}{key}: " if path is None else path) + _messages.wrong_type(expected)
             )
         return value
-
-
-def _integer(digits: str) -> int | float:
-    """Return an integer, or infinity for one that is longer than any that the service takes."""
-    return int(digits) if len(digits) <= _U64_DIGITS + 1 else float("inf")
 
 
 def _without_trailing_characters(body: bytes) -> bytes:

@@ -10,18 +10,22 @@ The marks say how certain each choice is:
 
 The messages are below. These are the choices of behaviour, by module:
 
-- `_application`: a malformed request is a 400 even without credentials [C]. Gzipped answers are chunked [M].
+- `_reading`: a malformed request is a 400 even without credentials [C].
+- `_application`: gzipped answers are chunked [M].
 - `_clock`: times have 0, 3 or 6 digits of a second [P].
-- `_api_version`: versions older than the first published one, and pre-releases, are accepted [C]; the messages for
-  unreadable versions are those of a crate [P].
+- `_api_version`: versions older than the first published one, and pre-releases, are accepted [C].
 - `_parameters`: unknown parameters are ignored; a listing takes the last of equal ones, and other operations refuse a
   second `project` [P]. The same goes for `page_token` [?].
 - `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
-- `_image_create`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first in
-  the order of the fields is reported [?], with the end of the text as its place [?].
-- `_service`: the four operations that change something check credentials before they look at what selects the
+- `_json_body`, `_bodies`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first
+  in the order of the fields is reported [?], with the end of the text as its place [?].
+- `_service.images`: the four operations that change something check credentials before they look at what selects the
   image; view and list do so only before they look anything up [C]. For an image in a project that the caller may not
-  see, the 404 names the image, not the project [C]. The state of a snapshot does not matter [C].
+  see, the 404 names the image, not the project [C]. From a snapshot that is still `creating`, none is made [C].
+- `_service.disks`, `_service.imports`: only bulk writes and the view look at what selects the disk before they check
+  credentials [C]. What a disk of a snapshot or an image is refused for if it is too small is said in words like the
+  service's [M]. Local disks have blocks of 4096 bytes [?].
+- `_service.capacity`: the room on the rack is counted like the quota, by the sizes of disks and snapshots [?].
 """
 
 from typing import Final
@@ -53,8 +57,9 @@ LIMIT_ZERO: Final = "invalid value: integer `0`, expected a nonzero u32"
 
 def unknown_variant(found: str, expected: list[str]) -> str:
     """Return the message for a word that is not in a list [P]."""
-    listed = ", ".join(f"`{word}`" for word in expected)
-    return f"unknown variant `{found}`, expected {'one of ' if len(expected) > 1 else ''}{listed}"
+    words = [f"`{word}`" for word in expected]
+    listed = " or ".join(words) if len(words) < 3 else f"one of {', '.join(words)}"
+    return f"unknown variant `{found}`, expected {listed}"
 
 
 def duplicate_field(name: str) -> str:

@@ -1,38 +1,18 @@
-"""Images: a new field is a column of the schema, a key of `ImageRow` and a value of `new_image`."""
+"""Images: a new field is a column of the schema and, unless it is null, a value of `new_image`."""
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Final, TypedDict, cast
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from oxide.testing._pagination import ID_ASCENDING, NAME_DESCENDING, Scan
 from oxide.testing._store.database import Database, name_conflicts
+from oxide.testing._store.schema import IMAGE_COLUMNS
 
+# One image, its keys and values as the API writes them.
+ImageRow = dict[str, Any]
 
-class Digest(TypedDict):
-    """The digest of an image, as the API writes it."""
-
-    type: str
-    value: str
-
-
-class ImageRow(TypedDict):
-    """One image, its keys and values as the API writes them, in the API's order."""
-
-    id: str
-    name: str
-    description: str
-    time_created: str
-    time_modified: str
-    project_id: str | None
-    os: str
-    version: str
-    digest: Digest | None
-    block_size: int
-    size: int
-
-
-_COLUMNS: Final = ", ".join(ImageRow.__annotations__)
+_COLUMNS: Final = ", ".join(IMAGE_COLUMNS)
 
 
 def new_image(
@@ -48,7 +28,7 @@ def new_image(
     size: int = 2**30,
 ) -> ImageRow:
     """Return an image that is made at the time `now`; `digest` is hexadecimal."""
-    return {
+    return dict.fromkeys(IMAGE_COLUMNS) | {
         "id": str(uuid4()),
         "name": name,
         "description": description,
@@ -131,7 +111,7 @@ class Images:
 
 
 def _image_row(row: sqlite3.Row) -> ImageRow:
-    image = cast(ImageRow, dict(row))
+    image = dict(row)
     if row["digest"] is not None:
         image["digest"] = {"type": "sha256", "value": row["digest"]}
     return image

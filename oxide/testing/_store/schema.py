@@ -9,17 +9,32 @@ from oxide.testing._roles import RANKS
 VERSION: Final = 2
 
 _ROLES = ", ".join(f"'{role}'" for role in RANKS)
-_NAME = "name TEXT NOT NULL CHECK (length(name) <= 63)"
-_DESCRIPTION = f"description TEXT NOT NULL CHECK (characters(description) <= {_messages.DESCRIPTION_MAX})"
-_BLOCK_SIZE = "block_size INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096))"
-_SIZE = "size INTEGER NOT NULL CHECK (typeof(size) = 'integer' AND size >= 0)"
+_NAME = "TEXT NOT NULL CHECK (length(name) <= 63)"
+_DESCRIPTION = f"TEXT NOT NULL CHECK (characters(description) <= {_messages.DESCRIPTION_MAX})"
+_BLOCK_SIZE = "INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096))"
+_SIZE = "INTEGER NOT NULL CHECK (typeof(size) = 'integer' AND size >= 0)"
+
+# What the API writes of an image, in its order, and the rule for each.
+IMAGE_COLUMNS: Final = {
+    "id": "TEXT PRIMARY KEY",
+    "name": _NAME,
+    "description": _DESCRIPTION,
+    "time_created": "TEXT NOT NULL",
+    "time_modified": "TEXT NOT NULL",
+    "project_id": "TEXT",
+    "os": f"TEXT NOT NULL CHECK (characters(os) <= {_messages.OS_MAX})",
+    "version": f"TEXT NOT NULL CHECK (characters(version) <= {_messages.VERSION_MAX})",
+    "digest": "TEXT",
+    "block_size": _BLOCK_SIZE,
+    "size": _SIZE,
+}
 
 # Times are text, as the service writes them, since no query compares them.
 SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS project (
     id TEXT PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE CHECK (length(name) <= 63)
+    name {_NAME} UNIQUE
 );
 CREATE TABLE IF NOT EXISTS user (
     name TEXT PRIMARY KEY,
@@ -33,17 +48,7 @@ CREATE TABLE IF NOT EXISTS project_role (
     PRIMARY KEY (user, project_id)
 );
 CREATE TABLE IF NOT EXISTS image (
-    id TEXT PRIMARY KEY,
-    {_NAME},
-    {_DESCRIPTION},
-    time_created TEXT NOT NULL,
-    time_modified TEXT NOT NULL,
-    project_id TEXT,
-    os TEXT NOT NULL CHECK (characters(os) <= {_messages.OS_MAX}),
-    version TEXT NOT NULL CHECK (characters(version) <= {_messages.VERSION_MAX}),
-    digest TEXT,
-    {_BLOCK_SIZE},
-    {_SIZE},
+    {", ".join(f"{name} {rule}" for name, rule in IMAGE_COLUMNS.items())},
     volume INTEGER,
     time_deleted TEXT
 );
@@ -54,14 +59,14 @@ CREATE UNIQUE INDEX IF NOT EXISTS live_silo_image ON image (name)
 CREATE INDEX IF NOT EXISTS image_volume ON image (volume) WHERE volume IS NOT NULL;
 CREATE TABLE IF NOT EXISTS disk (
     id TEXT PRIMARY KEY,
-    {_NAME},
-    {_DESCRIPTION},
+    name {_NAME},
+    description {_DESCRIPTION},
     time_created TEXT NOT NULL,
     project_id TEXT NOT NULL,
     snapshot_id TEXT,
     image_id TEXT,
-    {_SIZE},
-    {_BLOCK_SIZE},
+    size {_SIZE},
+    block_size {_BLOCK_SIZE},
     state TEXT NOT NULL,
     disk_type TEXT NOT NULL,
     read_only INTEGER NOT NULL,
@@ -72,14 +77,14 @@ CREATE TABLE IF NOT EXISTS disk (
 CREATE UNIQUE INDEX IF NOT EXISTS live_disk ON disk (project_id, name) WHERE state != 'destroyed';
 CREATE TABLE IF NOT EXISTS snapshot (
     id TEXT PRIMARY KEY,
-    {_NAME},
-    {_DESCRIPTION},
+    name {_NAME},
+    description {_DESCRIPTION},
     time_created TEXT NOT NULL,
     project_id TEXT NOT NULL,
     disk_id TEXT NOT NULL,
     state TEXT NOT NULL,
-    {_SIZE},
-    {_BLOCK_SIZE},
+    size {_SIZE},
+    block_size {_BLOCK_SIZE},
     volume INTEGER,
     UNIQUE (project_id, name)
 );
