@@ -1,9 +1,12 @@
-"""One attempt of a call, as `on_attempt`, the log and `ApiException.attempts` show it."""
+"""One attempt of a call, as `on_attempt`, the log and `ApiException.attempts` show it, and what follows from it."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Outcome = Literal["not sent", "unknown", "answered"]
+
+# Passing failures of the rack or of a gateway in front of it: after them the same request may succeed.
+PASSING_STATUSES: Final = frozenset({408, 425, 429, 502, 503, 504, *range(520, 525), 530})
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Attempt:
         path: the path asked for, without the query.
         number: 1 for the first try.
         outcome: `not sent`, `unknown` or `answered`.
-        status: the HTTP status code, or None if there was no answer.
+        status: the HTTP status code, or None if there was no response.
         request_id: the server's ID of the request, or None.
         error: what went wrong, or None.
         elapsed: how long it took, in seconds.
@@ -33,6 +36,17 @@ class Attempt:
     error: str | None
     elapsed: float
     delay: float | None
+
+
+def may_have_acted(outcome: Outcome, status: int | None) -> bool:
+    """Return whether the server may have done what an attempt asked for.
+
+    Not if the request never left, nor if the status refuses it: a redirect, or 4xx other than 408, with which a gateway
+    gives up on a server that may still be working.
+    """
+    if outcome == "answered":
+        return status is not None and (status == 408 or not 300 <= status < 500)
+    return outcome == "unknown"
 
 
 def one_line(text: str, limit: int) -> str:

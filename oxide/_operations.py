@@ -28,10 +28,18 @@ _SNAPSHOT: Final = {"snapshot": identifier, "project": project_of("snapshot", id
 IMAGE_CREATE: Final = Operation("image_create", "POST", "/v1/images", _PROJECT, Image, body=ImageCreate)
 IMAGE_DELETE: Final = Operation("image_delete", "DELETE", "/v1/images/{image}", _IMAGE, _NOTHING)
 IMAGE_DEMOTE: Final = Operation(
-    "image_demote", "POST", "/v1/images/{image}/demote", _IMAGE_AND_TARGET, Image, required=("project",)
+    "image_demote",
+    "POST",
+    "/v1/images/{image}/demote",
+    _IMAGE_AND_TARGET,
+    Image,
+    required=("project",),
+    role_on_silo=True,
 )
 IMAGE_LIST: Final = Operation("image_list", "GET", "/v1/images", _PAGE, ImageResultsPage)
-IMAGE_PROMOTE: Final = Operation("image_promote", "POST", "/v1/images/{image}/promote", _IMAGE, Image)
+IMAGE_PROMOTE: Final = Operation(
+    "image_promote", "POST", "/v1/images/{image}/promote", _IMAGE, Image, role_on_silo=True
+)
 IMAGE_VIEW: Final = Operation("image_view", "GET", "/v1/images/{image}", _IMAGE, Image)
 
 # Those with a public method.

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from types import CodeType, TracebackType
 from typing import Any, Final, TypeVar
 
-from oxide.exceptions import OpenApiException
-
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _OURS: Final = __name__.partition(".")[0]
@@ -45,7 +43,7 @@ class _End:
     ) -> None:
         if error is None or traceback is None:
             return
-        is_fault = isinstance(error, Exception) and not isinstance(error, OpenApiException)
+        is_fault = isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
         inner, is_users = _filtered(traceback.tb_next, keeps_ours=is_fault)
         if self._keeps_this_frame or is_fault:
             traceback.tb_next = inner

@@ -1,35 +1,35 @@
 """The exceptions of this package, as one tree.
 
     OpenApiException
-    ├── ApiTypeError (TypeError)                an argument of the wrong type
-    ├── ApiValueError (ValueError)              an argument of the right type with a bad value; use after close
-    │   └── ConfigurationError                  settings or credentials that cannot be used
-    ├── ApiKeyError (KeyError)                  kept for generated clients; never raised
-    ├── ApiAttributeError (AttributeError)      a setting, or an attribute of the client, that does not exist
-    ├── UploadError                             an upload that did not become an image
-    └── ApiException                            a call failed
-        ├── ApiConnectionError (ConnectionError)    no answer: refused, reset, cut, TLS, proxy
-        ├── ApiTimeoutError (TimeoutError)          no answer in time
-        ├── ApiResponseError (ValueError)           an answer that cannot be read
-        ├── RedirectException                       3xx
-        ├── BadRequestException                     400
-        │   └── ObjectAlreadyExists                     with that error code
-        ├── UnauthorizedException                   401
-        ├── ForbiddenException                      403
-        ├── NotFoundException                       404
-        ├── ConflictException                       409
-        ├── UnprocessableEntityException            422
-        ├── TooManyRequestsException                429
-        └── ServiceException                        5xx
+    ├── ApiTypeError (TypeError)                  an argument of the wrong type
+    ├── ApiValueError (ValueError)                a bad value; use of a closed client
+    │   └── ConfigurationError                    unusable settings or credentials
+    ├── ApiKeyError (KeyError)                    never raised; for generated clients
+    ├── ApiAttributeError (AttributeError)        no such setting or attribute
+    ├── UploadError                               an upload that made no image
+    └── ApiException                              a call failed
+        ├── ApiConnectionError (ConnectionError)  no response: refused, cut, TLS, proxy
+        ├── ApiTimeoutError (TimeoutError)        no response in time
+        ├── ApiResponseError (ValueError)         a response that cannot be read
+        ├── RedirectException                     3xx
+        ├── BadRequestException                   400
+        │   └── ObjectAlreadyExists               with that error code
+        ├── UnauthorizedException                 401
+        ├── ForbiddenException                    403
+        ├── NotFoundException                     404
+        ├── ConflictException                     409
+        ├── UnprocessableEntityException          422
+        ├── TooManyRequestsException              429
+        └── ServiceException                      5xx
 
-Bad arguments raise before anything is sent. The `outcome` of an `ApiException` says whether the server may have acted.
-All of them can be pickled and copied.
+Bad arguments raise before anything is sent. An `ApiException` says whether the server may have acted
+(`may_have_acted`), and whether calling again is safe and may help (`retryable`). All can be pickled and copied.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from oxide._attempt import Attempt, Outcome, one_line
+from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
 
 if TYPE_CHECKING:
     from oxide._upload.leftover import Leftover
@@ -38,6 +38,7 @@ _T = TypeVar("_T", bound="OpenApiException")
 
 _MAX_TEXT = 1000  # bytes of UTF-8
 _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
+_MAX_TARGET = 300  # likewise; a path with two names has less, but a page token may be long
 
 
 class OpenApiException(Exception):  # noqa: N818 - the name used by generated clients
@@ -48,6 +49,9 @@ class OpenApiException(Exception):  # noqa: N818 - the name used by generated cl
     """
 
     leftovers: "tuple[Leftover, ...]" = ()
+
+    # The message says everything: see `oxide._traceback`.
+    _needs_our_frames = False
 
 
 class ApiTypeError(OpenApiException, TypeError):
@@ -108,25 +112,28 @@ class ApiException(OpenApiException):
     """A call failed.
 
     Attributes:
-        status: the HTTP status code, or None if there was no answer.
-        reason: the HTTP reason phrase; if there was no answer, what happened.
-        body: the body of the answer as text (`bytes` if it is not UTF-8), at most its first MiB, or None.
+        status: the HTTP status code, or None if there was no response.
+        reason: the HTTP reason phrase; if there was no response, what happened.
+        body: the body of the response as text (`bytes` if it is not UTF-8), at most its first MiB, or None.
         data: the body as an `oxide.Error`, or None if it is not one.
-        headers: the headers of the answer, names compared without case, or None.
+        headers: the headers of the response, names compared without case, or None.
         error_code: the server's code for the error, such as `ObjectNotFound`, or None.
         message: the server's message, or None.
         request_id: the server's ID of the request, from the body or the `x-request-id` header, or None.
         operation: the operation, such as `image_view`, or None.
         method: the HTTP method, or None.
         url: the requested URL, or None.
-        outcome: `not sent` (the request never left), `unknown` (it left, and the server may have acted) or `answered`.
+        outcome: how far the call got: `not sent` (the request never left), `unknown` (it left, and there is no response)
+            or `answered`.
         attempts: one `oxide.Attempt` for each try, in order.
         retry_after: how long the server asks to wait, in seconds, or None.
         hint: what to do about it, if that is known, or None.
     """
 
-    # Whether the connection failed in a way that may not recur; read by the replay decision.
+    # Whether the connection failed in a way that may not recur, and whether the request does no harm if it is sent
+    # twice. The retry decision goes by both.
     _transient = False
+    _repeatable = False
 
     def __init__(
         self,
@@ -164,14 +171,34 @@ class ApiException(OpenApiException):
         self.retry_after = retry_after
         self.hint = hint
 
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the server may have done what was asked for, in any attempt: look before you ask for it again.
+
+        False for reads, for what was never sent, and for a response that refuses (3xx, and 4xx other than 408). True
+        for a write without a response, with a 2xx that cannot be read, and after 5xx.
+        """
+        return not self._repeatable and (
+            may_have_acted(self.outcome, self.status)
+            or any(may_have_acted(attempt.outcome, attempt.status) for attempt in self.attempts)
+        )
+
+    @property
+    def retryable(self) -> bool:
+        """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
+        return not self.may_have_acted and self._is_passing()
+
+    def _is_passing(self) -> bool:
+        return self._transient or self.status in PASSING_STATUSES
+
     def __str__(self) -> str:
-        """Return one line: status, code, message, operation, request ID, attempts, and what to do if that is known."""
+        """Return one line: status, code, message, what was asked for, request ID, attempts, and what to do if known."""
         what = " ".join(str(part) for part in (self.status, self.error_code or self.reason) if part)
         text = ": ".join(part for part in (what, self.message) if part) or type(self).__name__
         facts = [
-            self.operation,
+            self._asked_for(),
             self.request_id and f"request id {one_line(self.request_id, _MAX_REQUEST_ID)}",
-            self.outcome == "unknown" and self.method != "GET" and "the server may have acted",
+            self.may_have_acted and "the server may have acted",
             len(self.attempts) > 1 and f"{len(self.attempts)} attempts",
             self.retry_after is not None and f"retry after {self.retry_after:g} s",
         ]
@@ -180,32 +207,44 @@ class ApiException(OpenApiException):
             text = f"{one_line(text, _MAX_TEXT - len(known.encode()) - 3)} ({known})"
         return one_line(text, _MAX_TEXT) + (f"; {self.hint}" if self.hint else "")
 
+    def _asked_for(self) -> str | None:
+        if self.method is None or self.url is None:
+            return self.operation
+        _, slash, target = self.url.partition("://")[2].partition("/")
+        return one_line(f"{self.method} {slash}{target}", _MAX_TARGET)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
-    # `OSError` would rebuild its subclasses from `args` alone.
+    # `OSError` would rebuild its subclasses from `args` alone, and keeps these two outside `__dict__`.
     def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
-        return _rebuilt, (type(self), self.args), self.__dict__
+        of_system = {name: getattr(self, name) for name in ("errno", "strerror") if isinstance(self, OSError)}
+        return _rebuilt, (type(self), self.args), {**self.__dict__, **of_system}
 
 
 class ApiConnectionError(ApiException, ConnectionError):
-    """No answer: the connection was refused, reset or cut, or TLS or a proxy failed. See `outcome`."""
+    """No response: the connection was refused, reset or cut, or TLS or a proxy failed. See `may_have_acted`.
+
+    `errno` and `strerror` are those of the cause, or None.
+    """
 
 
 class ApiTimeoutError(ApiException, TimeoutError):
-    """No answer in time. See `outcome`: if it is `unknown`, check before trying again."""
+    """No response in time. See `may_have_acted`: if it is True, look before you try again.
+
+    `errno` and `strerror` are those of the cause, or None.
+    """
+
+    def _is_passing(self) -> bool:
+        return True
 
 
 class ApiResponseError(ApiException, ValueError):
-    """An answer that cannot be read: not HTTP, not JSON, not of the expected form, or too large."""
+    """A response that cannot be read: not HTTP, not JSON, not of the expected form, or too large."""
 
 
 class RedirectException(ApiException):
-    """3xx: redirects are not followed, so that a token never goes to another host. Correct `host`.
-
-    Attributes:
-        location: where the redirect leads, or None.
-    """
+    """3xx: redirects are not followed, so that a token never goes to another host. Correct `host`."""
 
     @property
     def location(self) -> str | None:
@@ -264,7 +303,7 @@ _BY_STATUS: dict[int, type[ApiException]] = {
 
 
 def class_for(status: int, error_code: str | None) -> type[ApiException]:
-    """Return the exception class for an answer with a status outside 2xx."""
+    """Return the exception class for a response with a status outside 2xx."""
     if status == 400 and error_code == ObjectAlreadyExists.__name__:
         return ObjectAlreadyExists
     if 300 <= status < 400:

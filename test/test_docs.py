@@ -12,14 +12,16 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import AwareDatetime, BaseModel
 
 import oxide
+import oxide.testing
 from oxide import _identifiers, exceptions
+from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
 from oxide._identity import settings
 from oxide._operations import MAX_LIMIT, OPERATIONS
-from oxide._transport.failures import RETRIED_STATUSES
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 
@@ -218,6 +220,23 @@ def test_model(model: type[BaseModel | Enum]) -> None:
     assert ("fields that this version does not know are kept" in page.lower()) == keeps_unknown
 
 
+def test_the_reference_has_every_public_name_once() -> None:
+    pages = [page.read_text("utf-8") for page in sorted((ROOT / "docs/reference").glob("*.md"))]
+    listed = [name for page in pages for name in re.findall(r"^- `([\w.]+)`$", page, re.MULTILINE)]
+    public = [f"{module.__name__}.{name}" for module in (oxide, oxide.testing) for name in module.__all__]
+    assert sorted(listed) == sorted(public)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_code_fits_the_column_of_the_site(page: Path) -> None:
+    fences = [token for token in MarkdownIt().parse(page.read_text("utf-8")) if token.type == "fence"]
+    # The site folds long lines of output, but not those of trees.
+    code = [fence.content for fence in fences if fence.info != "text" or "── " in fence.content]
+    assert [line for text in code for line in text.splitlines() if len(line) > 88] == []
+
+
 def test_members_of_digest_type() -> None:
     (member,) = oxide.DigestType
     assert f"the member `{member.name}` (value: `{member.value!r}`)" in read("docs/Digest.md")
@@ -283,7 +302,7 @@ def test_attributes_of_an_attempt() -> None:
 
 def test_statuses_tried_again() -> None:
     documented = rows(section(read("docs/retries-and-timeouts.md"), "What is tried again"))
-    assert [", ".join(map(str, sorted(RETRIED_STATUSES))), "again", "no"] in documented
+    assert [", ".join(map(str, sorted(PASSING_STATUSES))), "again", "no"] in documented
 
 
 def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:

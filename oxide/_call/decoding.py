@@ -1,15 +1,16 @@
-"""What an answer means: the result of its operation, or the exception for its status."""
+"""What a response means: the result of its operation, or the exception for its status."""
 
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from oxide._call.echo import Echo
 from oxide._call.encoding import problem_at
+from oxide._call.hints import Refusal, hint_for
 from oxide._call.operation import Operation
 from oxide._call.retry import parse_http_date, parse_retry_after
 from oxide._transport.response import RESTResponse
@@ -19,16 +20,16 @@ from oxide.models.error import Error
 T = TypeVar("T")
 
 MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API is as long
-_SNIPPET = 120  # characters of a body that a message shows
+_EXCERPT = 120  # characters of a body that a message shows
 
 
-def decoded(operation: Operation[T], response: RESTResponse) -> T:
-    """Return the result in a 2xx answer; raise `ApiResponseError` if it cannot be read."""
+def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
+    """Return the result in a 2xx response; raise `ApiResponseError` if it cannot be read."""
     model: Any = operation.result
     if operation.result is type(None):
-        if response.data and _kind(response).lower().startswith("text/html"):
+        if response.data and _content_type(response).lower().startswith("text/html"):
             # Not from the API, but from something in between that did not pass the request on.
-            raise _unreadable(response, f"the body is not empty {_shown(response)}")
+            raise _unreadable(response, echo, f"the body is not empty {_excerpt(response, echo)}")
         nothing: Any = None
         return cast("T", nothing)
     body = response._parsable()
@@ -40,63 +41,82 @@ def decoded(operation: Operation[T], response: RESTResponse) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            problem = f"the body is not JSON {_shown(response)}"
+            problem = f"the body is not JSON {_excerpt(response, echo)}"
         else:
             what = "missing" if first["type"] == "missing" else first["msg"]
             problem = problem_at(first["loc"], what)
-    raise _unreadable(response, f"unreadable {model.__name__}: {problem}")
+    raise _unreadable(response, echo, f"unreadable {model.__name__}: {problem}")
 
 
-def _unreadable(response: RESTResponse, problem: str) -> ApiResponseError:
+def _unreadable(response: RESTResponse, echo: Echo, problem: str) -> ApiResponseError:
     return ApiResponseError(
         response.status,
         response.reason,
         message=problem,
-        body=_text(response.data),
+        body=_text(echo.masked(response.data)),
         headers=response.headers,
         request_id=response.headers.get("x-request-id"),
     )
 
 
-def _kind(response: RESTResponse) -> str:
+def _content_type(response: RESTResponse) -> str:
     return response.headers.get("content-type", "no content type")
 
 
-def _shown(response: RESTResponse) -> str:
-    return f"({_kind(response)}): {_text(response.data)[:_SNIPPET]!r}"
+def _excerpt(response: RESTResponse, echo: Echo) -> str:
+    return f"({_content_type(response)}): {_text(echo.masked(response.data))[:_EXCERPT]!r}"
 
 
-def refused(response: RESTResponse, limit: int, *, with_token: bool) -> ApiException:
-    """Return the exception for an answer outside 2xx, from at most the first `limit` bytes of its body."""
+def refused(
+    response: RESTResponse, limit: int, echo: Echo, *, credentials_from: str, role: str
+) -> ApiException:
+    """Return the exception for a response outside 2xx, from at most the first `limit` bytes of its body.
+
+    `credentials_from` and `role` are those of a `Refusal`.
+    """
     read = bytearray()
-    with suppress(ApiException):
+    unread = ""
+    try:
         while piece := response.read1(limit - len(read)):
             read += piece
+    except ApiException as error:
+        unread = f"the body could not be read: {error.message or error.reason}"
     response.close()
-    body = bytes(read)
+    body = echo.masked(bytes(read), is_cut=len(read) == limit)
     # The body may be cut: half a message is still useful, but half a code or ID is wrong.
     known = _members(body, cut_text=False)
     code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))
+    request_id = request_id or response.headers.get("x-request-id")
     message = _str_or_none(_members(body, cut_text=True).get("message"))
-    location_header = response.headers.get("location")
+    problem = ""
+    if message is None and (body or unread or response.status == 404):
+        foreign = f"this is no response of the Oxide API ({_content_type(response):.80}): it may come from something in front"
+        problem = unread or f"{foreign} of it, or host may be wrong"
     if 300 <= response.status < 400:
-        message = f"redirect to {location_header}" if location_header else "redirect without a target"
-    try:
-        data = Error.from_dict(known)
-    except ValidationError:
-        data = None
+        location = response.headers.get("location")
+        message = f"redirect to {location}" if location else "redirect without a target"
+    refusal = Refusal(response.status, code, message or "", problem, credentials_from, role)
     return class_for(response.status, code)(
         response.status,
         response.reason,
         body=_text(body),
-        data=data,
+        data=_error(known, code, request_id),
         headers=response.headers,
         error_code=code,
         message=message,
-        request_id=request_id or response.headers.get("x-request-id"),
+        request_id=request_id,
         retry_after=retry_after(response.headers),
-        hint=_hint(response.status, code, message, location_header, with_token=with_token),
+        hint=hint_for(refusal),
     )
+
+
+def _error(known: dict[str, Any], code: str | None, request_id: str | None) -> Error | None:
+    """Return the body as the model of an error; None without a message."""
+    if not isinstance(known.get("message"), str):
+        return None
+    others = {name: value for name, value in known.items() if name not in {"error_code", "request_id"}}
+    of_code = {} if code is None else {"error_code": code}
+    return Error.from_dict({**others, **of_code, "request_id": request_id or ""})
 
 
 def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
@@ -112,31 +132,8 @@ def _str_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _hint(
-    status: int, code: str | None, message: str | None, target: str | None, *, with_token: bool
-) -> str | None:
-    """Return what to do about an answer, if that is known."""
-    if status == 401 and not with_token:
-        return "no token was sent: set access_token, or use from_environment()"
-    if status == 404 and code is None:
-        return "the server has no such path: check the path in host"
-    if message and message.startswith("not found: silo-image with name"):
-        return "a name without a project is looked up in the silo only"
-    if message == "Cannot promote a silo image":
-        return "the image is already in the silo, or was given by name without its project"
-    if status == 400 and message and message.startswith("server does not support this API version"):
-        return "the rack is older than the api_version of the Configuration: set an older one, or None"
-    if 300 <= status < 400:
-        if target and target.lower().startswith("https://"):
-            return "redirects are not followed: if that is the API, make it the host, with https://"
-        return (
-            "redirects are not followed: is the host an Oxide API, or does something in front ask to log in?"
-        )
-    return None
-
-
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that an answer asks to wait, or None."""
+    """Return the seconds that a response asks to wait, or None."""
     text = headers.get("retry-after")
     if text is None:
         return None
@@ -148,7 +145,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _text(body: bytes) -> str | bytes:
     kept = body[:MAX_KEPT_BODY]
     try:
-        # A cut answer may end within a character.
+        # A cut response may end within a character.
         return getincrementaldecoder("utf-8")().decode(kept)
     except UnicodeDecodeError:
         return kept

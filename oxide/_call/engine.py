@@ -1,41 +1,34 @@
-"""One call from end to end: request, attempts, answer, result or exception."""
+"""One call from end to end: request, attempts, response, result or exception."""
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from oxide._attempt import Attempt, one_line
+from oxide._attempt import Attempt
 from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
+from oxide._call.echo import Echo
 from oxide._call.operation import Operation
-from oxide._call.options import RequestOptions, check_options
+from oxide._call.options import RequestOptions
+from oxide._call.request import Request, make_request
 from oxide._call.retry import Failure, Policy
-from oxide._identity.secrets import Headers, checked_token
-from oxide._transport.exchange import Exchange, Limits
+from oxide._call.watching import attempt_of, show
+from oxide._identity.secrets import Headers, Secret, checked_token
+from oxide._transport.exchange import Exchange
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import ApiException, ApiValueError, class_for
+from oxide.exceptions import ApiException, class_for
 
 T = TypeVar("T")
 
-_logger = logging.getLogger("oxide")
 
-_MAX_SHOWN = 200  # bytes of a server's text shown in an attempt, and so in the log
+class _Attempted(NamedTuple):
+    """What one attempt came to; with a response outside 2xx, there is a failure too."""
 
-
-class _Request(NamedTuple):
-    """What stays the same from attempt to attempt; times in seconds, None for no limit."""
-
-    operation: Operation[Any]
-    target: str
-    headers: dict[str, str]
-    token: str | Callable[[], str] | None
-    body: bytes | None
-    timeout: float | None
-    connect_timeout: float | None
-    read_timeout: float | None
+    response: RESTResponse | None
+    failure: ApiException | None
+    echo: Echo
 
 
 class Engine(NamedTuple):
@@ -44,7 +37,7 @@ class Engine(NamedTuple):
     Attributes:
         configuration: the client's.
         transport: sends the requests.
-        policy: decides on replays.
+        policy: decides on retries.
         default_headers: the client's own, which may change between calls.
         refusal: why no credentials may be sent, or None.
         clock, sleep, jitter: as given to `ApiClient`.
@@ -62,129 +55,92 @@ class Engine(NamedTuple):
     def call(
         self, operation: Operation[T], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> ApiResponse[T]:
-        """Run one operation and return its result with the answer; raise `ApiException` if it fails."""
-        request = self._request(operation, options, arguments, body)
-        response, attempts = self._run(request, preload=True)
+        """Run one operation and return its result with the response; raise `ApiException` if it fails."""
+        response, describe, echo = self._run(operation, options, arguments, body, preload=True)
         try:
             return ApiResponse(
                 status_code=response.status,
                 headers=response.headers,
-                data=decoded(operation, response),
+                data=decoded(operation, response, echo),
                 raw_data=response.data,
             )
         except ApiException as error:
-            self._describe(error, request, attempts)
+            describe(error)
             raise
 
     def open(
         self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
     ) -> RESTResponse:
-        """Run one operation and return its answer, whatever its status, with the body still unread."""
-        request = self._request(operation, options, arguments, body)
-        response, attempts = self._run(request, preload=False)
-        response._describe = partial(self._describe, request=request, attempts=attempts)
+        """Run one operation and return its response, whatever its status, with the body still unread."""
+        response, describe, _ = self._run(operation, options, arguments, body, preload=False)
+        response._describe = describe
         return self.transport.close_with_client(response)
 
-    def _request(
-        self, operation: Operation[Any], options: RequestOptions, arguments: Mapping[str, Any], body: object
-    ) -> _Request:
-        if options:
-            check_options(operation, options)
-        target = operation.target(arguments)
-        encoded = operation.encode_body(body)
-        headers = {"accept": "application/json", "accept-encoding": "gzip"}
-        if self.configuration.api_version is not None:
-            headers["api-version"] = self.configuration.api_version
-        if encoded is not None:
-            headers["content-type"] = "application/json"
-        headers.update(self.default_headers.by_lower_name())
-        token: Any = options.get("_request_auth")
-        if token is None:
-            token = self.configuration.access_token
-        if own := options.get("_headers"):
-            own = Headers(own).by_lower_name()
-            headers.update(own)
-            if "authorization" in own:
-                token = None
-        if self.refusal is not None and (
-            token is not None or "authorization" in headers or "cookie" in headers
-        ):
-            raise ApiValueError(self.refusal)
-        return _Request(operation, target, headers, token, encoded, *self._limits(operation, options))
-
-    def _limits(
-        self, operation: Operation[Any], options: RequestOptions
-    ) -> tuple[float | None, float | None, float | None]:
-        """Return the limits of a call: for the whole call, for connecting and for silence."""
-        settings = self.configuration
-        # The server works on a POST or DELETE until it is done; giving up early only makes the outcome unknown.
-        silence = settings.read_timeout if operation.repeatable else None
-        if "_request_timeout" not in options:
-            return settings.timeout, settings.connect_timeout, silence
-        given = options["_request_timeout"]
-        if given is None:
-            return None, None, None
-        if isinstance(given, tuple):
-            return settings.timeout, *given
-        return given, settings.connect_timeout, silence
-
-    def _run(self, request: _Request, *, preload: bool) -> tuple[RESTResponse, list[Attempt]]:
-        """Return the answer and the attempts it took; raise `ApiException` if none came.
-
-        With `preload`, its body is read, and an answer outside 2xx raises too.
-        """
-        operation, clock, policy = request.operation, self.clock, self.policy
-        started = clock()
-        deadline = None if request.timeout is None else started + request.timeout
-        attempts: list[Attempt] = []
-        while True:
-            headers = self._with_authorization(request)
-            exchange = Exchange(
-                clock, deadline, Limits(request.timeout, request.connect_timeout, request.read_timeout)
+    def _run(
+        self,
+        operation: Operation[Any],
+        options: RequestOptions,
+        arguments: Mapping[str, Any],
+        body: object,
+        *,
+        preload: bool,
+    ) -> tuple[RESTResponse, Callable[[ApiException], None], Echo]:
+        """Return the response, and what adds the details of the call to an exception; see `_attempts`."""
+        try:
+            request = make_request(
+                self.configuration, self.default_headers, self.refusal, operation, options, arguments, body
             )
-            response = failure = None
+            return self._until_done(request, preload=preload)
+        except StopIteration as error:
+            # It would end a loop over a listing as if nothing were missing; generators do the same.
+            message = f"{operation.id}: a callable of the program raised StopIteration"
+            raise RuntimeError(message) from error
+
+    def _until_done(
+        self, request: Request, *, preload: bool
+    ) -> tuple[RESTResponse, Callable[[ApiException], None], Echo]:
+        """Make attempts until one succeeds or no other may follow; raise `ApiException` if the last one failed.
+
+        With `preload`, the body is read, and a response outside 2xx raises too.
+        """
+        started = self.clock()
+        deadline = None if request.limits.whole is None else started + request.limits.whole
+        policy, attempts = self.policy, list[Attempt]()
+        token = _read_token(request)
+        may_renew = callable(request.token)
+        while True:
+            response, failure, echo = self._attempt(request, token, deadline, preload=preload)
+            ended = self.clock()
             try:
-                response = self.transport.send(
-                    operation.method, request.target, headers, request.body, exchange
+                step = (
+                    None
+                    if failure is None
+                    else self._next(policy, request, failure, len(attempts) + 1, deadline, ended)
                 )
-                if 200 <= response.status < 300:
-                    if preload:
-                        response.data  # noqa: B018 - read here so that a cut answer is a failed attempt
-                elif preload:
-                    limit = min(MAX_KEPT_BODY, self.configuration.max_response_bytes)
-                    failure = refused(response, limit, with_token="authorization" in headers)
-                else:
-                    failure = class_for(response.status, None)(
-                        response.status, response.reason, retry_after=retry_after(response.headers)
-                    )
-            except ApiException as error:
-                failure = error
-            ended = clock()
-            step = None
-            if failure is not None:
-                step = policy.next(
-                    Failure(
-                        operation.method,
-                        operation.repeatable,
-                        len(attempts) + 1,
-                        failure.outcome,
-                        failure._transient,
-                        failure.status,
-                        failure.retry_after,
-                        None if deadline is None else deadline - ended,
-                    ),
-                    self.jitter(),
+                renewed = None
+                if may_renew and failure is not None and failure.status == 401:
+                    # Judged before anything happened, so even a write may be sent again.
+                    may_renew, fresh = False, _read_token(request)
+                    if fresh != token:
+                        renewed, step = fresh, (0.0, policy)
+                delay = None if step is None else step[0]
+                attempts.append(
+                    attempt_of(request, len(attempts) + 1, response, failure, echo, ended - started, delay)
                 )
-            attempts.append(_attempt(request, len(attempts) + 1, response, failure, ended - started, step))
-            self._report(attempts[-1])
+                show(attempts[-1], self.configuration.on_attempt)
+            except BaseException:
+                if response is not None:
+                    response.close()
+                raise
+            describe = partial(self._describe, request=request, attempts=attempts, echo=echo)
             if response is not None and (failure is None or (step is None and not preload)):
-                return response, attempts
+                return response, describe, echo
             assert failure is not None  # noqa: S101 - an attempt has a response or a failure
             if step is None:
                 if failure.outcome == "not sent" and any(one.outcome != "not sent" for one in attempts):
                     # This try did not leave, but an earlier one may have.
                     failure.outcome = "unknown"
-                self._describe(failure, request, attempts)
+                describe(failure)
                 try:
                     raise failure
                 finally:
@@ -192,74 +148,75 @@ class Engine(NamedTuple):
                     del failure
             if response is not None:
                 response.close()
-            delay, policy = step
-            self.sleep(delay)
-            started = clock()
+            if renewed is None:
+                delay, policy = step
+                self.sleep(delay)
+            started = self.clock()
+            token = renewed or _read_token(request)
 
-    def _with_authorization(self, request: _Request) -> dict[str, str]:
-        """Return the headers of one attempt; a callable token is called for each."""
-        token = request.token
-        if token is None:
-            return dict(request.headers)
-        if callable(token):
-            token = checked_token(token(), "what the callable for the token returned")
-        return {**request.headers, "authorization": "Bearer " + token}
+    def _attempt(
+        self, request: Request, token: Secret | None, deadline: float | None, *, preload: bool
+    ) -> _Attempted:
+        """Send a request once, and read its response with `preload`."""
+        headers = dict(request.headers)
+        if token is not None:
+            headers["authorization"] = Secret("Bearer " + token.reveal())
+        echo = Echo(headers)
+        exchange = Exchange(self.clock, deadline, request.limits)
+        response = failure = None
+        try:
+            response = self.transport.send(
+                request.operation.method, request.target, headers, request.body, exchange
+            )
+            if 200 <= response.status < 300:
+                if preload:
+                    response.data  # noqa: B018 - read here so that a cut response is a failed attempt
+            elif preload:
+                limit = min(MAX_KEPT_BODY, self.configuration.max_response_bytes)
+                role = request.operation.needed_role(request.arguments)
+                failure = refused(response, limit, echo, credentials_from=request.credentials_from, role=role)
+            else:
+                failure = class_for(response.status, None)(
+                    response.status, response.reason, retry_after=retry_after(response.headers)
+                )
+        except ApiException as error:
+            failure = error
+        if failure is not None:
+            echo.mask_error(failure)
+        return _Attempted(response, failure, echo)
 
-    def _describe(self, error: ApiException, request: _Request, attempts: list[Attempt]) -> None:
+    def _next(
+        self,
+        policy: Policy,
+        request: Request,
+        failure: ApiException,
+        number: int,
+        deadline: float | None,
+        now: float,
+    ) -> tuple[float, Policy] | None:
+        """Return the seconds to wait before the next attempt, and the policy after it; None to give up."""
+        facts = Failure(
+            method=request.operation.method,
+            repeatable=request.operation.repeatable,
+            number=number,
+            outcome=failure.outcome,
+            transient=failure._transient,
+            status=failure.status,
+            retry_after=failure.retry_after,
+            time_left=None if deadline is None else deadline - now,
+        )
+        return policy.next(facts, self.jitter())
+
+    def _describe(self, error: ApiException, request: Request, attempts: list[Attempt], echo: Echo) -> None:
         error.operation = request.operation.id
         error.method = request.operation.method
         error.url = self.configuration.host + request.target
         error.attempts = tuple(attempts)
-
-    def _report(self, attempt: Attempt) -> None:
-        if _logger.isEnabledFor(logging.DEBUG):
-            fields = {f"oxide_{name}": getattr(attempt, name) for name in Attempt.__slots__}
-            _logger.debug(_line(attempt), extra=fields)
-        if self.configuration.on_attempt is not None:
-            try:
-                self.configuration.on_attempt(attempt)
-            except Exception:
-                _logger.exception("on_attempt raised; the call continues")
+        error._repeatable = request.operation.repeatable
+        echo.mask_error(error)
 
 
-def _line(attempt: Attempt) -> str:
-    """Return an attempt as a line of the log."""
-    result = " ".join(str(part) for part in (attempt.status, attempt.error) if part is not None)
-    return (
-        f"{attempt.operation}: {attempt.method} {attempt.path}, attempt {attempt.number}: {result} "
-        f"in {attempt.elapsed * 1000:.0f} ms"
-        f"{f', request id {attempt.request_id}' if attempt.request_id else ''}"
-        f"{f', again in {attempt.delay:.2f} s' if attempt.delay is not None else ''}"
-    )
-
-
-def _shown(text: str | None) -> str | None:
-    """Return a server's text made fit for a log: on one line, and short."""
-    return None if text is None else one_line(text, _MAX_SHOWN)
-
-
-def _error(failure: ApiException) -> str | None:
-    name, detail = type(failure).__name__, failure.error_code or failure.reason
-    return _shown(name if detail == name else f"{name}: {detail}")
-
-
-def _attempt(
-    request: _Request,
-    number: int,
-    response: RESTResponse | None,
-    failure: ApiException | None,
-    elapsed: float,
-    step: tuple[float, Policy] | None,
-) -> Attempt:
-    return Attempt(
-        operation=request.operation.id,
-        method=request.operation.method,
-        path=request.target.partition("?")[0],
-        number=number,
-        outcome="answered" if failure is None else failure.outcome,
-        status=response.status if response is not None else failure.status if failure is not None else None,
-        request_id=None if response is None else _shown(response.headers.get("x-request-id")),
-        error=None if failure is None else _error(failure),
-        elapsed=elapsed,
-        delay=None if step is None else step[0],
-    )
+def _read_token(request: Request) -> Secret | None:
+    """Return the token of an attempt; a callable is called for each."""
+    token: Any = request.token
+    return checked_token(token(), "what the callable for the token returned") if callable(token) else token

@@ -23,6 +23,8 @@ class Operation(Generic[T_co]):
         required: the parameters of the query that cannot be left out.
         query: the parameters of the query, in the order sent.
         repeatable: whether the request does no harm if the server gets it twice; by default, a GET.
+        role: the role that the user needs; by default, for a GET the viewer, else the limited collaborator.
+        role_on_silo: whether they need it on the silo even if a project is given.
     """
 
     __slots__ = (
@@ -36,6 +38,8 @@ class Operation(Generic[T_co]):
         "repeatable",
         "required",
         "result",
+        "role",
+        "role_on_silo",
     )
 
     def __init__(
@@ -49,6 +53,8 @@ class Operation(Generic[T_co]):
         body: type[RequestModel | bytes] | None = None,
         required: Collection[str] = (),
         repeatable: bool | None = None,
+        role: str | None = None,
+        role_on_silo: bool = False,
     ) -> None:
         self.id = id
         self.method = method
@@ -58,6 +64,8 @@ class Operation(Generic[T_co]):
         self.body = body
         self.required = required
         self.repeatable = method == "GET" if repeatable is None else repeatable
+        self.role = role or ("viewer" if method == "GET" else "limited-collaborator")
+        self.role_on_silo = role_on_silo
         self._in_path = tuple(name for _, name, _, _ in string.Formatter().parse(path) if name is not None)
         self.query = tuple(name for name in parameters if name not in self._in_path)
 
@@ -78,6 +86,12 @@ class Operation(Generic[T_co]):
             if arguments.get(name) is not None or name in self.required
         )
         return f"{path}?{query}" if query else path
+
+    def needed_role(self, arguments: Mapping[str, Any]) -> str:
+        """Return the role that the user needs, and on what."""
+        in_project = not self.role_on_silo and arguments.get("project") is not None
+        place = f"project {self.parameters['project']('project', arguments)}" if in_project else "the silo"
+        return f"the {self.role} role on {place}"
 
     def encode_body(self, value: Any) -> bytes | None:
         """Return the JSON of the request body, given as the row says or as a mapping equal to its model; None for no body.

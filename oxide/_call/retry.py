@@ -1,15 +1,14 @@
-"""What is sent again, and when: the replay decision, as a pure function.
+"""What is sent again, and when: the retry decision, as a pure function.
 
-A GET is sent again after a failed connection, a cut answer, and 429, 502, 503 and 504; anything else (POST, DELETE)
-only if the request provably never left. A failed TLS check, a silent server, a malformed answer and any other status
-end the call at once.
+What is repeatable (a GET) is sent again after a failed connection, a cut response and a passing status such as 503;
+anything else (POST, DELETE) only if the request provably never left. A failed TLS check, a silent server, a malformed
+response and any other status end the call at once.
 """
 
 from datetime import UTC
 from typing import NamedTuple, Protocol, Self
 
-from oxide._attempt import Outcome
-from oxide._transport.failures import RETRIED_STATUSES
+from oxide._attempt import PASSING_STATUSES, Outcome
 
 # Seconds: full jitter over 0.5, 1, 2, 4, 8, 8, …, so that clients do not retry in step.
 FIRST_BACKOFF = 0.5
@@ -19,7 +18,7 @@ MAX_UNBOUNDED_WAIT = 300.0
 
 
 class Failure(NamedTuple):
-    """What the replay decision depends on.
+    """What the retry decision depends on.
 
     Attributes:
         method: the HTTP method.
@@ -27,7 +26,7 @@ class Failure(NamedTuple):
         number: how many tries there have been.
         outcome: whether the server may have acted.
         transient: whether the connection failed in a way that may not recur.
-        status: the HTTP status code, or None if there was no answer.
+        status: the HTTP status code, or None if there was no response.
         retry_after: the seconds that the server asks for, or None.
         time_left: the seconds left for the call, or None for no limit.
     """
@@ -43,7 +42,7 @@ class Failure(NamedTuple):
 
 
 class Policy(Protocol):
-    """Decides on replays."""
+    """Decides on retries."""
 
     def next(self, failure: Failure, jitter: float) -> "tuple[float, Policy] | None":
         """Return the seconds to wait before the next try, and the policy to use after it; None to give up.
@@ -59,23 +58,23 @@ class DefaultPolicy(NamedTuple):
 
     def next(self, failure: Failure, jitter: float) -> tuple[float, Self] | None:
         """See `Policy`."""
-        if failure.number > self.max_retries or not is_replayable(failure):
+        if failure.number > self.max_retries or not may_retry(failure):
             return None
         # The exponent is bounded, since a float would overflow.
         delay = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2.0 ** min(failure.number - 1, 9))
         if failure.retry_after is not None:
             delay = max(delay, failure.retry_after)
-        return (delay, self) if fits(delay, failure.time_left) else None
+        return (delay, self) if is_in_time(delay, failure.time_left) else None
 
 
-def is_replayable(failure: Failure) -> bool:
+def may_retry(failure: Failure) -> bool:
     """Return whether repeating the call is safe and may help."""
     if failure.outcome == "not sent":
         return failure.transient
-    return failure.repeatable and (failure.transient or failure.status in RETRIED_STATUSES)
+    return failure.repeatable and (failure.transient or failure.status in PASSING_STATUSES)
 
 
-def fits(delay: float, time_left: float | None) -> bool:
+def is_in_time(delay: float, time_left: float | None) -> bool:
     """Return whether there is time for a pause and another try."""
     return delay < (MAX_UNBOUNDED_WAIT if time_left is None else time_left)
 

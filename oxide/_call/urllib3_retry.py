@@ -12,7 +12,7 @@ from oxide.configuration import Configuration
 
 
 def policy_of(configuration: Configuration) -> retry.Policy:
-    """Return the replay policy that a configuration asks for."""
+    """Return the retry policy that a configuration asks for."""
     retries = configuration.retries
     if isinstance(retries, Retry):
         return Urllib3Policy(retries)
@@ -53,7 +53,7 @@ class Urllib3Policy:
         if failure.retry_after is not None and rules.respect_retry_after_header:
             # New in urllib3 2.7.
             delay = min(failure.retry_after, getattr(rules, "retry_after_max", math.inf))
-        return (delay, Urllib3Policy(following)) if retry.fits(delay, failure.time_left) else None
+        return (delay, Urllib3Policy(following)) if retry.is_in_time(delay, failure.time_left) else None
 
     def _may_repeat(self, failure: retry.Failure) -> bool:
         # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.

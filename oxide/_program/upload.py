@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from oxide._upload.arguments import Arguments, checked_arguments
 from oxide._upload.progress import UploadProgress
-from oxide._upload.rack import may_have_acted
 from oxide._upload.upload import Upload, opened
 from oxide.api.images_api import ImagesApi
 from oxide.exceptions import (
@@ -96,7 +95,7 @@ def _promoted(images: ImagesApi, upload: Upload, arguments: Arguments) -> Image:
     try:
         return images.image_promote(image)
     except ApiException as error:
-        if may_have_acted(error):
+        if error.may_have_acted:
             now = images.image_view(image)
             if now.project_id is None:
                 return now

@@ -4,12 +4,11 @@ import http.client
 import re
 import socket
 import ssl
-from typing import Final
 
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from oxide._attempt import Outcome
+from oxide._attempt import PASSING_STATUSES, Outcome
 from oxide._transport.exchange import ConnectError, Exchange
 from oxide.exceptions import (
     ApiConnectionError,
@@ -19,9 +18,6 @@ from oxide.exceptions import (
 )
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
-
-# What a gateway or proxy answers with while it is passing trouble of its own, or that of the server behind it.
-RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
 
 # How TLS reports the end of a connection.
 _TLS_END = (ssl.SSLEOFError, ssl.SSLZeroReturnError)
@@ -54,7 +50,7 @@ def translate(error: Exception, exchange: Exchange) -> ApiException:
         message = "the response was cut short"
     elif isinstance(root, OSError):
         refused = re.search(_TUNNEL_REFUSED, str(root))
-        transient = refused is None or int(refused[1]) in RETRIED_STATUSES
+        transient = refused is None or int(refused[1]) in PASSING_STATUSES
         message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
     else:
         failure_class, message, transient = ApiResponseError, f"malformed response: {root}", False

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
-from oxide._upload.rack import Rack, backoff, is_passing, may_have_acted
+from oxide._upload.rack import Rack, backoff, is_passing
 from oxide._upload.stop import Stop
 from oxide.api._ensure import ensure_image
 from oxide.exceptions import (
@@ -76,8 +76,8 @@ class Life:
 
         def look(error: ApiException) -> Disk | None:
             nonlocal unclear
-            unclear = unclear or may_have_acted(error)
-            found = self.find_disk(UNKNOWN_FOR if may_have_acted(error) else 0.0)
+            unclear = unclear or error.may_have_acted
+            found = self.find_disk(UNKNOWN_FOR if error.may_have_acted else 0.0)
             self.was_adopted = found is not None
             return found
 
@@ -150,7 +150,7 @@ class Life:
         def look(error: ApiException) -> Disk | None:
             nonlocal snapshot
             now = self._existing(disk)
-            if may_have_acted(error) and now.state.state == "import_ready":
+            if error.may_have_acted and now.state.state == "import_ready":
                 # It may not have begun yet.
                 rack.pause(FIRST_LOOK)
                 now = self._existing(disk)

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from oxide import _operations as op
+from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions
 from oxide._call.retry import FIRST_BACKOFF, MAX_BACKOFF, MAX_UNBOUNDED_WAIT, Failure, Policy
@@ -18,6 +19,7 @@ from oxide.exceptions import (
     ApiResponseError,
     ApiTimeoutError,
     BadRequestException,
+    ForbiddenException,
 )
 from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
@@ -26,8 +28,6 @@ from oxide.models.image_create import ImageCreate
 T = TypeVar("T")
 
 CHUNK_TIMEOUT: Final = 60.0
-
-_PASSING: Final = frozenset({429, 500, 502, 503, 504})
 
 
 class _NoRetries:
@@ -54,11 +54,6 @@ class Rack:
         self.host = client.configuration.host
         self.clock, self.sleep, self.jitter = engine.clock, engine.sleep, engine.jitter
         self.deadline: float | None = None
-
-    @property
-    def renews_token(self) -> bool:
-        """Whether the token comes from a callable, which may give another one after a 401."""
-        return callable(self._options.get("_request_auth") or self._engine.configuration.access_token)
 
     def disk_create(self, name: str, description: str, size: int, block_size: int) -> Disk:
         """Create a disk to import into. Older racks read one form of its source, newer ones the other."""
@@ -133,26 +128,23 @@ class Rack:
         if self.deadline is not None:
             options["_request_timeout"] = max(0.001, self.deadline - self.clock())
         engine = self._once if is_chunk else self._engine
-        return engine.call(operation, options, arguments, body).data
+        try:
+            return engine.call(operation, options, arguments, body).data
+        except ForbiddenException as error:
+            error.hint = f"this needs the limited-collaborator role on project {self._project}"
+            raise
 
 
 def is_passing(error: ApiException) -> bool:
-    """Return whether a failure may pass by itself, so that repeating the call may help."""
-    if error.status in _PASSING:
+    """Return whether a failure may pass by itself, so that repeating the call may help.
+
+    A disk's own service that is too slow is answered with 500.
+    """
+    if error.status == 500 or error.status in PASSING_STATUSES:
         return True
     if isinstance(error, ApiConnectionError):
         return not isinstance(error.__cause__, ssl.SSLCertVerificationError)
     return isinstance(error, (ApiTimeoutError, ApiResponseError))
-
-
-def may_have_acted(error: ApiException) -> bool:
-    """Return whether the server may have done what it was asked for."""
-    if error.outcome == "unknown":
-        return True
-    if error.outcome == "not sent" or error.status is None:
-        return False
-    # A gateway does not know; the API itself says so in its own form of error.
-    return 200 <= error.status < 300 or (error.status >= 500 and error.error_code is None)
 
 
 def is_lost_volume(error: ApiException) -> bool:

@@ -14,7 +14,7 @@ from oxide._upload.notes import Notes
 from oxide._upload.progress import INTERVAL, Meter
 from oxide._upload.rack import Rack, backoff, is_lost_volume, is_passing
 from oxide._upload.stop import Stop
-from oxide.exceptions import ApiException, ForbiddenException, UnauthorizedException
+from oxide.exceptions import ApiException, ForbiddenException
 
 # Seconds without a single acknowledged chunk that end an upload.
 SILENCE: Final = 300.0
@@ -185,13 +185,14 @@ class Sender:
         view = memoryview(data)
         # In pieces, since memory of this size would come from the system, and go back to it, for each chunk.
         encoded = [
-            binascii.b2a_base64(view[at : at + _ENCODED], newline=False) for at in range(0, len(data), _ENCODED)
+            binascii.b2a_base64(view[at : at + _ENCODED], newline=False)
+            for at in range(0, len(data), _ENCODED)
         ]
         return offset, length, b"".join([b'{"offset":%d,"base64_encoded_data":"' % offset, *encoded, b'"}'])
 
     def _deliver(self, offset: int, length: int, body: bytes) -> None:
         """Send one chunk until it is acknowledged, or the upload ends."""
-        failures, renewed = 0, False
+        failures = 0
         while (began := self._enter()) is not None:
             forgiving = self._forgive_until is not None and self._rack.clock() < self._forgive_until
             failure: ApiException | None = None
@@ -205,16 +206,13 @@ class Sender:
                 self._notes.arrived(offset)
                 self._count(length)
                 return
-            if isinstance(failure, UnauthorizedException) and self._rack.renews_token and not renewed:
-                renewed = True
-                continue
             if not is_passing(failure) and not (forgiving and is_lost_volume(failure)):
                 raise self._fatal(offset, failure) from failure
             with self._lock:
                 self._retries += 1
                 self._trouble = failure
             self._pause(backoff(self._rack, failures, failure))
-            failures, renewed = failures + 1, False
+            failures += 1
 
     def _count(self, length: int) -> None:
         with self._lock:

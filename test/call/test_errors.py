@@ -202,7 +202,9 @@ class TestOfTheService:
         assert error.request_id == answer["request_id"] == error.headers["X-Request-ID"]
         assert error.status == scene.last.status
         shown = str(error)
-        assert shown.startswith(f"{error.status} {code or error.reason}: {error.message} ({name}, ")
+        assert shown.startswith(
+            f"{error.status} {code or error.reason}: {error.message} ({error.method} {scene.last.target}, "
+        )
         assert f"request id {error.request_id}" in shown
 
 
@@ -290,7 +292,9 @@ class TestBodies:
         assert error.data == oxide.Error.from_dict(BODY)
         assert error.headers["X-OTHER"] == "5"
         assert error.reason == "Not Found"
-        assert str(error) == (f"404 SomeCode: what is wrong (image_view, request id {BODY['request_id']})")
+        assert str(error) == (
+            f"404 SomeCode: what is wrong (GET {scene.last.target}, request id {BODY['request_id']})"
+        )
 
     def test_fields_that_are_new_are_in_the_data(self, scene: Scene) -> None:
         scene.answer(500, {**BODY, "details": {"retry": False}})
@@ -344,7 +348,9 @@ class TestBodies:
         assert_class(error, oxide.ServiceException)
         assert (error.message, error.request_id, error.error_code) == (message, request_id, None)
         assert error.reason == "Bad Gateway"
-        assert str(error).startswith(f"502 Bad Gateway{f': {message}' if message else ''} (image_view, ")
+        assert str(error).startswith(
+            f"502 Bad Gateway{f': {message}' if message else ''} (GET {scene.last.target}, "
+        )
 
     def test_a_body_that_is_no_text_is_kept_as_bytes(self, scene: Scene) -> None:
         scene.answer(500, b'{"message": "\xff"}')
@@ -548,7 +554,7 @@ class TestOneLine:
             retry_after=1.5,
         )
         assert str(error) == (
-            "503 ServiceNotAvailable: later (image_view, request id r-1, 2 attempts, retry after 1.5 s)"
+            "503 ServiceNotAvailable: later (image_view, request id r-1, the server may have acted, 2 attempts, retry after 1.5 s)"
         )
         assert repr(error) == f"<ServiceException: {error}>"
 

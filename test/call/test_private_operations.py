@@ -1,6 +1,7 @@
 """An operation without a public method works like the others, by its row alone."""
 
 from collections.abc import Iterator
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ import oxide
 from oxide._operations import SNAPSHOT_VIEW
 from oxide.models._snapshot import Snapshot, SnapshotState
 
-SNAPSHOT = {
+SNAPSHOT: Final[dict[str, Any]] = {
     "id": "3c4d5e6f-0718-4293-a4b5-c6d7e8f90a1b",
     "name": "golden",
     "description": "",

@@ -10,6 +10,7 @@ import urllib3
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from oxide._attempt import PASSING_STATUSES
 from oxide._call.retry import (
     FIRST_BACKOFF,
     MAX_BACKOFF,
@@ -21,7 +22,6 @@ from oxide._call.retry import (
     parse_retry_after,
 )
 from oxide._call.urllib3_retry import Urllib3Policy
-from oxide._transport.failures import RETRIED_STATUSES
 
 SECONDS = st.floats(0, 1e10)
 FAILURES = st.builds(
@@ -31,7 +31,7 @@ FAILURES = st.builds(
     number=st.integers(1, 5000),
     outcome=st.sampled_from(["not sent", "unknown", "answered"]),
     transient=st.booleans(),
-    status=st.none() | st.integers(100, 999) | st.sampled_from(sorted(RETRIED_STATUSES)),
+    status=st.none() | st.integers(100, 999) | st.sampled_from(sorted(PASSING_STATUSES)),
     retry_after=st.none() | SECONDS,
     time_left=st.none() | st.floats(-1e6, 1e6),
 )
@@ -50,14 +50,13 @@ RETRIES = st.builds(
     backoff_jitter=st.floats(0, 10),
     respect_retry_after_header=st.booleans(),
 )
-from oxide._transport.failures import RETRIED_STATUSES
 
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
 @example(Failure("GET", True, 5000, "not sent", True, None, None, None), 1.0, 6000)
 def test_the_rules(failure: Failure, jitter: float, max_retries: int) -> None:
     step = DefaultPolicy(max_retries).next(failure, jitter)
-    may_help = failure.transient or (failure.outcome != "not sent" and failure.status in RETRIED_STATUSES)
+    may_help = failure.transient or (failure.outcome != "not sent" and failure.status in PASSING_STATUSES)
     harmless = failure.outcome == "not sent" or failure.repeatable
     pause = jitter * min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(failure.number - 1, 20))
     pause = max(pause, failure.retry_after or 0)

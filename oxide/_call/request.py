@@ -1,0 +1,84 @@
+"""Makes the request of a call: target, headers, token, body and limits, checked before anything is sent."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from oxide._call.operation import Operation
+from oxide._call.options import RequestOptions, check_options
+from oxide._identity.secrets import Headers
+from oxide._transport.exchange import Limits
+from oxide.configuration import Configuration
+from oxide.exceptions import ApiValueError
+
+
+class Request(NamedTuple):
+    """What stays the same from attempt to attempt.
+
+    Attributes:
+        token: goes into the `Authorization` header; None if that is among `headers`, or nothing is to be sent.
+        credentials_from: where the token, or that header, came from; `""` without one.
+    """
+
+    operation: Operation[Any]
+    arguments: Mapping[str, Any]
+    target: str
+    headers: dict[str, str]
+    token: str | Callable[[], str] | None
+    credentials_from: str
+    body: bytes | None
+    limits: Limits
+
+
+def make_request(
+    configuration: Configuration,
+    default_headers: Headers,
+    refusal: str | None,
+    operation: Operation[Any],
+    options: RequestOptions,
+    arguments: Mapping[str, Any],
+    body: object,
+) -> Request:
+    """Return the request of a call. `refusal` is why no credentials may be sent, or None.
+
+    Raises:
+        ApiTypeError: an argument or option of the wrong type.
+        ApiValueError: a value that the server would refuse, or that may not be sent.
+    """
+    if options:
+        check_options(operation, options)
+    target = operation.target(arguments)
+    encoded = operation.encode_body(body)
+    headers = {"accept": "application/json", "accept-encoding": "gzip"}
+    if configuration.api_version is not None:
+        headers["api-version"] = configuration.api_version
+    if encoded is not None:
+        headers["content-type"] = "application/json"
+    headers.update(default_headers.by_lower_name())
+    credentials_from = "a default header of the ApiClient" if "authorization" in headers else ""
+    token: Any = options.get("_request_auth")
+    if token is not None:
+        credentials_from = "_request_auth of the call"
+    elif (token := configuration.access_token) is not None:
+        credentials_from = configuration._sources["access_token"]
+    if own := options.get("_headers"):
+        own = Headers(own).by_lower_name()
+        headers.update(own)
+        if "authorization" in own:
+            token, credentials_from = None, "_headers of the call"
+    if refusal is not None and (token is not None or "authorization" in headers or "cookie" in headers):
+        raise ApiValueError(refusal)
+    limits = _limits(configuration, operation, options)
+    return Request(operation, arguments, target, headers, token, credentials_from, encoded, limits)
+
+
+def _limits(settings: Configuration, operation: Operation[Any], options: RequestOptions) -> Limits:
+    # The server works on a write until it is done; giving up early only makes the outcome unknown.
+    silence = settings.read_timeout if operation.repeatable else None
+    if "_request_timeout" not in options:
+        return Limits(settings.timeout, settings.connect_timeout, silence)
+    given = options["_request_timeout"]
+    if given is None:
+        return Limits()
+    if isinstance(given, tuple):
+        return Limits(settings.timeout, *given)
+    return Limits(given, settings.connect_timeout, silence)

@@ -1,0 +1,92 @@
+"""The rooms of the package lie on floors: imports lead downward only, and never in a circle.
+
+Imports inside functions and under `TYPE_CHECKING` count too.
+"""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Final
+
+import oxide
+
+PACKAGE: Final = Path(oxide.__file__).parent
+# From the lowest floor up. A room is a module, or a package with all that is in it.
+FLOORS: Final = (
+    {"_attempt", "_identifiers", "_traceback", "_version", "_warnings", "api_response"},
+    {"exceptions", "models"},
+    {"_identity"},
+    {"configuration"},
+    {"_transport"},
+    {"_call", "rest"},
+    {"_operations", "api_client"},
+    {"_upload"},
+    {"api"},
+    {"__init__"},
+    {"__main__", "testing"},
+)
+FLOOR_OF: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a module, a package's being that of its `__init__`."""
+    return ".".join(("oxide", *path.relative_to(PACKAGE).with_suffix("").parts))
+
+
+MODULES: Final = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def room_of(module: str) -> str:
+    return module.split(".")[1]
+
+
+def imported(name: str) -> str | None:
+    """Return the module of the package that a dotted name stands for, or None for a name outside the package."""
+    return next((module for module in (name, f"{name}.__init__") if module in MODULES), None)
+
+
+def imports_of(module: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(filter(None, (imported(alias.name) for alias in node.names)))
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: import by the full name"
+            for alias in node.names:
+                found.update(
+                    filter(None, [imported(f"{node.module}.{alias.name}") or imported(str(node.module))])
+                )
+    return found - {module}
+
+
+IMPORTS: Final = {module: imports_of(module) for module in MODULES}
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(module) for module in MODULES} - FLOOR_OF.keys() == set()
+
+
+def test_there_are_at_most_eleven_floors() -> None:
+    assert len(FLOORS) <= 11
+
+
+def test_imports_between_rooms_lead_downward() -> None:
+    upward = [
+        f"{module} imports {other}"
+        for module, others in IMPORTS.items()
+        for other in sorted(others)
+        if room_of(module) != room_of(other) and FLOOR_OF[room_of(other)] >= FLOOR_OF[room_of(module)]
+    ]
+    assert upward == []
+
+
+def test_no_imports_form_a_circle() -> None:
+    # Raises `CycleError`, which names the circle.
+    assert len(tuple(TopologicalSorter(IMPORTS).static_order())) == len(MODULES)
+
+
+def test_the_imports_are_found() -> None:
+    """A test that finds no imports would pass on any package."""
+    assert "oxide._attempt" in IMPORTS["oxide.exceptions"]
+    assert "oxide._operations" in IMPORTS["oxide.api.images_api"]
+    assert "oxide.exceptions" in IMPORTS["oxide.__init__"]
