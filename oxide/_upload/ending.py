@@ -55,9 +55,11 @@ def end_early(
             _report(meter, "clean up")
             taken = isinstance(error, ObjectAlreadyExists) and step == "create image"
             cleaner = Cleaner(rack, notes, _NAME_TAKEN if taken else None)
-            # A second Ctrl-C, which came before this could begin, leaves at once.
-            again = isinstance(error, KeyboardInterrupt) and isinstance(error.__context__, KeyboardInterrupt)
-            left = cleaner.left if again else _cleaned_up(cleaner)
+            if isinstance(error, KeyboardInterrupt) and isinstance(error.__context__, KeyboardInterrupt):
+                # A second Ctrl-C, which came before this could begin.
+                left = cleaner.left
+            else:
+                left = removed(cleaner, interrupted=isinstance(error, KeyboardInterrupt))
         if journal is not None:
             journal.delete()
             journal = None
@@ -85,10 +87,13 @@ def tell(error: BaseException, left: list[Leftover], journal: str | None) -> Non
             error.add_note(line)
 
 
-def _cleaned_up(cleaner: Cleaner) -> list[Leftover]:
+def removed(cleaner: Cleaner, *, interrupted: bool = False) -> list[Leftover]:
+    """Clean up and return what is left. The first interruption waits for that, and is raised then; the second does not."""
     try:
         cleaner.clean_up()
     except BaseException as interruption:
+        if not interrupted:
+            removed(cleaner, interrupted=True)
         tell(interruption, cleaner.left, None)
         raise
     return cleaner.left

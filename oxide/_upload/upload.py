@@ -8,7 +8,7 @@ from oxide._call.options import RequestOptions, check_options
 from oxide._upload.arguments import Arguments
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.content import GIB, Content
-from oxide._upload.ending import end_early, tell
+from oxide._upload.ending import end_early, removed, tell
 from oxide._upload.journal import Journal
 from oxide._upload.leftover import Leftover
 from oxide._upload.life import UNKNOWN_FOR, Life
@@ -290,19 +290,25 @@ class Upload:
     def _remove_what_was_needed(self) -> None:
         """Remove disk and snapshot, and the journal; the image is there, so a failure is only worth a warning."""
         notes = self._notes
-        journal = notes if isinstance(notes, Journal) else None
+        interruption: BaseException | None = None
         left: list[Leftover] = []
         if notes.disk_name is not None:
-            cleaner = Cleaner(self._rack, notes)
             try:
                 self._meter.enter("clean up")
-                cleaner.clean_up()
-            except BaseException as error:
-                tell(error, cleaner.left, None if journal is None else journal.path)
-                raise
-            left = cleaner.left
-        if journal is not None:
-            journal.delete()
+            except BaseException as error:  # noqa: BLE001 - raised below, once this is done
+                interruption = error
+            left = removed(
+                Cleaner(self._rack, notes), interrupted=isinstance(interruption, KeyboardInterrupt)
+            )
+        if isinstance(notes, Journal):
+            notes.delete()
+        if interruption is not None:
+            tell(interruption, left, None)
+            try:
+                raise interruption
+            finally:
+                # The exception refers to this frame, so the frame must not refer to it.
+                del interruption
         if left:
             warn(f"the image is made, but something is still on the rack: {', '.join(map(str, left))}")
 

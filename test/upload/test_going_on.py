@@ -1,21 +1,20 @@
 """Going on after an interruption: by the journal, in any state, sending only what is missing."""
 
+import math
 import os
 import random
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 import oxide
-from oxide.testing import Answer, Drop, LosePantry, Refuse, Simulator
+from oxide.testing import Answer, Delay, Drop, LosePantry, Refuse, Simulator
 from upload.disks import CHUNK, FORMATS, disk, packed
+from upload.killing import Maker
 from upload.scene import PROJECT, Scene, open_scene
 
 DATA = disk(12 * CHUNK + 700)
@@ -43,23 +42,27 @@ class EnoughError(Exception):
     """Interrupts an upload."""
 
 
-def interrupt(scene: Scene, path: Any, journal: Path, step: str, least: int = 0, **options: Any) -> None:
-    """Begin an upload, and interrupt it in a step, once so many bytes are there."""
+def interrupt(scene: Scene, path: Any, journal: Path, step: str = "upload", **options: Any) -> None:
+    """Begin an upload, and interrupt it where a step begins, or after some chunks."""
 
     def stop(progress: oxide.UploadProgress) -> None:
-        if progress.step == step and progress.done >= least:
+        if progress.step == step != "upload":
             raise EnoughError
 
-    with pytest.raises(EnoughError) as caught:
+    if step == "upload":
+        scene.fail("disk_bulk_write_import", Delay(0), times=2)
+        scene.fail("disk_bulk_write_import", Refuse(400, "no"))
+    with pytest.raises((EnoughError, oxide.UploadError)) as caught:
         scene.upload(path, journal=journal, progress=stop, workers=2, **options)
-    assert any("goes on with the journal" in note for note in getattr(caught.value, "__notes__", ()))
+    told = [str(caught.value), *getattr(caught.value, "__notes__", ())]
+    assert any("goes on with the journal" in line for line in told)
 
 
 @pytest.mark.parametrize("step", ["upload", "finalize", "create image"])
 def test_the_same_call_goes_on_and_sends_only_what_is_missing(
     step: str, scene: Scene, path: Path, journal: Path
 ) -> None:
-    interrupt(scene, path, journal, step, 4 * CHUNK)
+    interrupt(scene, path, journal, step)
     assert len(scene.left()) == (2 if step == "create image" else 1)
     image = scene.upload(path, journal=journal)
     assert scene.holds(image, DATA)
@@ -73,13 +76,13 @@ def test_the_same_call_goes_on_and_sends_only_what_is_missing(
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_compressed_file_goes_on_too(form: str, scene: Scene, path: Path, journal: Path) -> None:
     path.write_bytes(packed(disk(), form))
-    interrupt(scene, path, journal, "upload", CHUNK)
+    interrupt(scene, path, journal)
     assert scene.holds(scene.upload(path, journal=journal), disk())
     assert scene.left() == []
 
 
 def test_progress_counts_what_is_there_already(scene: Scene, path: Path, journal: Path) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     scene.upload(path, journal=journal)
     last = scene.reports[-1]
     assert (last.done, last.total, last.skipped) == (len(DATA), len(DATA), CHUNK)
@@ -136,20 +139,17 @@ def test_an_interrupted_finalization_is_waited_for(scene: Scene, path: Path, jou
     assert scene.count("/finalize") == 1
 
 
-def test_an_image_that_was_made_before_the_interruption_is_the_result(
+def test_an_image_that_was_made_before_the_process_was_killed_is_the_result(
     scene: Scene, path: Path, journal: Path
 ) -> None:
-    class Killed(BaseException):
-        """Ends the process."""
-
-    def stop(progress: oxide.UploadProgress) -> None:
-        if progress.step == "clean up":
-            raise Killed
-
-    with pytest.raises(Killed):
-        scene.upload(path, journal=journal, progress=stop)
-    assert len(scene.left()) == 2
+    scene.fail("snapshot_delete", Delay(math.inf))
+    with closing(Maker(scene.simulator)) as maker:
+        assert (
+            maker.upload(lambda: "DELETE" in {r.method for r in scene.simulator.requests}, path, journal)
+            is False
+        )
     assert scene.image_exists()
+    assert len(scene.left()) == 2
     image = scene.upload(path, journal=journal)
     assert scene.holds(image, DATA)
     assert scene.left() == []
@@ -158,7 +158,7 @@ def test_an_image_that_was_made_before_the_interruption_is_the_result(
 
 
 def test_a_disk_that_is_gone_is_made_anew(scene: Scene, path: Path, journal: Path) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     remove_disks(scene)
     assert scene.holds(scene.upload(path, journal=journal), DATA)
     assert scene.left() == []
@@ -167,14 +167,14 @@ def test_a_disk_that_is_gone_is_made_anew(scene: Scene, path: Path, journal: Pat
 def test_a_disk_that_somebody_finalized_is_removed_and_made_anew(
     scene: Scene, path: Path, journal: Path
 ) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     finalize_disks(scene)
     assert scene.holds(scene.upload(path, journal=journal), DATA)
     assert scene.left() == []
 
 
 def test_a_pantry_that_was_lost_meanwhile_is_got_over(scene: Scene, path: Path, journal: Path) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     scene.fail("disk_bulk_write_import", LosePantry())
     assert scene.holds(scene.upload(path, journal=journal), DATA)
     assert scene.left() == []
@@ -229,7 +229,7 @@ def remove_disks(scene: Scene) -> None:
 def test_other_arguments_are_refused_with_the_difference(
     field: str, options: dict[str, Any], scene: Scene, path: Path, journal: Path
 ) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     before = len(scene.simulator.requests), journal.read_bytes()
     with pytest.raises(oxide.ApiValueError, match=f"of another upload: {field} was"):
         scene.upload(path, journal=journal, **options)
@@ -239,7 +239,7 @@ def test_other_arguments_are_refused_with_the_difference(
 
 
 def test_another_rack_is_refused(scene: Scene, path: Path, journal: Path) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     with open_scene() as other, pytest.raises(oxide.ApiValueError, match="of another upload: host was"):
         other.upload(path, journal=journal)
 
@@ -256,7 +256,7 @@ def grow(path: Path) -> None:
 def test_another_file_is_refused_with_the_difference(
     change: Any, field: str, scene: Scene, path: Path, journal: Path
 ) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK)
+    interrupt(scene, path, journal)
     change(path)
     with pytest.raises(oxide.ApiValueError, match=f"of another upload: {field} was"):
         scene.upload(path, journal=journal)
@@ -296,7 +296,7 @@ def test_two_uploads_cannot_share_a_journal(scene: Scene, path: Path, journal: P
 
 
 def test_the_journal_never_holds_the_token(scene: Scene, path: Path, journal: Path) -> None:
-    interrupt(scene, path, journal, "upload", 4 * CHUNK, _request_auth=scene.simulator.token)
+    interrupt(scene, path, journal, _request_auth=scene.simulator.token)
     assert scene.simulator.token.encode() not in journal.read_bytes()
     assert journal.stat().st_mode & 0o077 == 0
 
@@ -330,95 +330,26 @@ def test_a_wrong_digest_cannot_be_gone_on_from(scene: Scene, path: Path, journal
     assert scene.left() == []
 
 
-# A process that makes others, which need not import everything again; those are killed.
-MAKER = """
-import os, sys, threading, time, oxide
-import oxide._upload.upload, oxide._program.upload
-url, token, path, journal = sys.argv[1:]
-
-def upload(name):
-    slept = []
-    def sleep(seconds):
-        slept.append(seconds)
-        time.sleep(min(seconds, 0.01))
-    configuration = oxide.Configuration(url, access_token=token)
-    with oxide.ApiClient(configuration, sleep=sleep, clock=lambda: time.monotonic() + sum(slept)) as client:
-        oxide.ImagesApi(client).image_upload(
-            path, "web", name=name, os="debian", version="13", journal=journal)
-
-for line in sys.stdin:
-    pid = os.fork()
-    if not pid:
-        upload(line.strip())
-        os._exit(0)
-    print(pid, flush=True)
-    # Killed ones stay until then, so that the number is that of no other process.
-    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-    print("over", flush=True)
-    sys.stdin.readline()
-    print(os.waitpid(pid, 0)[1], flush=True)
-"""
-
-
-class Maker:
-    """Makes processes that upload, and kills them."""
-
-    def __init__(self, simulator: Simulator, path: Path, journal: Path) -> None:
-        command = [sys.executable, "-c", MAKER, simulator.url, simulator.token, str(path), str(journal)]
-        self._simulator = simulator
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._process:
-            self._process.stdin.close()  # type: ignore[union-attr]  # it is a pipe
-
-    def upload(self, name: str, kill_after: int | None = None) -> bool:
-        """Upload in a new process, kill it after so many requests, and return whether it was done before that."""
-        reader, writer = self._process.stdout, self._process.stdin
-        assert reader is not None
-        assert writer is not None
-        last = len(self._simulator.requests) + (kill_after or 0)
-        print(name, file=writer, flush=True)
-        number = int(reader.readline())
-        over = threading.Thread(target=reader.readline)
-        over.start()
-        while over.is_alive():
-            if kill_after is not None and len(self._simulator.requests) >= last:
-                os.kill(number, signal.SIGKILL)
-                break
-            over.join(0.0005)
-        over.join()
-        print(file=writer, flush=True)
-        status = int(reader.readline())
-        assert status in {0, signal.SIGKILL}
-        return status == 0
-
-
 def test_uploads_killed_at_random_moments_fifty_times_become_the_right_images(tmp_path: Path) -> None:
     chunks = 10
     data = disk((chunks + 1) * CHUNK)
-    (tmp_path / "disk").write_bytes(data)
+    path, journal = tmp_path / "disk", tmp_path / "journal"
+    path.write_bytes(data)
     rng = random.Random(50)
     kills = images = 0
-    with (
-        Simulator() as simulator,
-        Maker(simulator, tmp_path / "disk", tmp_path / "journal") as maker,
-        oxide.ApiClient(simulator.configuration()) as client,
-    ):
+    with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
         simulator.create_project(PROJECT)
-        while kills < 50:
-            images += 1
-            name = f"debian-{images}"
-            # A whole upload takes some thirty requests.
-            while not maker.upload(name, rng.randrange(30)):
-                kills += 1
-            image = oxide.ImagesApi(client).image_view(name, PROJECT)
-            assert simulator.image_content(image.id, 0, len(data)) == data
-            assert simulator.disks(PROJECT) == []
-            assert simulator.snapshots(PROJECT) == []
-            assert not (tmp_path / "journal").exists()
+        with closing(Maker(simulator)) as maker:
+            while kills < 50:
+                images += 1
+                name = f"debian-{images}"
+                # A whole upload takes some thirty requests.
+                while not maker.upload(maker.after(rng.randrange(30)), path, journal, name):
+                    kills += 1
+                image = oxide.ImagesApi(client).image_view(name, PROJECT)
+                assert simulator.image_content(image.id, 0, len(data)) == data
+                assert simulator.disks(PROJECT) == []
+                assert simulator.snapshots(PROJECT) == []
+                assert not journal.exists()
         sent = sum(request.path.endswith("/bulk-write") for request in simulator.requests)
         assert sent <= 1.3 * chunks * images
