@@ -3,12 +3,12 @@
 from contextlib import suppress
 from typing import Final
 
+from oxide._progress import Leftover, Step
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.journal import Journal
-from oxide._upload.leftover import Leftover
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
-from oxide._upload.progress import Meter, Step
+from oxide._upload.progress import Meter
 from oxide._upload.rack import Rack
 from oxide._upload.stop import Stop
 from oxide.exceptions import (

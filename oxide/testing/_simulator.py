@@ -5,8 +5,9 @@ import ssl
 from collections.abc import Callable
 from datetime import datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_args
+from typing import Any, Final, Self, TypeVar, get_args
 
+from oxide.configuration import Configuration
 from oxide.testing._api_version import NEWEST_API_VERSION, ApiVersion
 from oxide.testing._application import TOKEN_PREFIX, Application
 from oxide.testing._clock import utc_now
@@ -20,9 +21,6 @@ from oxide.testing._store import Store
 from oxide.testing.faults import Fault
 
 __all__ = ["PORT_MAX", "ImageValues", "Simulator"]
-
-if TYPE_CHECKING:
-    from oxide import Configuration
 
 PORT_MAX: Final = 65535
 _ADMIN: Final = "admin"
@@ -163,10 +161,8 @@ class Simulator(Contents):
             message = f"fewer than {count} requests within {timeout} s"
             raise TimeoutError(message)
 
-    def configuration(self, **settings: Any) -> "Configuration":
+    def configuration(self, **settings: Any) -> Configuration:
         """Return a client configuration for this simulator and its administrator, with `settings` on top."""
-        from oxide import Configuration
-
         if self._ca_certificate is not None:
             settings = {"ca_cert_data": self._ca_certificate, **settings}
         return Configuration(**{"host": self.url, "access_token": self.token, **settings})

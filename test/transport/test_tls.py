@@ -10,13 +10,14 @@ import pytest
 import trustme
 
 import oxide
-from transport.calls import CALLS, CREATE, LIST, VIEW, Call, image, outcomes, session
+from transport.calls import CALLS, CREATE, LIST, PROMOTE, VIEW, Call, image, outcomes, session
 from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
     answer,
     chunked,
+    close_notify,
     drip,
     gzipped,
     inner_handshake,
@@ -185,7 +186,7 @@ def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: 
         pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
         call(client.api, _request_timeout=(0.05, 5))
-    assert raised.value.reason == "no connection within 0.05 s (connect_timeout)"
+    assert raised.value.reason == "no connection within 0.05 s (connect_timeout=0.05)"
     assert outcomes(raised.value) == ["not sent"] * 3
 
 
@@ -200,7 +201,7 @@ def test_a_handshake_that_drips_does_not_outlast_its_limit(
     ):
         LIST(client.api, _request_timeout=limit)
     assert raised.value.outcome == "not sent"
-    assert ("whole" if limit == 0.2 else "connect_timeout") in str(raised.value.reason)
+    assert ("(timeout=" if limit == 0.2 else "connect_timeout") in str(raised.value.reason)
 
 
 DRIPPED: dict[str, bytes] = {
@@ -235,7 +236,7 @@ def test_many_records_that_drip_do_not_outlast_the_whole_call(
     with (
         FaultServer([request, send(head), drip(tail)], tls=server_tls) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
-        pytest.raises(oxide.ApiTimeoutError, match="whole call") as raised,
+        pytest.raises(oxide.ApiTimeoutError, match=r"within [0-9.]+ s \(timeout=") as raised,
     ):
         LIST(client.api, _request_timeout=1)
     assert raised.value.outcome == ("unknown" if place == "head" else "answered")
@@ -389,3 +390,30 @@ def test_answers_of_all_sizes_keep_their_connection(
         for body in bodies:
             assert client.api.image_view_with_http_info("right").raw_data == body
         assert server.connections == len(scripts)
+
+
+WITHOUT_A_LENGTH = answer(200, image("whole"), length=False)
+
+
+def test_a_response_without_a_length_that_tls_does_not_end_may_have_been_cut(
+    server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    """Somebody in between can close a connection, but cannot say in TLS that nothing follows."""
+    cut: Script = [request, send(WITHOUT_A_LENGTH)]
+    whole: Script = [request, send(WITHOUT_A_LENGTH), close_notify, stall]
+    with (
+        FaultServer(cut, cut, whole, otherwise=cut, tls=server_tls) as server,
+        session(server.url, ssl_ca_cert=ca_file) as client,
+    ):
+        assert VIEW(client.api).name == "whole"
+        assert server.connections == 3
+        with pytest.raises(oxide.ApiConnectionError) as raised:
+            PROMOTE(client.api)
+        assert server.connections == 4
+        with (
+            VIEW(client.api, "_without_preload_content") as response,
+            pytest.raises(oxide.ApiConnectionError, match="cut short"),
+        ):
+            response.read()
+    assert raised.value.reason == "the response was cut short"
+    assert (raised.value.status, raised.value.outcome) == (200, "answered")
