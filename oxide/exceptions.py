@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
-from oxide._progress import Leftover
+from oxide._uploading import Leftover
 
 _T = TypeVar("_T", bound="OpenApiException")
 

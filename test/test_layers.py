@@ -13,7 +13,7 @@ import oxide
 PACKAGE: Final = Path(oxide.__file__).parent
 # From the lowest floor up. A room is a module, or a package with all that is in it.
 FLOORS: Final = (
-    {"_attempt", "_identifiers", "_progress", "_traceback", "_version", "_warnings", "api_response"},
+    {"_attempt", "_identifiers", "_uploading", "_traceback", "_version", "_warnings", "api_response"},
     {"exceptions", "models"},
     {"_identity"},
     {"configuration"},

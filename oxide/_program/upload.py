@@ -12,10 +12,10 @@ from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
-from oxide._progress import UploadProgress
 from oxide._upload.arguments import Arguments, checked_arguments
 from oxide._upload.opening import opened
 from oxide._upload.upload import Upload
+from oxide._uploading import UploadProgress
 from oxide.api.images_api import ImagesApi
 from oxide.exceptions import (
     ApiException,

@@ -6,8 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
 from typing import Any, Final, TypeAlias
 
-from oxide._progress import Step, UploadProgress
 from oxide._traceback import calls_users_code
+from oxide._uploading import Step, UploadProgress
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 # Seconds between two reports within one step.

@@ -5,23 +5,17 @@ import errno
 import io
 import os
 import stat
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Self
 
 from oxide._traceback import calls_users_code
 from oxide._upload.stop import Stop
+from oxide._uploading import BinaryFile
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _ZEROS: Final = bytes(2**20)
-
-
-class BinaryFile(Protocol):
-    """What a file object has to have."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
 
 
 class _State(NamedTuple):

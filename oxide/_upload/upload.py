@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from oxide._progress import Leftover
 from oxide._upload.arguments import Arguments
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.content import GIB, Content
@@ -18,6 +17,7 @@ from oxide._upload.rack import Rack
 from oxide._upload.sending import LostVolume, Sender
 from oxide._upload.source import Source
 from oxide._upload.stop import Stop
+from oxide._uploading import Leftover
 from oxide._warnings import warn
 from oxide.exceptions import (
     ApiException,

@@ -1,4 +1,4 @@
-"""The images of a silo: six operations, each in three forms, and two helpers on top of them.
+"""The images of a silo: six operations, each in three forms, and helpers on top of them.
 
 The plain form returns the result. `…_with_http_info` returns it in an `ApiResponse`, with status, headers and body.
 `…_without_preload_content` returns the answer itself, whatever its status, with its body still unread: close it, or
@@ -13,23 +13,20 @@ Every method also takes `_request_timeout`, `_request_auth` and `_headers` for t
 from collections.abc import Callable
 from functools import partial
 from os import PathLike
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from oxide import _operations as op
 from oxide._call.options import RequestOptions, check_options, mask_options
-from oxide._progress import UploadProgress
 from oxide._traceback import ends_here, leads_on
-from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide._uploading import UploadProgress
+from oxide.api._arguments import DiskFile, ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
 from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
 from oxide.models.image import Image
 from oxide.models.image_results_page import ImageResultsPage
 
-if TYPE_CHECKING:
-    from oxide._upload.source import BinaryFile
-
-__all__ = ["ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
+__all__ = ["DiskFile", "ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
 
 
 class ImagesApi(Api):
@@ -288,7 +285,7 @@ class ImagesApi(Api):
 
     def image_upload(
         self,
-        file: "str | PathLike[str] | BinaryFile",
+        file: DiskFile,
         project: ProjectRef,
         *,
         name: str,

@@ -1,9 +1,17 @@
-"""What an upload tells: how far it is, and what it could not remove."""
+"""What an upload reads, and what it tells: how far it is, and what it could not remove."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
+
+
+class BinaryFile(Protocol):
+    """What a file object has to have: `read`, which returns bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes; none at the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
