@@ -74,6 +74,7 @@ def refused(
 
     `credentials_from` and `role` are those of a `Refusal`.
     """
+    echo.mask_headers(response.headers)
     read = bytearray()
     unread = ""
     try:

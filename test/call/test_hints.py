@@ -30,7 +30,10 @@ def test_a_client_without_a_token_says_so(simulator: Simulator) -> None:
     assert caught.value.hint is not None
     with pytest.raises(oxide.UnauthorizedException) as refused:
         images(oxide.Configuration(simulator.url, access_token="oxide-token-0")).image_list()
-    assert refused.value.hint == "the token is unknown or expired; it came from argument"
+    assert (
+        refused.value.hint
+        == "the token is unknown or expired; it came from access_token of the Configuration"
+    )
 
 
 def test_a_client_without_a_host_says_so() -> None:
