@@ -43,7 +43,7 @@ class _End:
     ) -> None:
         if error is None or traceback is None:
             return
-        is_fault = isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
+        is_fault = _is_fault(error)
         inner, is_users = _filtered(traceback.tb_next, keeps_ours=is_fault)
         if self._keeps_this_frame or is_fault:
             traceback.tb_next = inner
@@ -57,6 +57,44 @@ class _End:
 # The traceback ends with the frame of this `with` statement, or with the one before it.
 ends_here: Final = _End(keeps_this_frame=True)
 ends_above: Final = _End(keeps_this_frame=False)
+
+
+class _Way:
+    """A context around calls that have cut their own frames: those of ours which lead to them go too."""
+
+    __slots__ = ("_keeps_this_frame",)
+
+    def __init__(self, *, keeps_this_frame: bool) -> None:
+        self._keeps_this_frame = keeps_this_frame
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None or traceback is None or _is_fault(error):
+            return
+        inner = traceback.tb_next
+        while inner is not None and _package(inner) == _OURS:
+            inner = inner.tb_next
+        if self._keeps_this_frame:
+            traceback.tb_next = inner
+        else:
+            error.__traceback__ = inner
+
+
+leads_on: Final = _Way(keeps_this_frame=True)
+leads_on_unseen: Final = _Way(keeps_this_frame=False)
+
+
+def _is_fault(error: BaseException) -> bool:
+    return isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
+
+
+def _package(traceback: TracebackType) -> str:
+    name: str = traceback.tb_frame.f_globals.get("__name__", "")
+    return name.partition(".")[0]
 
 
 def _cut_causes(error: BaseException) -> None:
@@ -75,8 +113,7 @@ def _filtered(traceback: TracebackType | None, *, keeps_ours: bool) -> tuple[Tra
     kept: list[TracebackType] = []
     is_users = False
     while traceback is not None and not is_users:
-        frame = traceback.tb_frame
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        frame, package = traceback.tb_frame, _package(traceback)
         if package not in _LIBRARIES and (keeps_ours or package != _OURS):
             kept.append(traceback)
         is_users = frame.f_code in _callers_of_users_code and traceback.tb_next is not None

@@ -20,7 +20,7 @@ from oxide._warnings import warn
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ApiValueError
-from oxide.models import build_models
+from oxide.models._model import build_models
 
 T = TypeVar("T")
 

@@ -1,25 +1,25 @@
 """The exceptions of this package, as one tree.
 
     OpenApiException
-    ├── ApiTypeError (TypeError)                an argument of the wrong type
-    ├── ApiValueError (ValueError)              an argument of the right type with a bad value; use after close
-    │   └── ConfigurationError                  settings or credentials that cannot be used
-    ├── ApiKeyError (KeyError)                  kept for generated clients; never raised
-    ├── ApiAttributeError (AttributeError)      a setting, or an attribute of the client, that does not exist
-    └── ApiException                            a call failed
-        ├── ApiConnectionError (ConnectionError)    no response: refused, reset, cut, TLS, proxy
-        ├── ApiTimeoutError (TimeoutError)          no response in time
-        ├── ApiResponseError (ValueError)           a response that cannot be read
-        ├── RedirectException                       3xx
-        ├── BadRequestException                     400
-        │   └── ObjectAlreadyExists                     with that error code
-        ├── UnauthorizedException                   401
-        ├── ForbiddenException                      403
-        ├── NotFoundException                       404
-        ├── ConflictException                       409
-        ├── UnprocessableEntityException            422
-        ├── TooManyRequestsException                429
-        └── ServiceException                        5xx
+    ├── ApiTypeError (TypeError)                  an argument of the wrong type
+    ├── ApiValueError (ValueError)                a bad value; use of a closed client
+    │   └── ConfigurationError                    unusable settings or credentials
+    ├── ApiKeyError (KeyError)                    never raised; for generated clients
+    ├── ApiAttributeError (AttributeError)        no such setting or attribute
+    └── ApiException                              a call failed
+        ├── ApiConnectionError (ConnectionError)  no response: refused, cut, TLS, proxy
+        ├── ApiTimeoutError (TimeoutError)        no response in time
+        ├── ApiResponseError (ValueError)         a response that cannot be read
+        ├── RedirectException                     3xx
+        ├── BadRequestException                   400
+        │   └── ObjectAlreadyExists               with that error code
+        ├── UnauthorizedException                 401
+        ├── ForbiddenException                    403
+        ├── NotFoundException                     404
+        ├── ConflictException                     409
+        ├── UnprocessableEntityException          422
+        ├── TooManyRequestsException              429
+        └── ServiceException                      5xx
 
 Bad arguments raise before anything is sent. An `ApiException` says whether the server may have acted
 (`may_have_acted`), and whether calling again is safe and may help (`retryable`). All can be pickled and copied.
@@ -198,11 +198,7 @@ class ApiResponseError(ApiException, ValueError):
 
 
 class RedirectException(ApiException):
-    """3xx: redirects are not followed, so that a token never goes to another host. Correct `host`.
-
-    Attributes:
-        location: where the redirect leads, or None.
-    """
+    """3xx: redirects are not followed, so that a token never goes to another host. Correct `host`."""
 
     @property
     def location(self) -> str | None:

@@ -12,9 +12,11 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import AwareDatetime, BaseModel
 
 import oxide
+import oxide.testing
 from oxide import _identifiers, exceptions
 from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
@@ -189,7 +191,7 @@ def test_range_of_limit() -> None:
     assert f"1 to {MAX_LIMIT}" in limit[3]
 
 
-MODELS = [name for name in oxide.models.__all__ if name != "DigestType"]
+MODELS = [name for name in dir(oxide.models) if hasattr(oxide, name) and name != "DigestType"]
 OF_MODELS = pytest.mark.parametrize(
     "model", [getattr(oxide, name) for name in MODELS], ids=lambda model: model.__name__
 )
@@ -216,6 +218,23 @@ def test_model(model: type[BaseModel | Enum]) -> None:
     ]
     keeps_unknown = model.model_config["extra"] == "allow"
     assert ("fields that this version does not know are kept" in page.lower()) == keeps_unknown
+
+
+def test_the_reference_has_every_public_name_once() -> None:
+    pages = [page.read_text("utf-8") for page in sorted((ROOT / "docs/reference").glob("*.md"))]
+    listed = [name for page in pages for name in re.findall(r"^- `([\w.]+)`$", page, re.MULTILINE)]
+    public = [f"{module.__name__}.{name}" for module in (oxide, oxide.testing) for name in module.__all__]
+    assert sorted(listed) == sorted(public)
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: str(page.relative_to(ROOT))
+)
+def test_code_fits_the_column_of_the_site(page: Path) -> None:
+    fences = [token for token in MarkdownIt().parse(page.read_text("utf-8")) if token.type == "fence"]
+    # The site folds long lines of output, but not those of trees.
+    code = [fence.content for fence in fences if fence.info != "text" or "── " in fence.content]
+    assert [line for text in code for line in text.splitlines() if len(line) > 88] == []
 
 
 def test_members_of_digest_type() -> None:

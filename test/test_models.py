@@ -236,6 +236,74 @@ class TestWhatIsReceived:
                 read({**IMAGE, **change})
             assert caught.value.errors()[0]["loc"] == where
 
+    @given(
+        text=st.from_regex(r"[+-]?[0-9]{1,30}([.][0-9]{0,12})?", fullmatch=True)
+        | st.floats(0, 2e9)
+        | st.integers(0, 2**40)
+    )
+    @example(text="1700000000")
+    @example(text="1700000000.123456789")
+    @example(text="000000000001700000000")
+    @example(text=1700000000)
+    @example(text=1.7e9)
+    @example(text=True)
+    def test_a_number_is_no_moment_nor_is_a_text_of_digits(self, text: str | float) -> None:
+        for read in (Image.from_dict, lambda document: Image.from_json(json.dumps(document))):
+            with pytest.raises(ValidationError) as caught:
+                read({**IMAGE, "time_modified": text})
+            assert [problem["loc"] for problem in caught.value.errors()] == [("time_modified",)]
+
+    def test_the_schema_of_a_moment_is_that_of_a_time(self) -> None:
+        schema = Image.model_json_schema()["properties"]["time_created"]
+        assert (schema["type"], schema["format"]) == ("string", "date-time")
+
+    def test_a_page_is_not_iterable_and_says_what_is(self) -> None:
+        page: Any = ImageResultsPage.from_dict(dict(PAGE))
+        uses: list[Callable[[], object]] = [
+            lambda: list(page),
+            lambda: dict(page),
+            lambda: [*page],
+            lambda: iter(page),
+        ]
+        for use in uses:
+            with pytest.raises(TypeError, match=r"not iterable.* \.items.* image_list_iter\(\)"):
+                use()
+
+    @pytest.mark.parametrize(
+        ("change", "text"),
+        [
+            (
+                {},
+                "debian-13 (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 2 GiB, project 12345678-9abc-4def-8123-456789abcdef",
+            ),
+            ({"project_id": None}, "debian-13 (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 2 GiB, silo"),
+            (
+                {"size": 0, "project_id": None},
+                "debian-13 (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 0 bytes, silo",
+            ),
+            (
+                {"size": 1023, "name": "a\nb", "project_id": None},
+                "a b (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 1023 bytes, silo",
+            ),
+            (
+                {"size": 1536 * 2**20, "project_id": None},
+                "debian-13 (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 1.5 GiB, silo",
+            ),
+            (
+                {"size": 2**63, "project_id": None},
+                "debian-13 (0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0), 8192 PiB, silo",
+            ),
+        ],
+    )
+    def test_an_image_is_one_short_line_for_people(self, change: dict[str, Any], text: str) -> None:
+        image = Image.from_dict({**IMAGE, **change})
+        assert f"{image}" == str(image) == text
+        assert "block_size" in repr(image)
+
+    def test_an_image_of_anything_is_still_one_short_line(self) -> None:
+        assert len(str(Image.from_dict({**IMAGE, "name": "x\n" * 5000})).encode()) <= 200
+        assert str(Image.model_construct()) == "None (None), size unknown, silo"
+
     def test_a_page_of_wrong_items_costs_one_error(self) -> None:
         with pytest.raises(ValidationError) as caught:
             ImageResultsPage.from_json(json.dumps({"items": [{}] * 1000}))
@@ -512,6 +580,35 @@ class TestNameOrId:
         assert one.actual_instance == ID
 
 
+def test_a_model_of_a_program_finds_names_where_it_is_rebuilt() -> None:
+    class Registered(oxide.Image):
+        owner: "Owner"
+
+    class Owner(BaseModel):
+        name: str
+
+    Registered.model_rebuild()
+    assert Registered.from_dict({**IMAGE, "owner": {"name": "ann"}}).owner.name == "ann"
+
+
+def test_a_model_of_a_program_finds_names_where_it_is_first_used() -> None:
+    class Registered(oxide.Image):
+        owner: "Owner"
+
+    class Owner(BaseModel):
+        name: str
+
+    assert Registered.model_validate({**IMAGE, "owner": {"name": "ann"}}).owner.name == "ann"
+
+
+def test_a_model_of_a_program_that_cannot_be_built_yet_does_not_stop_a_client() -> None:
+    class Registered(oxide.Image):
+        owner: "Nowhere"  # type: ignore[name-defined]  # noqa: F821 - what is tested
+
+    with oxide.ApiClient():
+        assert not Registered.__pydantic_complete__
+
+
 def test_fields_are_those_of_the_contract() -> None:
     expected: dict[type[BaseModel], set[str]] = {
         Digest: {"type", "value"},
@@ -522,7 +619,7 @@ def test_fields_are_those_of_the_contract() -> None:
         ImageSource: {"id", "type"},
         NameOrId: {"actual_instance"},
     }
-    models = {value for name in oxide.__all__ if isinstance(value := getattr(oxide, name), type)}
+    models = {value for name in dir(oxide) if isinstance(value := getattr(oxide, name), type)}
     assert {model for model in models if issubclass(model, BaseModel)} == expected.keys()
     for model, fields in expected.items():
         assert set(model.model_fields) == fields, (

@@ -5,6 +5,7 @@ A change that is meant is written down by `tox -e public-api`, and reviewed as a
 
 from collections.abc import Iterator
 from difflib import unified_diff
+from importlib import import_module
 from pathlib import Path
 
 import griffe
@@ -13,30 +14,36 @@ import pytest
 STORED = Path(__file__).with_name("public_api.txt")
 SPECIAL_METHODS = {"__init__", "__call__", "__enter__", "__iter__", "__next__"}
 WIDTH = 110
+# What the forms return that are derived from the plain one, which returns {}.
+RESULTS_OF_FORMS = {"with_http_info": "ApiResponse[{}]", "without_preload_content": "RESTResponse"}
 
 
 def interface() -> str:
     """Describe every public name of the package, from its source: signatures, types, bases, constants."""
     package = griffe.load("oxide", allow_inspection=False)
     assert isinstance(package, griffe.Module)
-    return "".join(f"{line}\n" for line in module_lines(package))
+    return "".join(f"{line}\n" for line in module_lines(package, {}))
 
 
-def module_lines(module: griffe.Module) -> Iterator[str]:
-    """Describe a module; what it takes over from a private module is described in its place."""
+def module_lines(module: griffe.Module, described: dict[str, str]) -> Iterator[str]:
+    """Describe a module; what comes from a private module is described at the first public path that it has."""
+    # A package whose names are loaded when they are used lists them only then.
+    listed = getattr(import_module(module.path), "__all__", ())
     for name, member in sorted(module.members.items()):
-        if not member.is_public or name.startswith("__"):
+        if name.startswith("_") or not (member.is_public or name in listed):
             continue
         if member.is_module:
             continue
         target = member.final_target if isinstance(member, griffe.Alias) else member
-        if member.is_alias and not private(target.path):
-            yield f"{member.path} = {target.path}"
+        known = described.get(target.path) if private(target.path) else target.path
+        if member.is_alias and known is not None:
+            yield f"{member.path} = {known}"
         else:
+            described[target.path] = member.path
             yield from member_lines(target, member.path)
     for _, submodule in sorted(module.modules.items()):
         if submodule.is_public:
-            yield from module_lines(submodule)
+            yield from module_lines(submodule, described)
 
 
 def member_lines(member: griffe.Object, path: str) -> Iterator[str]:
@@ -49,7 +56,23 @@ def member_lines(member: griffe.Object, path: str) -> Iterator[str]:
     elif isinstance(member, griffe.Function):
         yield from signature_lines(member, path)
     elif isinstance(member, griffe.Attribute):
-        yield attribute_line(member, path)
+        yield from form_lines(member, path)
+
+
+def form_lines(attribute: griffe.Attribute, path: str) -> Iterator[str]:
+    """Describe an attribute; a method that is derived from another one is described as if written out."""
+    value, owner = attribute.value, attribute.parent
+    if isinstance(value, griffe.ExprCall) and (result := RESULTS_OF_FORMS.get(str(value.function))):
+        (plain,) = value.arguments
+        assert isinstance(owner, griffe.Class)
+        method = owner.members[str(plain)]
+        assert isinstance(method, griffe.Function)
+        derived = griffe.Function(
+            attribute.name, parameters=method.parameters, returns=result.format(method.returns)
+        )
+        yield from signature_lines(derived, path)
+    else:
+        yield attribute_line(attribute, path)
 
 
 def class_members(cls: griffe.Class) -> dict[str, griffe.Object]:

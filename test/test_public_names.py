@@ -1,6 +1,5 @@
 """The names that programs import, and the table of operations that signatures and documents agree with."""
 
-import ast
 import http.client
 import inspect
 import json
@@ -19,6 +18,7 @@ import oxide
 import oxide.testing
 from oxide._call.operation import Operation
 from oxide._operations import OPERATIONS
+from oxide.api._base import Api
 from oxide.testing import Simulator
 
 PACKAGE = Path(oxide.__file__).parent
@@ -48,6 +48,9 @@ ERRORS = [
     "UnauthorizedException",
     "UnprocessableEntityException",
 ]
+# Type checkers do not know it, since it comes into being with the first use.
+NAMES: list[str] = import_module("oxide").__all__
+MODULES = ["api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"]
 # Where generated clients have each name: the paths are part of the contract.
 PATHS = [
     *((f"oxide.models.{module}", name) for name, module in MODELS.items()),
@@ -61,6 +64,17 @@ PATHS = [
     ("oxide.rest", "ApiException"),
     ("oxide.rest", "RESTResponse"),
 ]
+
+
+# What each API has beside its operations.
+HELPERS = {"ImagesApi": {"image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"}}
+APIS: list[type[Api]] = [kind for name in NAMES if issubclass(kind := getattr(oxide, name), Api)]
+
+
+def api_with(operation: Operation[Any]) -> type[Api]:
+    """Return the API that has an operation."""
+    (api,) = (api for api in APIS if hasattr(api, operation.id))
+    return api
 
 
 def fresh(program: str) -> Any:
@@ -85,25 +99,15 @@ values = {name: getattr(oxide, name).__name__ for name in oxide.__all__}
 after = [name for name in vars(oxide) if not name.startswith("_")]
 starred = {}
 exec("from oxide import *", starred)
-modules = [name for name in after if isinstance(vars(oxide)[name], type(sys))]
-print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__builtins__"}), modules]))
+print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__builtins__"}), oxide.__all__]))
 """)
-        before, listed, values, after, starred, modules = seen
-        assert oxide.__all__ == sorted(oxide.__all__)
-        assert len(set(oxide.__all__)) == len(oxide.__all__)
-        assert listed == starred == oxide.__all__
-        assert values == {name: name for name in oxide.__all__}
-        assert set(before) <= {"TYPE_CHECKING", "import_module"}
-        assert set(after) - set(before) == {*oxide.__all__, *modules}
-        assert set(modules) <= {
-            "api",
-            "api_client",
-            "api_response",
-            "configuration",
-            "exceptions",
-            "models",
-            "rest",
-        }
+        before, listed, values, after, starred, names = seen
+        assert names == NAMES == sorted(set(NAMES))
+        assert starred == names
+        assert values == {name: name for name in names}
+        assert before == ["TYPE_CHECKING"]
+        assert listed == sorted([*names, *MODULES, "__version__"])
+        assert set(after) == {*before, *names, *MODULES}
 
     def test_importing_it_loads_no_dependency_and_no_simulator(self) -> None:
         loaded = fresh("import oxide\nprint(json.dumps(list(sys.modules)))")
@@ -114,30 +118,38 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         program = "from oxide import *\nImagesApi(ApiClient())\nprint(json.dumps(list(sys.modules)))"
         assert not [name for name in fresh(program) if name.startswith(("oxide.testing", "h11"))]
 
-    @pytest.mark.parametrize("name", ["ImageApi", "image_list", "_call2", "VERSION", "testing2"])
-    def test_a_misspelled_name_is_an_attribute_error(self, name: str) -> None:
-        with pytest.raises(AttributeError, match=f"module 'oxide' has no attribute '{name}'"):
-            getattr(oxide, name)
+    @pytest.mark.parametrize(
+        "name", ["ImageApi", "image_list", "_call2", "VERSION", "testing2", "__wrapped__"]
+    )
+    @pytest.mark.parametrize("module", ["oxide", "oxide.api", "oxide.models"])
+    def test_a_misspelled_name_is_an_attribute_error(self, module: str, name: str) -> None:
+        found = import_module(module)
+        with pytest.raises(AttributeError, match=f"module '{module}' has no attribute '{name}'") as caught:
+            getattr(found, name)
+        assert (caught.value.name, caught.value.obj) == (name, found)
         with pytest.raises(ImportError, match=name):
-            exec(f"from oxide import {name}")
+            exec(f"from {module} import {name}")
 
-    def test_both_lists_of_where_names_come_from_agree(self) -> None:
-        """Type checkers read the imports, the interpreter reads `_HOMES`."""
-        tree = ast.parse((PACKAGE / "__init__.py").read_text("utf-8"))
-        (block,) = (node for node in tree.body if isinstance(node, ast.If))
-        imported: dict[str, str] = {}
-        for node in block.body:
-            assert isinstance(node, ast.ImportFrom)
-            imported |= {alias.name: str(node.module) for alias in node.names}
-        modules = {name for name, home in imported.items() if home == "oxide"}
-        names = {name: home for name, home in imported.items() if home != "oxide"}
-        homes = vars(oxide)["_HOMES"]
-        assert names == {name: f"oxide.{homes.get(name, 'exceptions')}" for name in oxide.__all__}
-        assert modules == vars(oxide)["_MODULES"]
-        assert homes.keys() <= set(oxide.__all__)
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("NotFoundExcepton", "NotFoundException"),
+            ("ImageApi", "ImagesApi"),
+            ("Imagecreate", "ImageCreate"),
+        ],
+    )
+    def test_python_says_what_a_misspelled_name_may_mean(self, name: str, meant: str) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", f"import oxide\noxide.{name}"],
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=PACKAGE.parent,
+        )
+        assert f"Did you mean: '{meant}'?" in done.stderr
 
     def test_the_version_is_a_literal(self) -> None:
-        source = (PACKAGE / "__init__.py").read_text("utf-8")
+        source = (PACKAGE / "_version.py").read_text("utf-8")
         assert re.search(r'^__version__ = "(\d+\.\d+\.\d+)"$', source, re.MULTILINE)
         assert f'"{oxide.__version__}"' in source
 
@@ -200,7 +212,7 @@ class TestOperations:
     def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         for form in FORMS:
-            method = getattr(oxide.ImagesApi, operation.id + form)
+            method = getattr(api_with(operation), operation.id + form)
             own, *parameters, options = inspect.signature(method).parameters.values()
             assert own.name == "self"
             assert [parameter.name for parameter in parameters] == list(contract.arguments)
@@ -212,7 +224,7 @@ class TestOperations:
 
     def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
         plain, info, unread = (
-            get_type_hints(getattr(oxide.ImagesApi, operation.id + form)) for form in FORMS
+            get_type_hints(getattr(api_with(operation), operation.id + form)) for form in FORMS
         )
         response: Any = oxide.ApiResponse
         assert plain.pop("return") == operation.result
@@ -222,7 +234,7 @@ class TestOperations:
 
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
-            inspect.getdoc(getattr(oxide.ImagesApi, operation.id + form)) or "" for form in FORMS
+            inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
         )
         _, _, arguments = plain.partition("\nArgs:\n")
         for name in (*BY_NAME[operation.id].arguments, r"\*\*options"):
@@ -235,11 +247,14 @@ class TestOperations:
         assert all(text.startswith(f"Do as `{operation.id}`") and "\n" not in text for text in others)
 
 
-def test_methods_are_the_operations_in_three_forms_and_two_helpers() -> None:
-    public = {name for name in vars(oxide.ImagesApi) if not name.startswith("_")}
-    forms = {operation.id + form for operation in OPERATIONS for form in FORMS}
-    assert public == forms | {"from_environment", "image_ensure", "image_list_iter"}
-    assert {operation.id for operation in OPERATIONS} == BY_NAME.keys()
+def test_each_api_has_its_operations_in_three_forms_and_its_helpers() -> None:
+    of_all = {name for name in vars(Api) if not name.startswith("_")}
+    assert of_all == {"close", "from_environment"}
+    for api in APIS:
+        public = {name for name in vars(api) if not name.startswith("_")}
+        own = {operation.id for operation in OPERATIONS if hasattr(api, operation.id)}
+        assert own
+        assert public == {name + form for name in own for form in FORMS} | HELPERS[api.__name__]
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +280,34 @@ def test_the_document_of_the_simulator_has_the_operation(document: Any, contract
     assert ("requestBody" in found) is (contract.body is not None)
     assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}
     assert ("content" in found["responses"][str(contract.status)]) is (contract.answer is not None)
+
+
+def public_things() -> dict[str, Any]:
+    """Return every public class, and every function of one, by its name."""
+    found: dict[str, Any] = {}
+    modules = ["oxide", *(f"oxide.{name}" for name in MODULES), "oxide.testing", "oxide.testing.faults"]
+    for module in modules:
+        for name in dir(import_module(module)):
+            value = getattr(import_module(module), name)
+            if name.startswith("_") or not getattr(value, "__module__", "").startswith("oxide"):
+                continue
+            if isinstance(value, type) or inspect.isfunction(value):
+                found[f"{value.__module__}.{value.__qualname__}"] = value
+    for name, kind in list(found.items()):
+        if isinstance(kind, type):
+            for method_name, method in inspect.getmembers(kind):
+                plain = method.fget if isinstance(method, property) else method
+                function = getattr(plain, "__func__", plain)
+                if inspect.isfunction(function) and function.__module__.startswith("oxide"):
+                    found[f"{name}.{method_name}"] = function
+    return found
+
+
+def test_every_annotation_of_something_public_can_be_evaluated() -> None:
+    failed = []
+    for name, thing in public_things().items():
+        try:
+            get_type_hints(thing, include_extras=True)
+        except NameError as error:
+            failed.append(f"{name}: {error}")
+    assert failed == []

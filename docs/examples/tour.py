@@ -28,7 +28,9 @@ def main() -> None:
                 source=ImageSource(id=snapshot_id),
             )
             image = images.image_create(wanted, project="web")
-            show(f"created {image.name}, {image.size // 2**30} GiB, in {homes[image.project_id]}")
+            show(
+                f"created {image.name}, {image.size // 2**30} GiB, in {homes[image.project_id]}"
+            )
 
             page = images.image_list(project="web")
             show(f"project web has {', '.join(image.name for image in page.items)}")

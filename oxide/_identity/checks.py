@@ -122,7 +122,11 @@ def certificates(name: str, value: Any) -> str | bytes | None:
         refuse(name, "must be certificates alone, without a private key")
     if value is not None and not (isinstance(value, (str, bytes)) and value):
         refuse(name, "must be certificates as str or bytes, or None")
-    return bytes.__getitem__(value, slice(None)) if isinstance(value, bytes) else text(value)
+    return _plain_bytes(value) if isinstance(value, bytes) else text(value)
+
+
+def _plain_bytes(value: bytes) -> bytes:
+    return bytes.__getitem__(value, slice(None))
 
 
 def flag(name: str, value: Any) -> bool:
@@ -233,7 +237,7 @@ def socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
 
 
 def _option_part(value: Any) -> Any:
-    found = number(value)
+    found = _plain_bytes(value) if isinstance(value, bytes) else number(value)
     return value if found is None else found
 
 

@@ -43,9 +43,8 @@ class Host(NamedTuple):
 
 def masked_host(value: Any) -> Any:
     """Return a possible host, masked if it holds what may be a password, or looks like a token."""
-    if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value):
-        return Secret(value)
-    return masked_if_suspect(value)
+    value = masked_if_suspect(value)
+    return Secret(value) if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value) else value
 
 
 def parse_host(text: object, setting: str = "host") -> Host:
@@ -60,7 +59,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
     if not isinstance(text, str):
         message = f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'"
         raise ConfigurationError(message)
-    text = str.__str__(text).strip()
+    text = text.strip()
     if not text:
         message = f"{setting} is empty"
         raise ConfigurationError(message)

@@ -84,6 +84,10 @@ class Secret(_Guarded):
         """Return the secret that begins with `prefix`."""
         return Secret(prefix + self._reveal())
 
+    def __iter__(self) -> Iterator[str]:
+        # OpenTelemetry takes the value of a header that is not text for a list of values.
+        return iter((MASK,))
+
     @override
     def __eq__(self, other: object) -> bool:
         return self._reveal() == other._reveal() if isinstance(other, Secret) else NotImplemented
@@ -134,14 +138,16 @@ def masked(value: Any) -> Any:
 
 def masked_if_suspect(value: Any) -> Any:
     """Return `value`, masked if it is text that looks like a token or a private key, given in the wrong place."""
-    return Secret(value) if isinstance(value, str) and _SUSPECT.search(value) else value
+    if not isinstance(value, str):
+        return value
+    return Secret(value) if _SUSPECT.search(value) else str.__str__(value)
 
 
 def masked_name(name: Any) -> Any:
     """Return the name of a header, masked unless it is one: it may be the value, given in the wrong place."""
     if not isinstance(name, str):
         return name if isinstance(name, Secret) else _UNUSABLE
-    name = masked_if_suspect(str.__str__(name))
+    name = masked_if_suspect(name)
     return name if isinstance(name, str) and PRODUCT_TOKEN.fullmatch(name) else Secret(name)
 
 

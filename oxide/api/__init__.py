@@ -1,5 +1,12 @@
 """The APIs: one module per group of operations."""
 
-from oxide.api.images_api import ImagesApi
+from typing import TYPE_CHECKING
 
-__all__ = ["ImagesApi"]
+if TYPE_CHECKING:
+    from oxide.api._pager import ImagePager as ImagePager
+    from oxide.api.images_api import ImagesApi as ImagesApi
+else:
+    from oxide._lazy import lazy_names
+
+    __getattr__, __dir__ = lazy_names(__name__)
+    del lazy_names

@@ -10,37 +10,22 @@ use it as a context manager. All three take the same arguments and raise
 Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
-from collections.abc import Mapping
-from os import PathLike
-from typing import Any, Self, TypeAlias, Unpack
-from uuid import UUID
+from typing import Unpack
 
 from oxide import _operations as op
-from oxide._call.encoding import checked_body
 from oxide._call.options import RequestOptions, check_options, mask_options
-from oxide._identity.hosts import masked_host
-from oxide._identity.keywords import Settings
-from oxide._identity.secrets import masked
-from oxide._transport.response import RESTResponse
-from oxide.api._ensure import ensure_image
+from oxide._traceback import ends_here, leads_on
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide.api._base import Api, with_http_info, without_preload_content
+from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
-from oxide.api_client import ApiClient
-from oxide.api_response import ApiResponse
-from oxide.configuration import Configuration
-from oxide.exceptions import ApiTypeError
 from oxide.models.image import Image
-from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
-from oxide.models.name_or_id import NameOrId
-from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
 
-ProjectRef: TypeAlias = NameOrId | str | UUID
-ImageRef: TypeAlias = Image | NameOrId | str | UUID
-NewImage: TypeAlias = ImageCreate | Mapping[str, Any]
-SortMode: TypeAlias = NameOrIdSortMode | str
+__all__ = ["ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
 
 
-class ImagesApi:
+class ImagesApi(Api):
     """The images of the silo that the token belongs to.
 
     An image belongs to a project, or to the silo as a whole; promoting and demoting move it between the two. Images
@@ -49,46 +34,6 @@ class ImagesApi:
     Args:
         api_client: sends the calls; None takes `ApiClient.get_default()`.
     """
-
-    def __init__(self, api_client: ApiClient | None = None) -> None:
-        if isinstance(api_client, Configuration):
-            message = (
-                "ImagesApi: expected an ApiClient, got a Configuration: ImagesApi(ApiClient(configuration))"
-            )
-            raise ApiTypeError(message)
-        self.api_client = ApiClient.get_default() if api_client is None else api_client
-        self._owns_client = False
-
-    @classmethod
-    def from_environment(
-        cls,
-        host: str | None = None,
-        token: str | None = None,
-        profile: str | None = None,
-        config_dir: str | PathLike[str] | None = None,
-        **settings: Unpack[Settings],
-    ) -> Self:
-        """Return an API with its own client, set up by `Configuration.from_environment`.
-
-        Leaving its `with` block closes that client: `with ImagesApi.from_environment() as images: …`.
-
-        Raises:
-            ConfigurationError: no usable host and token were found.
-        """
-        # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_host(host), masked(token)
-        Configuration._mask(settings)
-        api = cls(ApiClient(Configuration.from_environment(host, token, profile, config_dir, **settings)))
-        api._owns_client = True
-        return api
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # A client that was passed in may be used elsewhere.
-        if self._owns_client:
-            self.api_client.close()
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -112,19 +57,10 @@ class ImagesApi:
             NotFoundException: there is no such snapshot or project, or the user may not see it (404).
             ForbiddenException: the user may not create images there (403).
         """
-        return self.api_client._call(op.IMAGE_CREATE, options, {"project": project}, image_create).data
+        return self._call(op.IMAGE_CREATE, options, {"project": project}, image_create)
 
-    def image_create_with_http_info(
-        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> ApiResponse[Image]:
-        """Do as `image_create`, and return status, headers and body as well."""
-        return self.api_client._call(op.IMAGE_CREATE, options, {"project": project}, image_create)
-
-    def image_create_without_preload_content(
-        self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> RESTResponse:
-        """Do as `image_create`, and return the answer with its body still unread."""
-        return self.api_client._open(op.IMAGE_CREATE, options, {"project": project}, image_create)
+    image_create_with_http_info = with_http_info(image_create)
+    image_create_without_preload_content = without_preload_content(image_create)
 
     def image_delete(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -145,19 +81,10 @@ class ImagesApi:
             ForbiddenException: the user may not delete it (403).
             BadRequestException: both an ID and a project were given (400).
         """
-        return self.api_client._call(op.IMAGE_DELETE, options, {"image": image, "project": project}).data
+        return self._call(op.IMAGE_DELETE, options, {"image": image, "project": project})
 
-    def image_delete_with_http_info(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> ApiResponse[None]:
-        """Do as `image_delete`, and return status and headers."""
-        return self.api_client._call(op.IMAGE_DELETE, options, {"image": image, "project": project})
-
-    def image_delete_without_preload_content(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> RESTResponse:
-        """Do as `image_delete`, and return the answer with its body still unread."""
-        return self.api_client._open(op.IMAGE_DELETE, options, {"image": image, "project": project})
+    image_delete_with_http_info = with_http_info(image_delete)
+    image_delete_without_preload_content = without_preload_content(image_delete)
 
     def image_demote(self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]) -> Image:
         """Move an image of the silo into a project, so that only that project sees it: `POST …/{image}/demote`.
@@ -175,19 +102,10 @@ class ImagesApi:
             NotFoundException: the silo has no such image, or there is no such project (404).
             ForbiddenException: the user may not change the silo's images (403).
         """
-        return self.api_client._call(op.IMAGE_DEMOTE, options, {"image": image, "project": project}).data
+        return self._call(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
 
-    def image_demote_with_http_info(
-        self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
-    ) -> ApiResponse[Image]:
-        """Do as `image_demote`, and return status, headers and body as well."""
-        return self.api_client._call(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
-
-    def image_demote_without_preload_content(
-        self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
-    ) -> RESTResponse:
-        """Do as `image_demote`, and return the answer with its body still unread."""
-        return self.api_client._open(op.IMAGE_DEMOTE, options, {"image": image, "project": project})
+    image_demote_with_http_info = with_http_info(image_demote)
+    image_demote_without_preload_content = without_preload_content(image_demote)
 
     def image_ensure(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -208,12 +126,64 @@ class ImagesApi:
             ApiException: as for `image_view` and `image_create`.
         """
         mask_options(options)
-        wanted = checked_body("image_ensure", ImageCreate, image_create)
-        return ensure_image(
-            wanted,
-            view=lambda: self.image_view(wanted.name, project, **options),
-            create=lambda: self.image_create(wanted, project, **options),
-        )
+        with leads_on:
+            return ensure_image(self, image_create, project, options)
+
+    def image_ensure_absent(
+        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> bool:
+        """Delete an image if there is one, so that it is gone afterwards.
+
+        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more if the image is
+        still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
+        image that takes the name meanwhile is deleted. That takes a role on the silo: a user with one on the project
+        alone gets `NotFoundException` with a hint, and can use `image_delete`.
+
+        Args:
+            image: the image, as for `image_delete`.
+            project: the project of an image given by name; None for the silo.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Raises:
+            NotFoundException: there is no such project, or the user may not see it, so nobody knows whether the image
+                is gone; or see above.
+            ApiException: as for `image_view` and `image_delete`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_absent(self, image, project, options)
+
+    def image_ensure_location(
+        self,
+        image: ImageRef,
+        project: ProjectRef | None = None,
+        *,
+        source: ProjectRef | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
+
+        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and goes on from
+        where the image is. Nothing is moved if another image in `project` has the same name. From one project to
+        another an image goes through the silo; if it cannot leave that, the error says so.
+
+        Args:
+            image: the image: itself, its ID, or its name together with `source`.
+            project: where it is to be; None for the silo.
+            source: the project in which an image given by name is; None for the silo. If it has none of that name, an
+                earlier run may have moved it: then it is looked for in `project`, and after that in the silo. Give an
+                `Image` or an ID where the silo may have another image of that name.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Raises:
+            ObjectAlreadyExists: another image in `project`, or in the silo, has that name.
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            ForbiddenException: the user may not change the silo's images (403).
+            ApiException: as for `image_view`, `image_promote` and `image_demote`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_location(self, image, project, source, options)
 
     def image_list(
         self,
@@ -244,31 +214,10 @@ class ImagesApi:
             BadRequestException: the page token did not come from the server (400).
         """
         arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client._call(op.IMAGE_LIST, options, arguments).data
+        return self._call(op.IMAGE_LIST, options, arguments)
 
-    def image_list_with_http_info(
-        self,
-        limit: int | None = None,
-        page_token: str | None = None,
-        project: ProjectRef | None = None,
-        sort_by: SortMode | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> ApiResponse[ImageResultsPage]:
-        """Do as `image_list`, and return status, headers and body as well."""
-        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client._call(op.IMAGE_LIST, options, arguments)
-
-    def image_list_without_preload_content(
-        self,
-        limit: int | None = None,
-        page_token: str | None = None,
-        project: ProjectRef | None = None,
-        sort_by: SortMode | None = None,
-        **options: Unpack[RequestOptions],
-    ) -> RESTResponse:
-        """Do as `image_list`, and return the answer with its body still unread."""
-        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        return self.api_client._open(op.IMAGE_LIST, options, arguments)
+    image_list_with_http_info = with_http_info(image_list)
+    image_list_without_preload_content = without_preload_content(image_list)
 
     def image_list_iter(
         self,
@@ -286,23 +235,25 @@ class ImagesApi:
         Args:
             project: the project whose images to list; None for the silo's.
             sort_by: the order, as for `image_list`.
-            limit: how many images to fetch at a time, as for `image_list`.
+            limit: how many images to fetch at a time, as for `image_list`; None lets the server choose for the first
+                page (100), so that it comes soon, and fetches 1,000 at a time from then on.
             page_token: where to resume: the `page_token` of an earlier pager. It then determines project and order.
             **options: see `RequestOptions`; they apply to each page.
         """
         mask_options(options)
-        # Now rather than with the first page, so that the mistake is where it was made.
-        check_options(op.IMAGE_LIST, options)
-        arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
-        op.IMAGE_LIST.target(arguments)
+        with ends_here:
+            # Now rather than with the first page, so that the mistake is where it was made.
+            check_options(op.IMAGE_LIST, options)
+            arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+            op.IMAGE_LIST.target(arguments)
 
-        def fetch(token: str | None) -> ImageResultsPage:
+        def fetch(token: str | None, limit: int | None) -> ImageResultsPage:
             # The token determines project and order; the server would ignore the parameters.
             if token is not None:
                 return self.image_list(limit=limit, page_token=token, **options)
             return self.image_list(limit=limit, project=project, sort_by=sort_by, **options)
 
-        return ImagePager(fetch, page_token)
+        return ImagePager(fetch, op.IMAGE_LIST.id, page_token, limit)
 
     def image_promote(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -323,19 +274,10 @@ class ImagesApi:
             NotFoundException: there is no such image or project, or the user may not see it (404).
             ForbiddenException: the user may not change the silo's images (403).
         """
-        return self.api_client._call(op.IMAGE_PROMOTE, options, {"image": image, "project": project}).data
+        return self._call(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
 
-    def image_promote_with_http_info(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> ApiResponse[Image]:
-        """Do as `image_promote`, and return status, headers and body as well."""
-        return self.api_client._call(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
-
-    def image_promote_without_preload_content(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> RESTResponse:
-        """Do as `image_promote`, and return the answer with its body still unread."""
-        return self.api_client._open(op.IMAGE_PROMOTE, options, {"image": image, "project": project})
+    image_promote_with_http_info = with_http_info(image_promote)
+    image_promote_without_preload_content = without_preload_content(image_promote)
 
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -352,16 +294,7 @@ class ImagesApi:
             NotFoundException: there is no such image or project, or the user may not see it (404).
             BadRequestException: both an ID and a project were given (400).
         """
-        return self.api_client._call(op.IMAGE_VIEW, options, {"image": image, "project": project}).data
+        return self._call(op.IMAGE_VIEW, options, {"image": image, "project": project})
 
-    def image_view_with_http_info(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> ApiResponse[Image]:
-        """Do as `image_view`, and return status, headers and body as well."""
-        return self.api_client._call(op.IMAGE_VIEW, options, {"image": image, "project": project})
-
-    def image_view_without_preload_content(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> RESTResponse:
-        """Do as `image_view`, and return the answer with its body still unread."""
-        return self.api_client._open(op.IMAGE_VIEW, options, {"image": image, "project": project})
+    image_view_with_http_info = with_http_info(image_view)
+    image_view_without_preload_content = without_preload_content(image_view)

@@ -1,36 +1,20 @@
 """The models: one module per schema of the API."""
 
-from oxide.models._model import Model
-from oxide.models.block_size import BlockSize
-from oxide.models.digest import Digest, DigestType
-from oxide.models.error import Error
-from oxide.models.image import Image
-from oxide.models.image_create import ImageCreate
-from oxide.models.image_results_page import ImageResultsPage
-from oxide.models.image_source import ImageSource
-from oxide.models.name_or_id import NameOrId
-from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from oxide.models.block_size import BlockSize as BlockSize
+    from oxide.models.digest import Digest as Digest
+    from oxide.models.digest import DigestType as DigestType
+    from oxide.models.error import Error as Error
+    from oxide.models.image import Image as Image
+    from oxide.models.image_create import ImageCreate as ImageCreate
+    from oxide.models.image_results_page import ImageResultsPage as ImageResultsPage
+    from oxide.models.image_source import ImageSource as ImageSource
+    from oxide.models.name_or_id import NameOrId as NameOrId
+    from oxide.models.name_or_id_sort_mode import NameOrIdSortMode as NameOrIdSortMode
+else:
+    from oxide._lazy import lazy_names
 
-def build_models() -> None:
-    """Build every validator of this package now, rather than when it is first needed."""
-    waiting: list[type[Model]] = [Model]
-    for model in waiting:
-        # A program's own subclass may refer to what does not exist yet.
-        if model.__module__.startswith(__name__):
-            model.model_rebuild()
-            waiting += model.__subclasses__()
-
-
-__all__ = [
-    "BlockSize",
-    "Digest",
-    "DigestType",
-    "Error",
-    "Image",
-    "ImageCreate",
-    "ImageResultsPage",
-    "ImageSource",
-    "NameOrId",
-    "NameOrIdSortMode",
-]
+    __getattr__, __dir__ = lazy_names(__name__)
+    del lazy_names

@@ -19,6 +19,8 @@ class Model(BaseModel):
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
         """Build the validator, unless it is built already."""
+        # pydantic looks for names in the frame of whoever calls it, so this frame counts as well.
+        options["_parent_namespace_depth"] = options.get("_parent_namespace_depth", 2) + 1
         with _building:
             return super().model_rebuild(**options)
 
@@ -60,3 +62,14 @@ class ResponseModel(Model):
     """A model that is received: fields unknown to this version are kept, as attributes and in every form."""
 
     model_config = ConfigDict(extra="allow")
+
+
+def build_models() -> None:
+    """Build every validator of this package now, rather than when it is first needed."""
+    waiting: list[type[Model]] = [Model]
+    while waiting:
+        model = waiting.pop()
+        # A program's own models may refer to names that do not exist yet.
+        if model.__module__.startswith(__name__.rpartition(".")[0]):
+            model.model_rebuild()
+            waiting += model.__subclasses__()

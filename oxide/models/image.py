@@ -1,12 +1,16 @@
 """The `Image` itself."""
 
+from typing import Final
 from uuid import UUID
 
-from pydantic import AwareDatetime
-
+from oxide._attempt import one_line
 from oxide.models._model import ResponseModel
+from oxide.models._moment import Moment
 from oxide.models.block_size import BlockSize
 from oxide.models.digest import Digest
+
+_MAX_SHOWN: Final = 200  # bytes; the server's names are shorter
+_UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 class Image(ResponseModel):
@@ -34,6 +38,20 @@ class Image(ResponseModel):
     os: str
     project_id: UUID | None = None
     size: int
-    time_created: AwareDatetime
-    time_modified: AwareDatetime
+    time_created: Moment
+    time_modified: Moment
     version: str
+
+    def __str__(self) -> str:
+        """Return name, ID, size, and the project or the silo, on one short line."""
+        # Some may be missing if the model was built without validation.
+        name, image_id, size, project = map(vars(self).get, ("name", "id", "size", "project_id"))
+        where = "silo" if project is None else f"project {project}"
+        return one_line(f"{name} ({image_id}), {_for_people(size)}, {where}", _MAX_SHOWN)
+
+
+def _for_people(size: object) -> str:
+    if not isinstance(size, int):
+        return "size unknown"
+    exponent = min(max(size.bit_length() - 1, 0) // 10, len(_UNITS) - 1)
+    return f"{size / 1024**exponent:.4g} {_UNITS[exponent]}"

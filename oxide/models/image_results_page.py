@@ -1,6 +1,6 @@
 """The `ImageResultsPage` of a listing."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import FailFast
 
@@ -20,3 +20,15 @@ class ImageResultsPage(ResponseModel):
     # FailFast: a page full of wrong items must not cost an error object for each.
     items: Annotated[list[Image], FailFast()]
     next_page: str | None = None
+
+    # Type checkers object to a loop over a page; pydantic would give the fields.
+    if TYPE_CHECKING:
+        __iter__: None  # type: ignore[assignment]  # what pydantic's own is
+    else:
+
+        def __iter__(self):
+            message = (
+                "an ImageResultsPage is not iterable: its images are in .items, and image_list_iter() goes through "
+                "the images of all pages"
+            )
+            raise TypeError(message)

@@ -15,19 +15,36 @@ from typing import TYPE_CHECKING
 __all__ = [
     "Answer",
     "Delay",
+    "Disk",
     "Drip",
     "Drop",
     "Fault",
     "Interim",
+    "LosePantry",
     "ReceivedRequest",
+    "Refuse",
     "Simulator",
+    "Snapshot",
     "Truncate",
+    "Unwind",
 ]
 
 if TYPE_CHECKING:
+    from oxide.testing._contents import Disk, Snapshot
     from oxide.testing._journal import ReceivedRequest
     from oxide.testing._simulator import Simulator
-    from oxide.testing.faults import Answer, Delay, Drip, Drop, Fault, Interim, Truncate
+    from oxide.testing.faults import (
+        Answer,
+        Delay,
+        Drip,
+        Drop,
+        Fault,
+        Interim,
+        LosePantry,
+        Refuse,
+        Truncate,
+        Unwind,
+    )
 else:
     # Names are loaded on first use: for the fixture, pytest imports this package at every start.
     def __getattr__(name: str) -> object:
@@ -36,7 +53,12 @@ else:
             raise AttributeError(message)
         from importlib import import_module
 
-        modules = {"ReceivedRequest": "_journal", "Simulator": "_simulator"}
+        modules = {
+            "Disk": "_contents",
+            "ReceivedRequest": "_journal",
+            "Simulator": "_simulator",
+            "Snapshot": "_contents",
+        }
         try:
             return getattr(import_module(f"{__name__}.{modules.get(name, 'faults')}"), name)
         except ModuleNotFoundError as error:

@@ -8,12 +8,19 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from oxide.testing import Simulator
-from oxide.testing._demo import DEMO, seed_demo
-from oxide.testing._simulator import PORT_MAX
+try:
+    from oxide.testing import Simulator
+    from oxide.testing._demo import DEMO, seed_demo
+    from oxide.testing._simulator import PORT_MAX
+except ModuleNotFoundError as error:
+    checkout = Path(__file__).parents[2]
+    package = f"{checkout}[testing]" if (checkout / "pyproject.toml").exists() else "oxide[testing]"
+    command = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(package)}"
+    sys.exit(f"The simulator cannot start, for want of {error.name}. To install what it needs: {command}")
 
 # Some systems run no signal handler during a wait without a timeout.
 _SIGNAL_CHECK_SECONDS: Final = 0.5

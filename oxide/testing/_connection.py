@@ -2,18 +2,23 @@
 
 import gzip
 import logging
+import math
 import socket
 import ssl
 import struct
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
 import h11
 
-from oxide.testing._application import MAX_BODY_BYTES, Request, Response
+from oxide.testing._http_messages import Request, Response
+from oxide.testing._reading import BULK_WRITE_BYTES_MAX
 from oxide.testing.faults import Drip, Fault, Interim, Truncate
 
 LOGGER: Final = logging.getLogger("oxide.testing")
@@ -28,12 +33,38 @@ class ConnectionEnd(Exception):  # noqa: N818 - the normal end of a connection
     """No further request will come, or no further answer may be sent."""
 
 
+class Throttle:
+    """Lets something pass once in a while."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic):
+        self._seconds = seconds
+        self._clock = clock
+        self._next = -math.inf
+
+    def passes(self) -> bool:
+        """Return whether `seconds` have passed since the last time that this was so."""
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True
+
+
+@dataclass
+class Shared:
+    """What the connections of one server share: its end, a lock for closing sockets, and a limit on what is logged."""
+
+    stopping: threading.Event = field(default_factory=threading.Event)
+    closing: threading.Lock = field(default_factory=threading.Lock)
+    not_http: Throttle = field(default_factory=lambda: Throttle(1.0))
+
+
 class Connection:
     """A connection to one client, used by one thread; `ConnectionEnd` and `OSError` end it."""
 
-    def __init__(self, peer: socket.socket, stopping: threading.Event):
+    def __init__(self, peer: socket.socket, shared: Shared):
         self._peer = peer
-        self._stopping = stopping
+        self._shared = shared
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
         self._answers_head = False
 
@@ -47,7 +78,8 @@ class Connection:
         try:
             return self._read_request()
         except h11.RemoteProtocolError as error:
-            LOGGER.info("a request that is not HTTP: %s", error)
+            if self._shared.not_http.passes():
+                LOGGER.info("a request that is not HTTP: %s", error)
             self.send(Response(error.error_status_hint, (("connection", "close"),)))
             raise ConnectionEnd from error
 
@@ -73,12 +105,19 @@ class Connection:
 
     def wait(self, seconds: float) -> None:
         """Wait, but no longer than the simulator runs."""
-        if self._stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
+        if self._shared.stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise ConnectionEnd
 
-    def reset(self) -> None:
-        """Make the connection close with a reset rather than in order."""
-        self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def close(self, *, reset: bool = False) -> None:
+        """Close the connection, in order or with a reset; only the first time counts."""
+        with self._shared.closing, suppress(OSError):
+            if reset:
+                self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                # Seen at once, even if a forked process still has the socket too.
+                socket.socket.shutdown(self._peer, socket.SHUT_RDWR)
+        with self._shared.closing:
+            self._peer.close()
 
     def _end_tls(self) -> None:
         """Send the TLS closing alert, without waiting for the peer's."""
@@ -101,7 +140,7 @@ class Connection:
                 self._answers_head = event.method == b"HEAD"
             elif isinstance(event, h11.Data):
                 # Surplus bytes are read and dropped, so that the client gets as far as reading the answer.
-                body += event.data[: MAX_BODY_BYTES + 1 - len(body)]
+                body += event.data[: BULK_WRITE_BYTES_MAX + 1 - len(body)]
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
                 return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, bytes(body))

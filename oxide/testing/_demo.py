@@ -18,9 +18,10 @@ def seed_demo(simulator: Simulator) -> UUID:
     A database that has the snapshot is left unchanged; in any other, existing projects and images are kept.
     """
     with simulator._seeding() as store:
-        found = store.snapshot_id("my-snapshot", "my-project")
+        project = store.projects.id("my-project")
+        found = None if project is None else store.snapshots.by_name("my-snapshot", project)
     if found is not None:
-        return UUID(found)
+        return UUID(found["id"])
     for project in ("my-project", "other-project"):
         with suppress(ValueError):
             simulator.create_project(project)

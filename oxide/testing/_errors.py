@@ -47,7 +47,22 @@ class ApiError(Exception):
         return cls(400, "InvalidRequest", message)
 
     @classmethod
-    def already_exists(cls, kind: str, name: str) -> Self:
+    def invalid_value(cls, *, label: str, problem: str) -> Self:
+        """Return the 400 for a value that makes sense, but is not supported."""
+        return cls(400, "InvalidValue", f'unsupported value for "{label}": {problem}')
+
+    @classmethod
+    def not_acceptable(cls, *, message: str) -> Self:
+        """Return the 406 for what the version of the API that was asked for cannot say."""
+        return cls(406, "Not Acceptable", message)
+
+    @classmethod
+    def insufficient_capacity(cls, *, message: str) -> Self:
+        """Return the 507 for what there is no quota or no room for."""
+        return cls(507, "InsufficientCapacity", f"Insufficient capacity: {message}")
+
+    @classmethod
+    def already_exists(cls, *, kind: str, name: str) -> Self:
         """Return the 400 for a name that is taken."""
         return cls(400, "ObjectAlreadyExists", f'already exists: {kind} "{name}"')
 

@@ -3,21 +3,30 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from oxide.testing._application import Application, Request, Response
+from oxide.testing._application import Application, refusal
 from oxide.testing._connection import LOGGER, Connection, ConnectionEnd
 from oxide.testing._errors import ApiError
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._journal import Journal
-from oxide.testing._routing import Operation, find_route
-from oxide.testing.faults import Answer, Delay, Drop, Fault
+from oxide.testing._routing import SAGAS, Operation, find_route
+from oxide.testing.faults import Answer, Delay, Drop, Fault, LosePantry, Refuse, Unwind
+
+# The operations that a fault is for, if not for all.
+_POSSIBLE: Final[Mapping[type, frozenset[Operation]]] = {
+    LosePantry: frozenset({"disk_bulk_write_import"}),
+    Unwind: SAGAS,
+}
 
 
 @dataclass
 class _Rule:
     fault: Fault
     left: int
-    operation: Operation | None
+    operations: frozenset[Operation] | None
 
 
 class FaultQueue:
@@ -28,9 +37,13 @@ class FaultQueue:
         self._rules: deque[_Rule] = deque()
 
     def add(self, fault: Fault, times: int, operation: Operation | None) -> None:
-        """Make the next `times` requests, or those of `operation`, suffer `fault`."""
+        """Make the next `times` requests that can suffer `fault`, or those of `operation`, do so."""
+        possible = _POSSIBLE.get(type(fault))
+        if possible is not None and operation not in {None, *possible}:
+            message = f"{fault} is for {', '.join(sorted(possible))}, not for {operation}"
+            raise ValueError(message)
         with self._lock:
-            self._rules.append(_Rule(fault, times, operation))
+            self._rules.append(_Rule(fault, times, possible if operation is None else frozenset({operation})))
 
     def clear(self) -> None:
         """Forget the pending faults."""
@@ -41,7 +54,7 @@ class FaultQueue:
         """Return the fault for a request of this operation, if any, and count it."""
         with self._lock:
             for rule in self._rules:
-                if rule.operation in {None, operation}:
+                if rule.operations is None or operation in rule.operations:
                     rule.left -= 1
                     if not rule.left:
                         self._rules.remove(rule)
@@ -77,20 +90,48 @@ class Exchange:
                 self._journal.finished()
 
     def _answer(self, connection: Connection, request: Request, fault: Fault | None) -> Response:
-        response = None
-        if isinstance(fault, Answer | Delay | Drop) and fault.after_acting:
-            response = self._application.answer(request)
+        application = self._application
         match fault:
             case Answer():
+                if fault.after_acting:
+                    application.answer(request)
                 body = fault.body.encode() if isinstance(fault.body, str) else fault.body
                 return Response(fault.status, tuple(fault.headers.items()), body)
-            case Delay():
+            case Refuse():
+                return refusal(ApiError(fault.status, fault.error_code, fault.message))
+            case Delay(after_acting=True):
+                response = application.answer(request)
                 connection.wait(fault.seconds)
+                return response
+            case Delay():
+                return self._delayed(connection, request, fault.seconds)
             case Drop():
-                if fault.reset:
-                    connection.reset()
+                if fault.after_acting:
+                    application.answer(request)
+                connection.close(reset=fault.reset)
+                if fault.during is not None:
+                    self._delayed(connection, request, fault.during)
                 raise ConnectionEnd
-        return response or self._application.answer(request)
+            case LosePantry():
+                application.lose_pantry(request)
+            case Unwind():
+                return application.answer(request, fail=True)
+        return application.answer(request)
+
+    def _delayed(self, connection: Connection, request: Request, seconds: float) -> Response:
+        """Answer after a delay; what takes long on a rack is under way meanwhile."""
+        left = [seconds]
+
+        def wait() -> None:
+            if left:
+                connection.wait(left.pop())
+
+        if _operation(request) not in SAGAS:
+            wait()
+        response = self._application.answer(request, at_work=wait)
+        # If nothing was begun.
+        wait()
+        return response
 
 
 def _operation(request: Request) -> Operation | None:

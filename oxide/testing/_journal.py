@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from oxide.testing._application import Request, Response
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._parameters import parse_query
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_BODY_BYTES: Final = 65_536
+# Of a chunk, enough to see where it was to go.
+KEPT_CHUNK_BYTES: Final = 256
 KEPT_ANSWER_BYTES: Final = 4_096
 _SHOWN_SCHEMES: Final = {"basic", "bearer"}
 _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
@@ -21,7 +23,8 @@ class ReceivedRequest:
 
     `target` is the raw request target, `path` its path as written, and `query` its decoded parameters (the last one if
     a name appears twice). Header names are in lower case, equal ones are joined by a comma, and credentials are masked;
-    `user` is the user they belong to, or None. `body` is the request's body, at most its first 64 KiB.
+    `user` is the user they belong to, or None. `body` is the request's body, at most its first 64 KiB, or 256
+    bytes of a bulk write.
 
     `status` is that of the answer, or None if there is none yet or the connection was dropped instead; `answer` is the
     answer's body before compression and faults, at most its first 4 KiB.
@@ -50,13 +53,14 @@ class Journal:
 
     def arrived(self, request: Request, operation: str | None, user: str | None) -> int:
         """Record a request and return its number."""
+        kept = KEPT_CHUNK_BYTES if operation == "disk_bulk_write_import" else KEPT_BODY_BYTES
         received = ReceivedRequest(
             method=request.method,
             target=request.target,
             path=request.path,
             query=dict(parse_query(request.query)),
             headers=_masked(request.headers),
-            body=request.body[:KEPT_BODY_BYTES],
+            body=request.body[:kept],
             operation=operation,
             user=user,
         )
@@ -89,6 +93,11 @@ class Journal:
             return self._changed.wait_for(
                 lambda: (self._finished if finished else self._arrived) >= count, timeout
             )
+
+    @property
+    def count(self) -> int:
+        """Return how many requests have arrived."""
+        return self._arrived
 
     def snapshot(self) -> list[ReceivedRequest]:
         """Return the requests recorded so far."""

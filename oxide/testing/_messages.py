@@ -10,21 +10,24 @@ The marks say how certain each choice is:
 
 The messages are below. These are the choices of behaviour, by module:
 
-- `_application`: a malformed request is a 400 even without credentials [C]. Gzipped answers are chunked [M].
+- `_reading`: a malformed request is a 400 even without credentials [C].
+- `_application`: gzipped answers are chunked [M].
 - `_clock`: times have 0, 3 or 6 digits of a second [P].
-- `_api_version`: versions older than the first published one, and pre-releases, are accepted [C]; the messages for
-  unreadable versions are those of a crate [P].
+- `_api_version`: versions older than the first published one, and pre-releases, are accepted [C].
 - `_parameters`: unknown parameters are ignored; a listing takes the last of equal ones, and other operations refuse a
   second `project` [P]. The same goes for `page_token` [?].
 - `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
-- `_image_create`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first in
-  the order of the fields is reported [?], with the end of the text as its place [?].
-- `_service`: the four operations that change something check credentials before they look at what selects the
+- `_json_body`, `_bodies`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first
+  in the order of the fields is reported [?], with the end of the text as its place [?].
+- `_service.images`: the four operations that change something check credentials before they look at what selects the
   image; view and list do so only before they look anything up [C]. For an image in a project that the caller may not
-  see, the 404 names the image, not the project [C]. The state of a snapshot does not matter [C].
+  see, the 404 names the image, not the project [C]. From a snapshot that is still `creating`, none is made [C].
+- `_service.disks`, `_service.imports`: only bulk writes and the view look at what selects the disk before they check
+  credentials [C]. What a disk of a snapshot or an image is refused for if it is too small is said in words like the
+  service's [M]. Local disks have blocks of 4096 bytes [?].
+- `_service.capacity`: the room on the rack is counted like the quota, by the sizes of disks and snapshots [?].
 """
 
-import json
 from typing import Final
 
 # [C] When an image is created in the silo, a name conflict is reported as a project image's, because both ways of
@@ -54,8 +57,9 @@ LIMIT_ZERO: Final = "invalid value: integer `0`, expected a nonzero u32"
 
 def unknown_variant(found: str, expected: list[str]) -> str:
     """Return the message for a word that is not in a list [P]."""
-    listed = ", ".join(f"`{word}`" for word in expected)
-    return f"unknown variant `{found}`, expected {'one of ' if len(expected) > 1 else ''}{listed}"
+    words = [f"`{word}`" for word in expected]
+    listed = " or ".join(words) if len(words) < 3 else f"one of {', '.join(words)}"
+    return f"unknown variant `{found}`, expected {listed}"
 
 
 def duplicate_field(name: str) -> str:
@@ -68,64 +72,17 @@ def missing_field(name: str) -> str:
     return f"missing field `{name}`"
 
 
-# [M] base64 0.22.
-def base64_symbol(byte: int, offset: int) -> str:
-    """Return the message for a byte outside the alphabet."""
-    return f"Invalid symbol {byte}, offset {offset}."
+# [M] The service's base64 decoder says what it found, and where.
+NOT_BASE64: Final = "invalid base64"
 
-
-def base64_last_symbol(byte: int, offset: int) -> str:
-    """Return the message for a last symbol with bits left over."""
-    return f"Invalid last symbol {byte}, offset {offset}."
-
-
-def base64_length(length: int) -> str:
-    """Return the message for a length that no encoding has."""
-    return f"Invalid input length: {length}"
-
-
-BASE64_PADDING: Final = "Invalid padding"
-
-# [P] What the JSON parser expects. The parser used here has the same messages for its own errors as the service's.
-IMAGE_CREATE: Final = "struct ImageCreate"
-IMAGE_SOURCE: Final = "internally tagged enum ImageSource"
+# [P] What the JSON parser expects, and what it says of a UUID. The service's messages go into details that depend on
+# versions of its crates.
 SOURCE_TYPE: Final = "variant identifier"
 STRING: Final = "a string"
 UUID_STRING: Final = "a UUID string"
+NOT_A_UUID: Final = "UUID parsing failed"
 
 
-def invalid_type(value: object, expected: str) -> str:
-    """Return the message for a JSON value of the wrong type [P]."""
-    match value:
-        case None:
-            found = "null"
-        case bool():
-            found = f"boolean `{json.dumps(value)}`"
-        case int():
-            found = f"integer `{value}`"
-        case float():
-            found = f"floating point `{value}`"
-        case str():
-            found = f"string {json.dumps(value, ensure_ascii=False)}"
-        case list():
-            found = "sequence"
-        case _:
-            found = "map"
-    return f"invalid type: {found}, expected {expected}"
-
-
-def not_a_uuid(text: str) -> str:
-    """Return the message for a string that is not a UUID; its details depend on the crate's version [P]."""
-    for offset, character in enumerate(text):
-        if character not in "0123456789abcdefABCDEF-":
-            return f"UUID parsing failed: invalid character: found `{character}` at {offset + 1}"
-    if groups := text.count("-"):
-        if groups != 4:
-            return f"UUID parsing failed: invalid group count: expected 5, found {groups + 1}"
-        for group, (part, length) in enumerate(zip(text.split("-"), (8, 4, 4, 4, 12), strict=True), 1):
-            if len(part) != length:
-                return (
-                    f"UUID parsing failed: invalid group length in group {group}: "
-                    f"expected {length}, found {len(part)}"
-                )
-    return f"UUID parsing failed: invalid length: expected length 32 for simple format, found {len(text)}"
+def wrong_type(expected: str) -> str:
+    """Return the message for a JSON value of the wrong type."""
+    return f"invalid type, expected {expected}"

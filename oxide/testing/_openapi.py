@@ -1,4 +1,4 @@
-"""The OpenAPI document of the service: paths from the table of operations, schemas from the models.
+"""The OpenAPI document of the service: for images, paths from the table of operations and schemas from the models.
 
 It is stricter than the real service's own document where the service itself is: in the rule for names, and in the
 lengths that its database allows.
@@ -17,6 +17,7 @@ from oxide._operations import OPERATIONS
 from oxide.api.images_api import ImagesApi
 from oxide.models import Error, Image, ImageCreate, ImageResultsPage, NameOrIdSortMode
 from oxide.testing._api_version import NEWEST_API_VERSION
+from oxide.testing._openapi_disks import SCHEMAS, disk_paths
 from oxide.testing._routing import SUCCESS_STATUSES
 
 _Schema = dict[str, Any]
@@ -48,12 +49,14 @@ def openapi_document() -> _Schema:
     """Return the OpenAPI document."""
     paths: dict[str, _Schema] = {}
     for operation in OPERATIONS:
+        if not operation.id.startswith("image_"):
+            continue
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.0.3",
         "info": {"title": "Oxide images, simulated", "version": NEWEST_API_VERSION},
         "security": [{"token": []}],
-        "paths": paths,
+        "paths": paths | disk_paths(),
         "components": {
             "schemas": _schemas(),
             "responses": {"Error": {"description": "Error", "content": _json("Error")}},
@@ -117,7 +120,7 @@ def _schemas() -> dict[str, _Schema]:
     }
     schemas["NameOrId"] = {"oneOf": [{"type": "string", "format": "uuid"}, name]}
     schemas["NameOrIdSortMode"] = {"type": "string", "enum": [mode.value for mode in NameOrIdSortMode]}
-    return dict(sorted(schemas.items()))
+    return dict(sorted((schemas | SCHEMAS).items()))
 
 
 def _openapi_3_0(schema: _Schema) -> _Schema:

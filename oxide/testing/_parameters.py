@@ -35,8 +35,8 @@ def parse_query(query: str) -> list[tuple[str, str]]:
     return parse_qsl(query, keep_blank_values=True, errors="replace")
 
 
-def image_parameter(segment: str) -> str | UUID:
-    """Return the image named in the path."""
+def path_parameter(segment: str) -> str | UUID:
+    """Return the name or ID in the path."""
     try:
         return name_or_id(segment)
     except ValueError:

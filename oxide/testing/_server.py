@@ -1,15 +1,17 @@
 """Sockets and threads: one thread accepts connections, and each of them has its own."""
 
 import errno
+import os
 import selectors
 import socket
 import ssl
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from oxide.testing._connection import Connection, ConnectionEnd
+from oxide.testing._connection import LOGGER, Connection, ConnectionEnd, Shared
 
 _BACKLOG: Final = 128
 _PAUSE: Final = 0.05  # seconds
@@ -20,36 +22,33 @@ class Server:
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None):
         self._tls = tls
-        self._stopping = threading.Event()
+        self._shared = Shared()
         # Used by the accepting thread, and by `stop` once that thread has ended.
         self._connections: dict[threading.Thread, socket.socket] = {}
-        self._closing = threading.Lock()
         self._listener = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
         )
         self._listener.settimeout(0)
+        self.port: int = self._listener.getsockname()[1]
         self._wake, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         for waited_for in (self._listener, self._woken):
             self._selector.register(waited_for, selectors.EVENT_READ)
         self._acceptor: threading.Thread | None = None
-
-    @property
-    def port(self) -> int:
-        """Return the port listened on."""
-        port: int = self._listener.getsockname()[1]
-        return port
+        _SERVERS.add(self)
 
     def start(self, serve: Callable[[Connection], None]) -> None:
         """Let `serve` handle each connection in its own thread."""
         self._serve = serve
-        self._acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
-        self._acceptor.start()
+        acceptor = threading.Thread(target=self._accept, name="oxide-simulator", daemon=True)
+        acceptor.start()
+        self._acceptor = acceptor
 
     def stop(self) -> None:
         """End every connection, whatever it is doing, and return once no thread or socket is left."""
-        self._stopping.set()
-        self._wake.send(b"\0")
+        self._shared.stopping.set()
+        with suppress(OSError):
+            self._wake.send(b"\0")
         if self._acceptor is not None:
             self._acceptor.join()
         for stopped in (self._selector, self._listener, self._wake, self._woken):
@@ -57,20 +56,30 @@ class Server:
         for peer in self._connections.values():
             # The thread that uses the socket closes it; this ends its wait. (The `shutdown` of an `SSLSocket` is
             # not safe from another thread.)
-            with self._closing, suppress(OSError):
+            with self._shared.closing, suppress(OSError):
                 socket.socket.shutdown(peer, socket.SHUT_RDWR)
         for thread in self._connections:
             thread.join()
 
+    @property
+    def connections(self) -> int:
+        """Return how many connections there are."""
+        return sum(thread.is_alive() for thread in list(self._connections))
+
+    def leave_to_parent(self) -> None:
+        """Let go of every socket, in a forked process: they are the parent's, and end when it closes them."""
+        for inherited in (self._listener, self._wake, self._woken, *self._connections.values()):
+            inherited.close()
+
     def _accept(self) -> None:
-        while not self._stopping.is_set():
+        while not self._shared.stopping.is_set():
             self._selector.select()
             try:
                 self._start(self._listener.accept()[0])
             except OSError as error:
                 if error.errno in {errno.EMFILE, errno.ENFILE}:
                     # Out of file descriptors; the connection is still waiting to be accepted.
-                    self._stopping.wait(_PAUSE)
+                    self._shared.stopping.wait(_PAUSE)
 
     def _start(self, peer: socket.socket) -> None:
         try:
@@ -83,17 +92,37 @@ class Server:
             raise
         for ended in [thread for thread in self._connections if not thread.is_alive()]:
             del self._connections[ended]
-        thread = threading.Thread(target=self._run, args=(peer,), name="oxide-simulator", daemon=True)
-        self._connections[thread] = peer
-        thread.start()
+        connection = Connection(peer, self._shared)
+        thread = threading.Thread(
+            target=self._run, args=(peer, connection), name="oxide-simulator", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # There are too many threads: this connection ends, and others may do better.
+            LOGGER.warning("a connection was closed: %s", error)
+            connection.close()
+        else:
+            self._connections[thread] = peer
 
-    def _run(self, peer: socket.socket) -> None:
+    def _run(self, peer: socket.socket, connection: Connection) -> None:
         try:
             if isinstance(peer, ssl.SSLSocket):
                 peer.do_handshake()
-            self._serve(Connection(peer, self._stopping))
+            self._serve(connection)
         except (ConnectionEnd, OSError):
             pass
         finally:
-            with self._closing:
-                peer.close()
+            connection.close()
+
+
+_SERVERS: Final[weakref.WeakSet[Server]] = weakref.WeakSet()
+
+
+def _leave_all_to_parent() -> None:
+    for server in list(_SERVERS):
+        server.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -36,8 +36,28 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """Answer with an error of the service's own, in its form, and do nothing else.
+
+    `status` is 400 to 599; `error_code` is None for the errors that have none.
+    """
+
+    status: int
+    message: str
+    error_code: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_between("status", self.status, 400, 599, whole=True)
+
+
+@dataclass(frozen=True)
 class Delay:
-    """Answer as usual, but this many seconds later; `math.inf` never answers."""
+    """Answer as usual, but this many seconds later; `math.inf` never answers.
+
+    Where the service takes long on a rack, to create, finalize or delete a disk, it is at work meanwhile, unless
+    `after_acting`: it does not notice that a client gives up, and what a simulator that stops was at work on is done
+    once it starts again.
+    """
 
     seconds: float
     after_acting: bool = False
@@ -64,10 +84,21 @@ class Drip:
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the connection without an answer; with `reset`, so that the client sees a connection reset."""
+    """Close the connection without an answer; with `reset`, so that the client sees a connection reset.
+
+    With `during`, the service acts after all: it is at work for this many seconds more, as in a `Delay`.
+    """
 
     after_acting: bool = False
     reset: bool = False
+    during: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.during is not None:
+            _check_between("during", self.during, 0)
+            if self.after_acting:
+                message = "a connection cannot be dropped both during and after the act"
+                raise ValueError(message)
 
 
 @dataclass(frozen=True)
@@ -94,7 +125,24 @@ class Interim:
         _check_headers(self.headers)
 
 
-Fault = Answer | Delay | Drip | Drop | Truncate | Interim
+@dataclass(frozen=True)
+class LosePantry:
+    """Let the service's pantry forget the disk that a chunk is for: this chunk and all later ones get `Not Found`.
+
+    Only bulk writes suffer it. To finalize that disk with a snapshot fails; without one, it is fine.
+    """
+
+
+@dataclass(frozen=True)
+class Unwind:
+    """Begin, fail and undo, and answer 500: no disk is created, or a disk is `import_ready` again and has no snapshot.
+
+    A disk whose deletion fails comes back `faulted` under the name `deleted-<id>`, as on a rack. Only the creation,
+    finalization and deletion of disks suffer it.
+    """
+
+
+Fault = Answer | Delay | Drip | Drop | Interim | LosePantry | Refuse | Truncate | Unwind
 
 
 def _check_between(

@@ -2,8 +2,11 @@
 
 import gc
 import math
+import sys
+import threading
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any
 
@@ -13,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide.testing import Drop, ReceivedRequest
+from oxide.testing import Answer, Drop, ReceivedRequest
 
 
 @pytest.fixture
@@ -46,10 +49,16 @@ class TestEveryImage:
         assert names(scene.images.image_list_iter(project="my-project", limit=limit)) == expected
         assert len(listings(scene)) == math.ceil(count / (limit or 100)) + 1
 
-    def test_comes_once_over_pages_of_the_default_size(self, scene: Scene) -> None:
-        expected = fill(scene, 250)
+    @pytest.mark.parametrize(
+        ("count", "requests"), [(99, 2), (100, 2), (101, 3), (1100, 3), (1101, 4), (10_000, 12)]
+    )
+    def test_comes_once_over_a_first_page_of_100_and_others_of_1000(
+        self, scene: Scene, count: int, requests: int
+    ) -> None:
+        expected = [f"image-{number:05d}" for number in range(count)]
+        scene.simulator.create_images(expected, project="my-project")
         assert names(scene.images.image_list_iter(project="my-project")) == expected
-        assert len(listings(scene)) == 4
+        assert len(listings(scene)) == requests
 
     @pytest.mark.parametrize("sort_by", [*oxide.NameOrIdSortMode, "name_ascending", None], ids=repr)
     def test_comes_in_the_order_asked_for(self, scene: Scene, sort_by: str | None) -> None:
@@ -100,10 +109,21 @@ class TestOnTheWire:
         assert rest == [{"page_token": page.next_page, "limit": "2"} for page in pages[:-1]]
         assert len(rest) == 3
 
-    def test_without_a_page_size_none_is_sent(self, scene: Scene) -> None:
-        fill(scene, 1)
+    def test_without_a_page_size_the_server_chooses_the_first(self, scene: Scene) -> None:
+        fill(scene, 101)
         list(scene.images.image_list_iter(project="my-project"))
-        assert [set(request.query) for request in listings(scene)] == [{"project"}, {"page_token"}]
+        first, *rest = [request.query for request in listings(scene)]
+        assert first == {"project": "my-project"}
+        assert [(set(query), query["limit"]) for query in rest] == [({"page_token", "limit"}, "1000")] * 2
+
+    def test_a_first_page_that_fails_is_asked_for_again_as_it_was(self, scene: Scene) -> None:
+        fill(scene, 1)
+        pager = scene.images.image_list_iter(project="my-project")
+        scene.simulator.fail_next(Drop())
+        with pytest.raises(oxide.ApiConnectionError):
+            next(pager)
+        assert len(list(pager)) == 1
+        assert [request.query.get("limit") for request in listings(scene)] == [None, None, "1000"]
 
     def test_a_token_to_resume_at_leaves_project_and_order_out(self, scene: Scene) -> None:
         fill(scene, 3)
@@ -322,14 +342,98 @@ class TestOddServices:
             [None, "a"] if start is None else ["a"]
         )
 
-    def test_an_empty_token_is_an_error_behind_its_page(self, scene: Scene) -> None:
+    def test_an_empty_token_is_the_end(self, scene: Scene) -> None:
         self.serve(scene, "")
         pager = scene.images.image_list_iter()
-        assert next(pager).name == IMAGE["name"]
-        with pytest.raises(oxide.ApiResponseError, match="next_page is empty"):
-            next(pager)
+        assert [image.name for image in pager] == [IMAGE["name"]]
+        assert list(pager) == []
+        assert list(pager.pages()) == []
         assert len(scene.requests) == 1
+
+    @pytest.mark.parametrize("length", [2**13 + 1, 2**20])
+    def test_an_enormous_token_is_an_error_behind_its_page(self, scene: Scene, length: int) -> None:
+        self.serve(scene, "x" * length)
+        pager = scene.images.image_list_iter()
+        assert next(pager).name == IMAGE["name"]
+        for _ in range(2):
+            with pytest.raises(oxide.ApiResponseError, match=f"next_page has {length} bytes") as caught:
+                next(pager)
+        assert (caught.value.operation, len(str(caught.value)) < 200) == ("image_list", True)
+        assert len(scene.requests) == 1
+
+    def test_a_long_token_is_sent(self, scene: Scene) -> None:
+        self.serve(scene, "x" * 2**13, None)
+        assert len(list(scene.images.image_list_iter())) == 2
 
     def test_many_different_tokens_are_no_circle(self, scene: Scene) -> None:
         self.serve(scene, *(f"t{number}" for number in range(300)), None)
         assert len(list(scene.images.image_list_iter())) == 301
+
+
+class TestSharing:
+    """Threads that share a pager divide its images among them."""
+
+    @pytest.mark.parametrize("by_page", [True, False])
+    def test_each_image_goes_to_one_thread_and_none_is_lost(self, scene: Scene, by_page: bool) -> None:
+        expected = fill(scene, 240)
+        pager = scene.images.image_list_iter(project="my-project", limit=7)
+        start = threading.Barrier(8)
+
+        def take(number: int) -> list[str]:
+            start.wait()
+            if by_page:
+                return [image.name for page in pager.pages() for image in page.items]
+            return names(pager)
+
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                taken = [name for part in pool.map(take, range(8)) for name in part]
+        finally:
+            sys.setswitchinterval(before)
+        assert sorted(taken) == expected
+        assert len(listings(scene)) == math.ceil(240 / 7) + 1
+
+    def test_a_failure_in_one_thread_loses_nothing_for_the_others(self, scene: Scene) -> None:
+        expected = fill(scene, 60)
+        pager = scene.images.image_list_iter(project="my-project", limit=2)
+        scene.simulator.fail_next(Answer(500), times=3)
+        failures: list[int] = []
+
+        def take(number: int) -> list[str]:
+            taken: list[str] = []
+            while True:
+                try:
+                    taken.extend(image.name for image in pager)
+                except oxide.ServiceException:
+                    failures.append(number)
+                else:
+                    return taken
+
+        with ThreadPoolExecutor(4) as pool:
+            taken = [name for part in pool.map(take, range(4)) for name in part]
+        assert len(failures) == 3
+        assert sorted(taken) == expected
+
+    def test_a_pager_that_is_asked_while_it_fetches_says_so(self, scene: Scene) -> None:
+        """As greenlets of one thread do, or a callable for the token."""
+        fill(scene, 3)
+
+        def token() -> str:
+            with pytest.raises(oxide.ApiValueError, match="is fetching a page"):
+                next(pager)
+            return scene.simulator.token
+
+        pager = scene.images.image_list_iter(project="my-project", limit=2, _request_auth=token)
+        assert len(list(pager)) == 3
+
+
+def test_a_token_callable_that_stops_iterating_does_not_end_the_listing(scene: Scene) -> None:
+    fill(scene, 5)
+    tokens = iter([scene.simulator.token])
+    pager = scene.images.image_list_iter(project="my-project", limit=2, _request_auth=lambda: next(tokens))
+    seen: list[str] = []
+    with pytest.raises(RuntimeError):
+        seen.extend(image.name for image in pager)
+    assert len(seen) == 2

@@ -57,7 +57,9 @@ def test_a_name_without_a_project_is_told_where_it_was_looked_for(simulator: Sim
 
 
 def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; import oxide.testing.__main__"
+    program = (
+        "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; oxide.testing.Simulator"
+    )
     run = subprocess.run(
         [sys.executable, "-c", program], check=False, capture_output=True, text=True, cwd=tmp_path
     )

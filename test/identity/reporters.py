@@ -108,8 +108,9 @@ def _rollbar(error: BaseException) -> str:
         return False
 
     rollbar.init("0" * 32, "test", handler="blocking", allow_logging_basic_config=False)
-    rollbar.events.reset()
-    rollbar.events.add_payload_handler(keep)
+    events: Any = rollbar.events
+    events.reset()
+    events.add_payload_handler(keep)
     rollbar.report_exc_info(triple(error))
     assert payloads
     return json.dumps(payloads, default=repr)
@@ -125,6 +126,7 @@ def _sentry(error: BaseException) -> str:
     client = sentry_sdk.Client(
         dsn=None, default_integrations=False, max_value_length=10**6, include_local_variables=True
     )
+    event: Any
     event, _ = sentry_sdk.utils.event_from_exception(triple(error), client_options=client.options)
     return json.dumps(sentry_sdk.serializer.serialize(event, max_value_length=10**6))
 

@@ -201,6 +201,26 @@ def spans() -> Iterator[InMemorySpanExporter]:
     provider.shutdown()
 
 
+def test_spans_that_capture_every_header_hold_no_token(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the instrumentation offers it for headers of a program's own."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor: Any = URLLib3Instrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        view(simulator)
+    finally:
+        instrumentor.uninstrument()
+        provider.shutdown()
+    (span,) = exporter.get_finished_spans()
+    assert "http.request.header.accept" in span.to_json()
+    assert simulator.token not in span.to_json()
+
+
 def test_spans_of_opentelemetry(simulator: Simulator, spans: InMemorySpanExporter) -> None:
     """One for each attempt, the server is told the trace, and the token is in none of it."""
     simulator.fail_next(Answer(503))

@@ -18,20 +18,23 @@ def loaded_by(program: str) -> set[str]:
     return set(json.loads(subprocess.check_output([sys.executable, "-c", measured], text=True)))
 
 
-def test_the_bare_import_loads_one_module() -> None:
+def test_the_bare_import_loads_next_to_nothing() -> None:
     """`import oxide` loads itself, and of the standard library no more than `typing` and `importlib` do."""
-    assert loaded_by("import oxide") == {"oxide"}
+    assert loaded_by("import oxide") == {"oxide", "oxide._lazy", "oxide._version"}
 
 
-def test_exceptions_load_nothing_heavy() -> None:
-    """Touching the exceptions loads neither pydantic nor urllib3 nor what they stand on."""
-    loaded = loaded_by(
-        "import oxide\nfor name in oxide.__all__:\n if name.endswith(('Error', 'Exception')): getattr(oxide, name)"
-    )
-    # `oxide.Error` is a model.
-    assert "pydantic" in loaded
-    loaded = loaded_by("import oxide\noxide.ApiException, oxide.ApiTimeoutError, oxide.ConfigurationError")
-    assert loaded == {"oxide", "oxide._attempt", "oxide.exceptions"}
+def test_the_first_name_loads_the_client_in_one_step() -> None:
+    """Whatever is used first, nothing of the client is left to be loaded later."""
+    all_of_it = loaded_by("import oxide\nfor name in dir(oxide): getattr(oxide, name)")
+    assert all_of_it >= {
+        "oxide._transport.transport",
+        "oxide.api.images_api",
+        "oxide.rest",
+        "pydantic",
+        "urllib3",
+    }
+    for first in ("oxide.ApiException", "oxide.models.Image", "oxide.Configuration"):
+        assert {name for name in all_of_it if name.startswith("oxide")} <= loaded_by(f"import oxide\n{first}")
 
 
 def test_importing_a_model_builds_no_validator() -> None:

@@ -229,7 +229,8 @@ def test_nonsense_rules_are_refused(simulator: Simulator) -> None:
         with pytest.raises(TypeError, match=r"such as Drop\(\)"):
             simulator.fail_next(fault)  # type: ignore[arg-type]  # the error under test
     with pytest.raises(
-        ValueError, match=r"operation must be one of image_create, image_delete, .* not 'image_update'"
+        ValueError,
+        match=r"operation must be one of disk_bulk_write_import, .*image_create, .* not 'image_update'",
     ):
         simulator.fail_next(Drop(), operation="image_update")  # type: ignore[arg-type]  # the error under test
     with pytest.raises(RuntimeError, match="not running"):

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import tomllib
+from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -13,7 +15,7 @@ from simulator_http import Caller, World
 import oxide
 import oxide.testing
 from oxide.testing import Drop, ReceivedRequest, Simulator
-from oxide.testing._application import Request, Response
+from oxide.testing._http_messages import Request, Response
 from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_BODY_BYTES, KEPT_REQUESTS
 
 pytest_plugins = ["pytester"]
@@ -298,3 +300,68 @@ def test_plugin_is_declared() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     ((name, module),) = project["project"]["entry-points"]["pytest11"].items()
     assert (name, module) == ("oxide_simulator", "oxide.testing.pytest_plugin")
+
+
+def test_disks_and_snapshots_of_a_project(simulator: Simulator, call: Caller, world: World) -> None:
+    assert simulator.disks("proj") == simulator.disks(world.proj) == []
+    (found,) = simulator.snapshots("proj")
+    assert (found.name, found.id, found.state, found.size) == ("snap", world.snap, "ready", 2**30)
+    with pytest.raises(FrozenInstanceError):
+        found.name = "other"  # type: ignore[misc]  # the error under test
+    assert simulator.snapshots(str(world.other)) == []
+    for look in (simulator.disks, simulator.snapshots):
+        with pytest.raises(ValueError, match="there is no project 'nope'"):
+            look("nope")
+
+
+def test_a_seeded_snapshot_is_one_of_the_service(simulator: Simulator, call: Caller, world: World) -> None:
+    assert call("GET", f"/v1/snapshots/{world.snap}").json["state"] == "ready"
+    created = call("POST", "/v1/images?project=proj", world.body())
+    assert simulator.image_content(created.json["id"], 2**30 - 1) == b"\0"
+    assert call("DELETE", f"/v1/snapshots/{world.snap}").status == 204
+    assert simulator.snapshots("proj") == []
+
+
+def test_content_of_an_image_that_was_seeded_is_zeros(simulator: Simulator) -> None:
+    image = simulator.create_image("a", size=1000)
+    assert simulator.image_content(image) == simulator.image_content(str(image)) == bytes(1000)
+    assert simulator.image_content(image, 990) == bytes(10)
+    assert simulator.image_content(image, 0, 5) == bytes(5)
+    assert simulator.image_content(image, 1000) == simulator.image_content(image, 1000, 0) == b""
+
+
+def test_content_that_is_not_there_is_refused(simulator: Simulator, call: Caller) -> None:
+    image = simulator.create_image("a", size=1000)
+    for offset, size in ((0, 1001), (999, 2), (1001, None), (1001, 0)):
+        with pytest.raises(ValueError, match="the image ends at byte 1000, before"):
+            simulator.image_content(image, offset, size)
+    wrong: list[Any] = [(-1, 5), (0, -1), (0.5, 1)]
+    for offset, size in wrong:
+        with pytest.raises(ValueError, match="must be a whole number of bytes"):
+            simulator.image_content(image, offset, size)
+    for unknown in (uuid4(), "a", str(uuid4())):
+        with pytest.raises(ValueError, match=f"there is no image with the ID '{unknown}'"):
+            simulator.image_content(unknown)
+    assert call("DELETE", "/v1/images/a").status == 204
+    with pytest.raises(ValueError, match="there is no image"):
+        simulator.image_content(image)
+
+
+@pytest.mark.parametrize("limit", ["quota", "space"])
+def test_limits_are_bytes_or_none(simulator: Simulator, limit: str) -> None:
+    assert getattr(simulator, limit) is None
+    setattr(simulator, limit, 0)
+    assert getattr(simulator, limit) == 0
+    for value in (-1, 1.5, "1 GiB", 2**63):
+        with pytest.raises(ValueError, match=f"{limit} must be a whole number of bytes|refuses it"):
+            setattr(simulator, limit, value)
+    setattr(simulator, limit, None)
+    assert getattr(simulator, limit) is None
+
+
+def test_repr_tells_where_it_is_and_how_much_it_has_done(call: Caller, simulator: Simulator) -> None:
+    call("GET", "/v1/images")
+    assert repr(simulator) == f"<Simulator at {simulator.url}: running, 1 requests, 1 connections>"
+    simulator.stop()
+    assert repr(simulator) == "<Simulator on 127.0.0.1: stopped, 1 requests>"
+    assert repr(Simulator("::1")) == "<Simulator on ::1: stopped, 0 requests>"

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from simulator_http import Caller
 
+import oxide
 from oxide import ImagesApi
 from oxide.testing import Simulator
 
@@ -185,3 +187,16 @@ def test_it_says_why_it_cannot_start() -> None:
             assert failed.returncode == 1
             assert failed.stderr.startswith("The simulator cannot start: ")
             assert len(failed.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("missing", ["h11", "oxide.testing._server"])
+def test_it_says_in_one_line_what_to_install(missing: str) -> None:
+    program = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('oxide.testing', run_name='__main__')"
+    command = [sys.executable, "-W", "error", "-c", program]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    checkout = Path(oxide.__file__).parents[1]
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert failed.stderr == (
+        f"The simulator cannot start, for want of {missing}. To install what it needs: "
+        f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(f'{checkout}[testing]')}\n"
+    )

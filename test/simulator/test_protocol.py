@@ -45,7 +45,7 @@ def test_68_wrong_method(call: Caller, world: World, method: str, path: str, all
     [
         "/",
         "/v1",
-        "/v1/disks",
+        "/v1/instances",
         "/v1/images/pimg/nope",
         "/v1/images/pimg/promote/more",
         "/V1/images",

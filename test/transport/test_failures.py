@@ -94,7 +94,7 @@ def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_
         ("cut", "the response was cut short"),
         ("cut-chunk", "the response was cut short"),
         ("cut-gzip", "the response was cut short"),
-        ("silent", "no data for 0.1 s (read_timeout)"),
+        ("silent", "no data for 0.1 s (read_timeout=0.1)"),
         ("garbage", "malformed response: status line b'garbage\\r\\n'"),
         ("too-large", "the response is larger than max_response_bytes (1000)"),
     ],

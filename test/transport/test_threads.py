@@ -150,8 +150,9 @@ def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
                 timeout=ExchangeTimeout(exchange),
             )
             assert exchange.sent
-            assert exchange.sock is response.connection.sock
-            assert response.connection.timeout is None
+            connection: Any = response.connection
+            assert exchange.sock is connection.sock
+            assert connection.timeout is None
             response.read()
             assert exchange.sock is None
         assert server.connections == 1

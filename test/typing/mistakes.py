@@ -21,6 +21,11 @@ def make(images: ImagesApi, configuration: Configuration) -> None:
     images.image_list(sort_by=5)  # type: ignore[arg-type]  # neither a mode nor its text
     images.image_list_iter(page_size=5)  # type: ignore[call-arg]  # no such parameter
     images.image_list_iter(limit=5).items  # type: ignore[attr-defined]  # noqa: B018 - a pager is no page
+    list(images.image_list())  # type: ignore[call-overload]  # the images are in `items`
+    for _ in images.image_list():  # type: ignore[misc]  # the same
+        pass
+    images.image_ensure_absent(5)  # type: ignore[arg-type]  # neither name nor ID
+    images.image_ensure_location("debian-13", "web", "build")  # type: ignore[call-arg]  # source goes by its name
     images.image_demote("debian-13", None)  # type: ignore[arg-type]  # no project to demote to
     images.image_demote("debian-13")  # type: ignore[call-arg]  # no project to demote to
     images.image_create("debian-13")  # type: ignore[arg-type]  # not an ImageCreate

@@ -1,0 +1,42 @@
+"""Every public name, in the one place from which all of them are loaded when the first is used."""
+
+# ruff: noqa: PLC0414 - the alias tells type checkers that a name is public
+from oxide._attempt import Attempt as Attempt
+from oxide._call.options import RequestOptions as RequestOptions
+from oxide._warnings import OxideWarning as OxideWarning
+from oxide.api._pager import ImagePager as ImagePager
+from oxide.api.images_api import ImagesApi as ImagesApi
+from oxide.api_client import ApiClient as ApiClient
+from oxide.api_response import ApiResponse as ApiResponse
+from oxide.configuration import Configuration as Configuration
+from oxide.exceptions import ApiAttributeError as ApiAttributeError
+from oxide.exceptions import ApiConnectionError as ApiConnectionError
+from oxide.exceptions import ApiException as ApiException
+from oxide.exceptions import ApiKeyError as ApiKeyError
+from oxide.exceptions import ApiResponseError as ApiResponseError
+from oxide.exceptions import ApiTimeoutError as ApiTimeoutError
+from oxide.exceptions import ApiTypeError as ApiTypeError
+from oxide.exceptions import ApiValueError as ApiValueError
+from oxide.exceptions import BadRequestException as BadRequestException
+from oxide.exceptions import ConfigurationError as ConfigurationError
+from oxide.exceptions import ConflictException as ConflictException
+from oxide.exceptions import ForbiddenException as ForbiddenException
+from oxide.exceptions import NotFoundException as NotFoundException
+from oxide.exceptions import ObjectAlreadyExists as ObjectAlreadyExists
+from oxide.exceptions import OpenApiException as OpenApiException
+from oxide.exceptions import RedirectException as RedirectException
+from oxide.exceptions import ServiceException as ServiceException
+from oxide.exceptions import TooManyRequestsException as TooManyRequestsException
+from oxide.exceptions import UnauthorizedException as UnauthorizedException
+from oxide.exceptions import UnprocessableEntityException as UnprocessableEntityException
+from oxide.models.block_size import BlockSize as BlockSize
+from oxide.models.digest import Digest as Digest
+from oxide.models.digest import DigestType as DigestType
+from oxide.models.error import Error as Error
+from oxide.models.image import Image as Image
+from oxide.models.image_create import ImageCreate as ImageCreate
+from oxide.models.image_results_page import ImageResultsPage as ImageResultsPage
+from oxide.models.image_source import ImageSource as ImageSource
+from oxide.models.name_or_id import NameOrId as NameOrId
+from oxide.models.name_or_id_sort_mode import NameOrIdSortMode as NameOrIdSortMode
+from oxide.rest import RESTResponse as RESTResponse

@@ -1,0 +1,156 @@
+"""What every API class has: its client, its lifetime, and how the other two forms of a method come from the plain one."""
+
+from collections.abc import Callable, Mapping
+from functools import partial, update_wrapper
+from inspect import signature
+from os import PathLike
+from types import FunctionType, SimpleNamespace
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
+
+from oxide._call.operation import Operation
+from oxide._call.options import RequestOptions, mask_options
+from oxide._identity.hosts import masked_host
+from oxide._identity.keywords import Settings
+from oxide._identity.secrets import masked
+from oxide._traceback import ends_here, leads_on, leads_on_unseen
+from oxide._transport.response import RESTResponse
+from oxide.api_client import ApiClient
+from oxide.api_response import ApiResponse
+from oxide.configuration import Configuration
+from oxide.exceptions import ApiTypeError
+
+A = TypeVar("A", bound="Api")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Api:
+    """The base of the API classes.
+
+    Args:
+        api_client: sends the calls; None takes `ApiClient.get_default()`.
+    """
+
+    def __init__(self, api_client: ApiClient | None = None) -> None:
+        with ends_here:
+            if api_client is not None and not isinstance(api_client, ApiClient):
+                message = (
+                    f"{type(self).__name__}: expected an ApiClient, got {_instead(type(self), api_client)}"
+                )
+                raise ApiTypeError(message)
+            self.api_client = ApiClient.get_default() if api_client is None else api_client
+        self._owns_client = False
+
+    @classmethod
+    def from_environment(
+        cls,
+        host: str | None = None,
+        token: str | None = None,
+        profile: str | None = None,
+        config_dir: str | PathLike[str] | None = None,
+        **settings: Unpack[Settings],
+    ) -> Self:
+        """Return an API with its own client, set up by `Configuration.from_environment`.
+
+        `close`, or leaving its `with` block, closes that client: `with ImagesApi.from_environment() as images: …`.
+
+        Raises:
+            ConfigurationError: no usable host and token were found.
+        """
+        # Masked, so that no traceback frame holds a plain secret.
+        host, token = masked_host(host), masked(token)
+        Configuration._mask(settings)
+        with ends_here:
+            configuration = Configuration.from_environment(host, token, profile, config_dir, **settings)
+            api = cls(ApiClient(configuration))
+        api._owns_client = True
+        return api
+
+    def close(self) -> None:
+        """Close the client that `from_environment` made; one that was passed in may be used elsewhere, and stays open."""
+        if self._owns_client:
+            self.api_client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.api_client._engine is None else "open"
+        return f"<{type(self).__name__}: {self.api_client.configuration.host}, {state}>"
+
+    def _call(
+        self,
+        operation: Operation[T],
+        options: RequestOptions,
+        arguments: Mapping[str, Any],
+        body: object = None,
+    ) -> T:
+        """Run one operation and return its result; the other two forms put another function in the place of this."""
+        with leads_on_unseen:
+            return self.api_client._call(operation, options, arguments, body).data
+
+
+def _instead(api: type[Api], given: object) -> str:
+    """Return what was given in the place of a client, and what to write."""
+    name = api.__name__
+    if isinstance(given, Configuration):
+        what = f"{name}(ApiClient(configuration))"
+    elif isinstance(given, Api):
+        what = f"{name}(images_api.api_client)"
+    else:
+        what = f"{name}.from_environment()"
+    return f"{type(given).__name__}: {what}"
+
+
+def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:
+    """Derive the form of an operation's method that returns status, headers and body as well."""
+    what = "status and headers" if _result(method) is None else "status, headers and body as well"
+    return _derived(
+        method, with_http_info.__name__, _response_of(_result(method)), f"return {what}", ApiClient._call
+    )
+
+
+def without_preload_content(
+    method: Callable[Concatenate[A, P], object],
+) -> Callable[Concatenate[A, P], RESTResponse]:
+    """Derive the form of an operation's method that returns the response with its body still unread."""
+    what = "return the response with its body still unread"
+    return _derived(method, without_preload_content.__name__, RESTResponse, what, ApiClient._open)
+
+
+def _result(method: Callable[..., object]) -> Any:
+    return method.__annotations__["return"]
+
+
+def _response_of(result: Any) -> Any:
+    return ApiResponse[result]
+
+
+def _derived(
+    method: Callable[..., object], form: str, result: Any, what: str, send: Callable[..., object]
+) -> Callable[..., Any]:
+    """Derive a method that calls another one with something else in the place of `Api._call`.
+
+    It looks like one written by hand, in `help()`, tracebacks, pickles and the messages of a `TypeError`.
+    """
+    plain = cast("FunctionType", method)
+    name, qualname = f"{plain.__name__}_{form}", f"{plain.__qualname__}_{form}"
+    renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
+    renamed.__kwdefaults__ = plain.__kwdefaults__
+    renamed.__qualname__ = qualname
+
+    def derived(self: Api, *arguments: Any, **options: Any) -> object:
+        mask_options(cast("RequestOptions", options))
+        with leads_on:
+            return renamed(SimpleNamespace(_call=partial(send, self.api_client)), *arguments, **options)
+
+    update_wrapper(derived, plain)
+    derived.__code__ = derived.__code__.replace(co_name=name, co_qualname=qualname)
+    derived.__name__, derived.__qualname__ = name, qualname
+    derived.__doc__ = f"Do as `{plain.__name__}`, and {what}."
+    derived.__annotations__ = {**plain.__annotations__, "return": result}
+    vars(derived)["__signature__"] = signature(plain).replace(return_annotation=result)
+    return derived

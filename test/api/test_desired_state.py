@@ -1,0 +1,443 @@
+"""`image_ensure_absent` and `image_ensure_location`: gone, or in its place, whatever is lost or changed on the way."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+
+import oxide
+from oxide.testing import Simulator
+from oxide.testing.faults import Answer, Drop, Fault, Truncate
+
+PLACES = ("web", "build", None)
+MOVES = [(start, target) for start, target in product(PLACES, PLACES) if start != target]
+# What can happen to a write, and whether the service did it all the same.
+LOST: list[Fault] = [
+    Drop(),
+    Drop(after_acting=True),
+    Drop(reset=True),
+    Drop(after_acting=True, reset=True),
+    Truncate(5),
+    Answer(500),
+    Answer(502, "<html>bad gateway</html>", after_acting=True),
+    Answer(504),
+    Answer(408, after_acting=True),
+    Answer(200, "done, said the proxy", after_acting=True),
+]
+EACH_LOSS = pytest.mark.parametrize("fault", LOST, ids=repr)
+Move = Literal["image_promote", "image_demote"]
+WRITES = {"image_delete", "image_demote", "image_promote"}
+
+
+@dataclass
+class Scene:
+    """A simulator with the projects `web`, `build` and `other`, and a client that tries everything once."""
+
+    simulator: Simulator
+    images: oxide.ImagesApi
+    # Each is called once, after the next attempt of its operation.
+    then: dict[str, Callable[[], object]] = field(default_factory=dict)
+
+    def after(self, attempt: oxide.Attempt) -> None:
+        if hook := self.then.pop(attempt.operation, None):
+            hook()
+
+    def make(self, name: str, project: str | None) -> oxide.Image:
+        """Create an image and return it, without a trace in the record of requests."""
+        image = self.simulator.create_image(name, project=project)
+        with oxide.ApiClient(self.simulator.configuration()) as client:
+            return oxide.ImagesApi(client).image_view(image)
+
+    def where(self) -> dict[UUID, str | None]:
+        """Return where each image is."""
+        with oxide.ApiClient(self.simulator.configuration()) as client:
+            images = oxide.ImagesApi(client)
+            return {
+                image.id: place
+                for place in (*PLACES, "other")
+                for image in images.image_list_iter(project=place)
+            }
+
+    def behind_its_back(self) -> oxide.ImagesApi:
+        """Return the API of somebody else."""
+        return oxide.ImagesApi(oxide.ApiClient(self.simulator.configuration()))
+
+    def writes(self) -> list[str | None]:
+        return [request.operation for request in self.simulator.requests if request.operation in WRITES]
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    with Simulator() as simulator:
+        for project in ("web", "build", "other"):
+            simulator.create_project(project)
+        scene: Scene
+        configuration = simulator.configuration(
+            max_retries=0, on_attempt=lambda attempt: scene.after(attempt)
+        )
+        with oxide.ApiClient(configuration) as client:
+            scene = Scene(simulator, oxide.ImagesApi(client))
+            yield scene
+
+
+def ways(image: oxide.Image, start: str | None) -> list[tuple[Any, str | None]]:
+    """Return each way to name an image, with the project that goes with it."""
+    return [
+        (image, None),
+        (image.id, None),
+        (str(image.id), None),
+        (oxide.NameOrId(image.name), start),
+        (image.name, start),
+    ]
+
+
+def moves(start: str | None, target: str | None) -> list[Move]:
+    """Return the operations that bring an image from one place to another."""
+    found: list[Move] = []
+    if start is not None:
+        found.append("image_promote")
+    if target is not None:
+        found.append("image_demote")
+    return found
+
+
+class TestAbsent:
+    @pytest.mark.parametrize("place", PLACES)
+    @pytest.mark.parametrize("way", range(5))
+    def test_deletes_once_and_then_has_nothing_to_do(self, scene: Scene, place: str | None, way: int) -> None:
+        image = scene.make("nginx", place)
+        others = [scene.make("nginx", other).id for other in PLACES if other != place]
+        named, project = ways(image, place)[way]
+        assert scene.images.image_ensure_absent(named, project) is True
+        assert scene.images.image_ensure_absent(named, project=project) is False
+        assert set(scene.where()) == set(others)
+
+    def test_a_name_is_looked_up_and_deleted_by_its_id(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        before = len(scene.simulator.requests)
+        scene.images.image_ensure_absent("nginx", "web")
+        view, delete = scene.simulator.requests[before:]
+        assert (view.target, delete.target) == ("/v1/images/nginx?project=web", f"/v1/images/{image.id}")
+
+    @EACH_LOSS
+    @pytest.mark.parametrize("by_name", [True, False])
+    def test_a_lost_response_is_settled_by_looking(self, scene: Scene, fault: Fault, by_name: bool) -> None:
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(fault, operation="image_delete")
+        arguments: tuple[Any, ...] = ("nginx", "web") if by_name else (image,)
+        assert scene.images.image_ensure_absent(*arguments) is True
+        assert scene.where() == {}
+        assert len(scene.writes()) <= 2
+
+    def test_a_request_that_arrives_late_is_settled_too(self, scene: Scene) -> None:
+        """The delete is lost, the image is still there; it is gone by the time of the second request."""
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(Drop(), operation="image_delete")
+        scene.then["image_view"] = lambda: scene.behind_its_back().image_delete(image)
+        assert scene.images.image_ensure_absent(image) is True
+
+    def test_an_image_that_took_the_name_meanwhile_stays(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        rival: list[oxide.Image] = []
+
+        def swap() -> None:
+            scene.behind_its_back().image_delete(image)
+            rival.append(scene.make("nginx", "web"))
+
+        scene.then["image_view"] = swap
+        assert scene.images.image_ensure_absent("nginx", "web") is False
+        assert scene.where() == {rival[0].id: "web"}
+
+    @pytest.mark.parametrize("acted", [True, False])
+    def test_an_image_that_took_the_name_after_a_lost_response_stays(self, scene: Scene, acted: bool) -> None:
+        image = scene.make("nginx", "web")
+        rival: list[oxide.Image] = []
+
+        def swap() -> None:
+            if not acted:
+                scene.behind_its_back().image_delete(image)
+            rival.append(scene.make("nginx", "web"))
+
+        scene.simulator.fail_next(Drop(after_acting=acted), operation="image_delete")
+        scene.then["image_delete"] = swap
+        assert scene.images.image_ensure_absent("nginx", "web") is True
+        assert scene.where() == {rival[0].id: "web"}
+
+    def test_a_moved_image_is_deleted_where_it_is(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        scene.then["image_view"] = lambda: scene.behind_its_back().image_promote(image)
+        assert scene.images.image_ensure_absent("nginx", "web") is True
+        assert scene.where() == {}
+
+    def test_an_unknown_project_is_told_since_nobody_knows_whether_the_image_is_gone(
+        self, scene: Scene
+    ) -> None:
+        with pytest.raises(oxide.NotFoundException, match="project with name"):
+            scene.images.image_ensure_absent("nginx", "nowhere")
+        token = scene.simulator.create_user("ann")
+        scene.make("nginx", "web")
+        with pytest.raises(oxide.NotFoundException, match="project"):
+            scene.images.image_ensure_absent("nginx", "web", _request_auth=token)
+
+    @pytest.mark.parametrize("as_image", [True, False])
+    def test_a_user_of_the_project_alone_is_told_what_to_do(self, scene: Scene, as_image: bool) -> None:
+        """No image can be named by its ID with a role on the project alone."""
+        image = scene.make("nginx", "web")
+        token = scene.simulator.create_user("ann", project_roles={"web": "admin"})
+        arguments: tuple[Any, ...] = (image.model_copy(),) if as_image else ("nginx", "web")
+        with pytest.raises(
+            oxide.NotFoundException, match=r"it is there, .* image_delete\('nginx', "
+        ) as caught:
+            scene.images.image_ensure_absent(*arguments, _request_auth=token)
+        assert not caught.value.may_have_acted
+        assert scene.where() == {image.id: "web"}
+        scene.images.image_delete("nginx", str(image.project_id), _request_auth=token)
+        assert scene.images.image_ensure_absent(*arguments, _request_auth=token) is False
+
+    def test_gives_up_after_a_second_loss_and_says_that_it_may_have_acted(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(Drop(), times=2, operation="image_delete")
+        with pytest.raises(oxide.ApiConnectionError, match="may have deleted the image") as caught:
+            scene.images.image_ensure_absent(image)
+        assert caught.value.may_have_acted
+        assert [attempt.operation for attempt in caught.value.attempts] == ["image_delete"] * 2
+        assert scene.images.image_ensure_absent(image) is True
+
+    def test_what_fails_while_looking_says_that_the_image_may_be_gone(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(Drop(after_acting=True), operation="image_delete")
+        scene.simulator.fail_next(Answer(403), operation="image_view")
+        with pytest.raises(oxide.ForbiddenException, match="may have deleted the image") as caught:
+            scene.images.image_ensure_absent(image)
+        assert caught.value.may_have_acted
+
+    @pytest.mark.parametrize("status", [400, 401, 403])
+    def test_a_refusal_is_raised_as_it_is(self, scene: Scene, status: int) -> None:
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(Answer(status), operation="image_delete")
+        with pytest.raises(oxide.ApiException) as caught:
+            scene.images.image_ensure_absent(image)
+        assert (caught.value.status, caught.value.may_have_acted) == (status, False)
+        assert scene.where() == {image.id: "web"}
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("Bad",), (None,), (5,), ("nginx", "Bad"), (UUID(int=5), "web"), (str(UUID(int=5)), "web")],
+        ids=repr,
+    )
+    def test_wrong_arguments_are_refused_before_anything_is_sent(self, scene: Scene, arguments: Any) -> None:
+        with pytest.raises((oxide.ApiValueError, oxide.ApiTypeError)):
+            scene.images.image_ensure_absent(*arguments)
+        assert scene.simulator.requests == []
+
+
+class TestLocation:
+    @pytest.mark.parametrize(("start", "target"), [*MOVES, *((place, place) for place in PLACES)])
+    @pytest.mark.parametrize("way", range(5))
+    def test_moves_once_and_then_has_nothing_to_do(
+        self, scene: Scene, start: str | None, target: str | None, way: int
+    ) -> None:
+        image = scene.make("nginx", start)
+        bystander = scene.make("redis", start).id
+        named, source = ways(image, start)[way]
+        for _ in range(2):
+            moved = scene.images.image_ensure_location(named, target, source=source)
+            assert (moved.id, moved.name) == (image.id, "nginx")
+            assert (moved.project_id is None) == (target is None)
+            assert scene.where() == {image.id: target, bystander: start}
+        assert scene.writes() == ([] if start == target else moves(start, target))
+
+    def test_a_project_given_by_its_id_is_the_same(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        target = scene.make("other", "build").project_id
+        assert target is not None
+        for _ in range(2):
+            assert scene.images.image_ensure_location(image, target).project_id == target
+        assert scene.writes() == ["image_promote", "image_demote"]
+
+    @EACH_LOSS
+    @pytest.mark.parametrize(("start", "target"), MOVES)
+    def test_a_lost_response_is_settled_by_looking(
+        self, scene: Scene, fault: Fault, start: str | None, target: str | None
+    ) -> None:
+        image = scene.make("nginx", start)
+        for operation in moves(start, target):
+            scene.simulator.fail_next(fault, operation=operation)
+        assert scene.images.image_ensure_location(image, target).id == image.id
+        assert scene.where() == {image.id: target}
+
+    @pytest.mark.parametrize(("start", "target"), MOVES)
+    @pytest.mark.parametrize("way", [0, 1, 4])
+    @pytest.mark.parametrize("acted", [True, False])
+    def test_it_goes_on_where_an_interrupted_run_stopped(
+        self, scene: Scene, start: str | None, target: str | None, way: int, acted: bool
+    ) -> None:
+        for operation in moves(start, target):
+            image = scene.make("nginx", start)
+            named, source = ways(image, start)[way]
+            scene.simulator.fail_next(Drop(after_acting=acted), operation=operation)
+            scene.then[operation] = lambda: scene.simulator.fail_next(Answer(401), times=100)
+            with pytest.raises(oxide.UnauthorizedException, match=r"may have moved|on its way") as caught:
+                scene.images.image_ensure_location(named, target, source=source)
+            assert caught.value.may_have_acted
+            scene.simulator.clear_faults()
+            moved = scene.images.image_ensure_location(named, target, source=source)
+            assert moved.id == image.id
+            assert scene.where() == {image.id: target}
+            scene.images.image_delete(image)
+
+    @pytest.mark.parametrize(("start", "target"), MOVES)
+    def test_another_image_of_the_name_in_the_destination_is_told_before_anything_is_moved(
+        self, scene: Scene, start: str | None, target: str | None
+    ) -> None:
+        image, other = scene.make("nginx", start), scene.make("nginx", target)
+        for named, source in ways(image, start):
+            with pytest.raises(oxide.ObjectAlreadyExists) as caught:
+                scene.images.image_ensure_location(named, target, source=source)
+            assert not caught.value.may_have_acted
+        assert scene.where() == {image.id: start, other.id: target}
+
+    def test_another_image_of_the_name_in_the_silo_is_told_and_stays(self, scene: Scene) -> None:
+        image, other = scene.make("nginx", "web"), scene.make("nginx", None)
+        with pytest.raises(oxide.ObjectAlreadyExists):
+            scene.images.image_ensure_location(image, "build")
+        assert scene.where() == {image.id: "web", other.id: None}
+
+    def test_a_name_that_is_taken_on_the_way_leaves_the_image_in_the_silo_and_says_so(
+        self, scene: Scene
+    ) -> None:
+        image = scene.make("nginx", "web")
+        scene.then["image_promote"] = lambda: scene.make("nginx", "build")
+        with pytest.raises(
+            oxide.ObjectAlreadyExists, match=f"image {image.id} was promoted to the silo on its way"
+        ):
+            scene.images.image_ensure_location(image, "build")
+        assert scene.where()[image.id] is None
+
+    def test_an_image_that_took_the_name_meanwhile_is_not_moved(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        rival: list[oxide.Image] = []
+
+        def swap() -> None:
+            scene.behind_its_back().image_delete(image)
+            rival.append(scene.make("nginx", "web"))
+
+        scene.then["image_view"] = swap
+        with pytest.raises(oxide.NotFoundException):
+            scene.images.image_ensure_location("nginx", None, source="web")
+        assert scene.where() == {rival[0].id: "web"}
+
+    @pytest.mark.parametrize(("start", "target"), MOVES)
+    def test_somebody_else_who_moves_it_there_does_no_harm(
+        self, scene: Scene, start: str | None, target: str | None
+    ) -> None:
+        image = scene.make("nginx", start)
+
+        def move() -> None:
+            other = scene.behind_its_back()
+            if start is not None:
+                other.image_promote(image)
+            if target is not None:
+                other.image_demote(image, target)
+
+        scene.then["image_view"] = move
+        assert scene.images.image_ensure_location(image, target).id == image.id
+        assert scene.where() == {image.id: target}
+
+    def test_somebody_else_who_moves_it_elsewhere_is_told(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        scene.then["image_promote"] = lambda: scene.behind_its_back().image_demote(image, "other")
+        with pytest.raises(oxide.BadRequestException):
+            scene.images.image_ensure_location(image, "build")
+        assert scene.where() == {image.id: "other"}
+
+    @pytest.mark.parametrize("given", ["image", "name"])
+    def test_a_project_that_does_not_exist_is_told_before_anything_is_moved(
+        self, scene: Scene, given: str
+    ) -> None:
+        image = scene.make("nginx", "web")
+        named, source = (image, None) if given == "image" else ("nginx", "web")
+        with pytest.raises(oxide.NotFoundException, match="project with name"):
+            scene.images.image_ensure_location(named, "nowhere", source=source)
+        assert scene.where() == {image.id: "web"}
+
+    def test_nothing_is_taken_from_the_silo_for_a_source_that_does_not_exist(self, scene: Scene) -> None:
+        image = scene.make("nginx", None)
+        with pytest.raises(oxide.NotFoundException, match="project with name"):
+            scene.images.image_ensure_location("nginx", "web", source="nowhere")
+        assert scene.where() == {image.id: None}
+
+    def test_nothing_is_taken_from_the_silo_to_stay_where_it_is_not(self, scene: Scene) -> None:
+        image = scene.make("nginx", None)
+        with pytest.raises(oxide.NotFoundException):
+            scene.images.image_ensure_location("nginx", "web", source="web")
+        assert scene.where() == {image.id: None}
+
+    def test_an_image_that_is_nowhere_is_told(self, scene: Scene) -> None:
+        for image, source in ((UUID(int=5), None), ("nginx", "build"), ("nginx", None)):
+            with pytest.raises(oxide.NotFoundException):
+                scene.images.image_ensure_location(image, "web", source=source)
+        assert scene.writes() == []
+
+    def test_a_user_who_may_not_move_it_is_told(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        token = scene.simulator.create_user("ann", "viewer")
+        with pytest.raises(oxide.ForbiddenException) as caught:
+            scene.images.image_ensure_location(image, _request_auth=token)
+        assert not caught.value.may_have_acted
+        assert scene.images.image_ensure_location(image, "web", _request_auth=token) == image
+
+    def test_gives_up_after_a_second_loss_and_says_that_it_may_have_acted(self, scene: Scene) -> None:
+        image = scene.make("nginx", "web")
+        scene.simulator.fail_next(Drop(), times=2, operation="image_promote")
+        with pytest.raises(oxide.ApiConnectionError, match="may have moved the image") as caught:
+            scene.images.image_ensure_location(image)
+        assert caught.value.may_have_acted
+        assert scene.where() == {image.id: "web"}
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"image": "Bad"},
+            {"image": None},
+            {"image": "nginx", "project": "Bad"},
+            {"image": "nginx", "source": "Bad"},
+            {"image": UUID(int=5), "source": "web"},
+            {"image": str(UUID(int=5)), "source": "web"},
+        ],
+        ids=repr,
+    )
+    def test_wrong_arguments_are_refused_before_anything_is_sent(
+        self, scene: Scene, arguments: dict[str, Any]
+    ) -> None:
+        with pytest.raises((oxide.ApiValueError, oxide.ApiTypeError)) as caught:
+            scene.images.image_ensure_location(**arguments)
+        if isinstance(arguments["image"], UUID):
+            assert str(caught.value).startswith("source: leave it out")
+        assert scene.simulator.requests == []
+
+
+def test_options_count_for_every_call(scene: Scene) -> None:
+    scene.make("nginx", "web")
+    before = len(scene.simulator.requests)
+    options: dict[str, Any] = {"_headers": {"X-Job": "nightly"}}
+    scene.images.image_ensure_location("nginx", "build", source="web", **options)
+    scene.images.image_ensure_absent("nginx", "build", **options)
+    scene.images.image_ensure_absent("nginx", "build", **options)
+    jobs = {request.headers.get("x-job") for request in scene.simulator.requests[before:]}
+    assert jobs == {"nightly"}
+
+
+@pytest.mark.parametrize("acted", [True, False])
+def test_a_client_that_tries_again_by_itself_changes_nothing(acted: bool) -> None:
+    with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
+        images = oxide.ImagesApi(client)
+        simulator.create_project("web")
+        image = images.image_view(simulator.create_image("nginx", project="web"))
+        simulator.fail_next(Drop(after_acting=acted), operation="image_promote")
+        assert images.image_ensure_location(image).project_id is None
+        simulator.fail_next(Drop(after_acting=acted), operation="image_delete")
+        assert images.image_ensure_absent(image) is True

@@ -1,0 +1,150 @@
+"""The two other forms of a method, derived from the plain one, are as good as if they were written by hand."""
+
+import inspect
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, get_type_hints
+
+import pytest
+from core_support import FORMS, Scene, open_scene
+
+import oxide
+from oxide._operations import OPERATIONS
+from oxide.testing import Simulator
+
+DERIVED = FORMS[1:]
+METHODS = [
+    (operation.id, form)
+    for operation in OPERATIONS
+    if hasattr(oxide.ImagesApi, operation.id)
+    for form in DERIVED
+]
+EACH = pytest.mark.parametrize(("name", "form"), METHODS)
+
+
+class Picklable(oxide.ImagesApi):
+    """An API that can go to another process, since it makes its client there."""
+
+    def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
+        return Picklable, ()
+
+
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    with open_scene() as scene:
+        yield scene
+
+
+@EACH
+class TestLooks:
+    def test_names_and_module_are_its_own(self, name: str, form: str) -> None:
+        method = getattr(oxide.ImagesApi, name + form)
+        assert (method.__name__, method.__qualname__) == (name + form, f"ImagesApi.{name}{form}")
+        assert method.__module__ == "oxide.api.images_api"
+        assert (method.__code__.co_name, method.__code__.co_qualname) == (
+            method.__name__,
+            method.__qualname__,
+        )
+
+    def test_signature_and_hints_are_those_of_the_plain_form_with_another_result(
+        self, name: str, form: str
+    ) -> None:
+        plain, derived = getattr(oxide.ImagesApi, name), getattr(oxide.ImagesApi, name + form)
+        hints = get_type_hints(derived)
+        of_plain = get_type_hints(plain)
+        of_response: Any = oxide.ApiResponse
+        result = of_plain.pop("return")
+        result = oxide.RESTResponse if form == "_without_preload_content" else of_response[result]
+        assert inspect.signature(derived).return_annotation == hints.pop("return")
+        assert hints == of_plain
+        expected = inspect.signature(plain).replace(
+            return_annotation=inspect.signature(derived).return_annotation
+        )
+        assert inspect.signature(derived) == expected
+        assert get_type_hints(derived)["return"] in {result, of_response[None]}
+
+    def test_docstring_is_a_line_that_names_the_plain_form(self, name: str, form: str) -> None:
+        doc = getattr(oxide.ImagesApi, name + form).__doc__
+        assert doc.startswith(f"Do as `{name}`, and return ")
+        assert "\n" not in doc
+
+    def test_it_pickles_bound_and_unbound(self, name: str, form: str) -> None:
+        unbound = getattr(oxide.ImagesApi, name + form)
+        assert pickle.loads(pickle.dumps(unbound)) is unbound
+        bound = getattr(Picklable(oxide.ApiClient()), name + form)
+        again = pickle.loads(pickle.dumps(bound))
+        assert again.__func__ is unbound
+        assert type(again.__self__) is Picklable
+
+    def test_wrong_arguments_are_a_type_error_that_names_it(self, name: str, form: str) -> None:
+        method = getattr(oxide.ImagesApi(oxide.ApiClient()), name + form)
+        with pytest.raises(TypeError, match=rf"^ImagesApi\.{name}{form}\(\) (missing|takes) "):
+            method(*(["x"] * 9))
+
+
+@pytest.mark.parametrize("form", DERIVED)
+class TestBehaviour:
+    def test_a_failed_call_shows_the_public_method_alone(self, scene: Scene, form: str) -> None:
+        with pytest.raises(oxide.ApiValueError) as caught:
+            scene.call("image_view", form, "Not a name")
+        shown = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+        assert shown[-1] == "image_view" + form
+        assert shown[-2] == "call"
+
+    @pytest.mark.parametrize(
+        "options", [{"_request_auth": "s3cret of mine"}, {"_headers": {"Authorization": "s3cret\n"}}]
+    )
+    def test_no_frame_holds_a_plain_secret(self, scene: Scene, form: str, options: dict[str, Any]) -> None:
+        method = getattr(scene.images, "image_view" + form)
+        with pytest.raises(oxide.OpenApiException) as caught:
+            method("x", **options)
+        entry = caught.value.__traceback__
+        while entry is not None:
+            if "oxide" in str(entry.tb_frame.f_globals.get("__package__")):
+                assert "s3cret" not in repr(entry.tb_frame.f_locals)
+            entry = entry.tb_next
+
+    def test_an_override_of_the_plain_form_leaves_it_alone(self, scene: Scene, form: str) -> None:
+        class Mine(oxide.ImagesApi):
+            def image_view(self, *args: Any, **kwargs: Any) -> Any:
+                raise AssertionError
+
+        scene.simulator.create_image("there")
+        method = getattr(Mine(scene.images.api_client), "image_view" + form)
+        response = method("there")
+        assert (response.status if form == "_without_preload_content" else response.status_code) == 200
+        if form == "_without_preload_content":
+            response.close()
+
+
+def test_a_call_inside_a_token_callable_of_another_form_shows_both_methods() -> None:
+    with Simulator() as simulator:
+        inner = oxide.ImagesApi(oxide.ApiClient(simulator.configuration()))
+
+        def token() -> str:
+            return inner.image_view_with_http_info("no-such-image").data.name
+
+        outer = oxide.ImagesApi(oxide.ApiClient(simulator.configuration(access_token=token)))
+        for call in (outer.image_list_with_http_info, lambda: next(outer.image_list_iter())):
+            with pytest.raises(oxide.NotFoundException) as caught:
+                call()
+            shown = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
+            assert shown[-2:] == ["token", "image_view_with_http_info"]
+            assert shown[-3] in {"image_list_with_http_info", "__next__"}
+
+
+class Wrapped(oxide.ImagesApi):
+    """As a wrapper SDK extends an API."""
+
+    def image_view_with_http_info(self, *args: Any, **kwargs: Any) -> Any:
+        """Count, then do as the client does."""
+        self.count = getattr(self, "count", 0) + 1
+        return super().image_view_with_http_info(*args, **kwargs)
+
+
+def test_a_derived_form_can_be_extended_by_a_subclass(scene: Scene) -> None:
+    scene.simulator.create_image("there")
+    wrapped = Wrapped(scene.images.api_client)
+    assert wrapped.image_view_with_http_info("there").data.name == "there"
+    assert wrapped.count == 1
