@@ -90,7 +90,7 @@ def whole_number(least: int, most: int) -> Encoder:
             message = f"{name}: expected int, got {_kind(value)}"
             raise ApiTypeError(message)
         if not least <= number <= most:
-            message = f"{name}: must be {least} to {most}, not {shown(value)}"
+            message = f"{name}: must be {least} to {most}, not {shown(number)}"
             raise ApiValueError(message)
         return str(number)
 

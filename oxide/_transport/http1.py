@@ -6,12 +6,9 @@ What is odd but harmless is read, as browsers read it; its connection is then no
 import http.client
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from oxide._transport.exchange import Exchange
-
-if TYPE_CHECKING:
-    from oxide._transport.connection import WireConnection
 
 MAX_INTERIM_RESPONSES = 20
 BUFFER_SIZE = 16384
@@ -120,6 +117,19 @@ def read_headers(lines: Lines) -> Head:
     return head
 
 
+class Wire(Protocol):
+    """What a response needs of its connection."""
+
+    def has_unread(self) -> bool:
+        """Return whether bytes have arrived that nobody has read."""
+
+    def keep_for(self, seconds: float) -> None:
+        """Note how long the server keeps the connection open."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
 class StrictResponse(http.client.HTTPResponse):
     """A response that is read strictly: bad framing is an error, and surplus bytes are noticed."""
 
@@ -129,7 +139,7 @@ class StrictResponse(http.client.HTTPResponse):
     _is_odd = False
     headers: Any
 
-    def __init__(self, connection: "WireConnection", method: str | None) -> None:
+    def __init__(self, connection: Wire, method: str | None) -> None:
         self._wire = connection
         super().__init__(connection, method=method)  # type: ignore[arg-type]  # only its `makefile` is used
 

@@ -188,7 +188,9 @@ class RESTResponse:
                 from_json(body, allow_inf_nan=False)
             except ValueError as error:
                 message = f"the body is not JSON: {error}"
-                raise self._ending(ApiResponseError(self.status, message)) from None
+            else:
+                return body
+            raise self._ending(ApiResponseError(self.status, message))
         return body
 
     def _arrives_whole(self) -> bool:
