@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from oxide._transport.exchange import Exchange
 from oxide._transport.failures import ConnectError, SignalInterrupt, TunnelRefused, is_from_signal_handler
 from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse, read_headers
@@ -67,6 +69,7 @@ class WireConnection(_Base):
             if isinstance(value, Exchange):
                 self._exchange = value
 
+    @override
     def connect(self) -> None:
         exchange = self._exchange
         exchange.begin_connecting()
@@ -78,6 +81,7 @@ class WireConnection(_Base):
             # Otherwise, a response without a length that is cut would pass for whole.
             sock.suppress_ragged_eofs = False
 
+    @override
     def request(self, *arguments: Any, **options: Any) -> None:
         try:
             super().request(*arguments, **options)
@@ -88,6 +92,7 @@ class WireConnection(_Base):
             raise
 
     # `http.client` would hold the value, and the whole request, in plain in its locals, which error reporters print.
+    @override
     def putheader(self, header: str | bytes, *values: Any) -> None:
         name = header.encode("ascii") if isinstance(header, str) else header
         (value,) = values
@@ -109,6 +114,7 @@ class WireConnection(_Base):
         # What comes next, such as the body, is sent within what is left.
         sock.settimeout(self._exchange.time_left())
 
+    @override
     def _tunnel(self) -> None:
         host: Any = self._tunnel_host
         name = host.strip("[]")
@@ -149,6 +155,7 @@ class WireConnection(_Base):
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
         return self._exchange.time_left()
 
+    @override
     def _new_conn(self) -> socket.socket:
         host = self.resolve.get(self.host, self.host)
         try:

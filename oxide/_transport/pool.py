@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from typing_extensions import override
 from urllib3 import connection
 from urllib3.util.ssltransport import SSLTransport
 
@@ -114,6 +115,7 @@ class _HTTPConnection(WireConnection, HTTPConnection):
 
 
 class _HTTPSConnection(WireConnection, HTTPSConnection):
+    @override
     def has_unread(self) -> bool:
         sock: Any = self.sock
         while isinstance(sock, SSLTransport):
@@ -123,6 +125,7 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
         # While a tunnel is being opened, it may still be a plain socket.
         return hasattr(sock, "pending") and sock.pending() > 0
 
+    @override
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         # urllib3 before 2.8 would apply the host's settings here.
         proxy: Any = self.proxy_config
@@ -157,6 +160,7 @@ class _TimedSocket:
         return getattr(self.socket, name)
 
     # `SSLTransport` counts the files that keep the socket open in an attribute of the socket.
+    @override
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.socket, name, value)
 
@@ -186,6 +190,7 @@ class _HTTPPool(_Pool):
 class _HTTPSPool(_Pool, urllib3.HTTPSConnectionPool):
     connection_class = _HTTPSConnection
 
+    @override
     def _validate_conn(self, conn: Any) -> None:
         # With verify_ssl=False urllib3 would warn at every call; the client has already warned once.
         if conn.is_closed:

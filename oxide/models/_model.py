@@ -5,6 +5,7 @@ from threading import RLock
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 _building = RLock()
 
@@ -17,6 +18,7 @@ class Model(BaseModel):
 
     # pydantic before 2.14 lets threads build a validator twice, and use that of the base class meanwhile.
     @classmethod
+    @override
     def model_rebuild(cls, **options: Any) -> bool | None:
         """Build the validator, unless it is built already."""
         # pydantic looks for names in the frame of whoever calls it, so this frame counts as well.

@@ -350,7 +350,7 @@ class _HostileText(str):
     def _other(self, *_: object, **__: object) -> Any:
         return "x/../promote?project=other&"
 
-    __str__ = __repr__ = __format__ = lower = upper = strip = casefold = __getitem__ = replace = _other  # type: ignore[assignment]  # hostile on purpose
+    __str__ = __repr__ = __format__ = lower = upper = strip = casefold = __getitem__ = replace = _other
 
     def encode(self, *_: object, **__: object) -> bytes:
         return b"a&project=other"
