@@ -123,17 +123,12 @@ def read_headers(lines: Lines) -> Head:
     return head
 
 
-class Wire(Protocol):
+class _Wire(Protocol):
     """What a response needs of its connection."""
 
-    def has_unread(self) -> bool:
-        """Return whether bytes have arrived that nobody has read."""
-
-    def keep_for(self, seconds: float) -> None:
-        """Note how long the server keeps the connection open."""
-
-    def close(self) -> None:
-        """Close the connection."""
+    def has_unread(self) -> bool: ...
+    def keep_for(self, seconds: float) -> None: ...
+    def close(self) -> None: ...
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -145,7 +140,7 @@ class StrictResponse(http.client.HTTPResponse):
     _is_odd = False
     headers: Any
 
-    def __init__(self, connection: Wire, method: str | None) -> None:
+    def __init__(self, connection: _Wire, method: str | None) -> None:
         self._wire = connection
         super().__init__(connection, method=method)  # type: ignore[arg-type]  # only its `makefile` is used
 
