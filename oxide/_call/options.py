@@ -31,7 +31,7 @@ class RequestOptions(TypedDict, total=False, closed=True):
 def mask_options(options: RequestOptions, parameters: Container[str] = ()) -> None:
     """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret.
 
-    `parameters` are the names of what may be among them without being an option.
+    `parameters` are those of the operation, which may be among the options.
     """
     values = cast("dict[str, Any]", options)
     for name, value in values.items():
