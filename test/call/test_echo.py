@@ -5,6 +5,7 @@ import html
 import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,6 +38,7 @@ ESCAPES: dict[str, Callable[[str], str]] = {
     "HTML": lambda token: f"<html>{html.escape(token)}",
     "URL": lambda token: f"https://login.example/?token={quote(token, safe='')}",
     "repr": repr,
+    "after much else": lambda token: "x" * 2000 + token,
     "at the cut": lambda token: "x" * (2**20 - 8) + token,
 }
 
@@ -91,8 +93,8 @@ def forms(token: str) -> set[str]:
         quote(token, safe=""),
         quote(quote(token, safe=""), safe=""),
         repr(token)[1:-1],
-        "".join(f"\\u{ord(character):04X}" for character in token),
-        "".join(f"&#{ord(character)};" for character in token),
+        re.sub("[^A-Za-z0-9_.~-]", lambda found: f"\\u{ord(found[0]):04X}", token),
+        re.sub("[^A-Za-z0-9_.~-]", lambda found: f"&#{ord(found[0])};", token),
     }
 
 
