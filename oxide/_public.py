@@ -3,6 +3,8 @@
 # ruff: noqa: PLC0414 - the alias tells type checkers that a name is public
 from oxide._attempt import Attempt as Attempt
 from oxide._call.options import RequestOptions as RequestOptions
+from oxide._upload.leftover import Leftover as Leftover
+from oxide._upload.progress import UploadProgress as UploadProgress
 from oxide._warnings import OxideWarning as OxideWarning
 from oxide.api._pager import ImagePager as ImagePager
 from oxide.api.images_api import ImagesApi as ImagesApi
@@ -29,6 +31,7 @@ from oxide.exceptions import ServiceException as ServiceException
 from oxide.exceptions import TooManyRequestsException as TooManyRequestsException
 from oxide.exceptions import UnauthorizedException as UnauthorizedException
 from oxide.exceptions import UnprocessableEntityException as UnprocessableEntityException
+from oxide.exceptions import UploadError as UploadError
 from oxide.models.block_size import BlockSize as BlockSize
 from oxide.models.digest import Digest as Digest
 from oxide.models.digest import DigestType as DigestType

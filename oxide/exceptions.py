@@ -6,6 +6,7 @@
     │   └── ConfigurationError                    unusable settings or credentials
     ├── ApiKeyError (KeyError)                    never raised; for generated clients
     ├── ApiAttributeError (AttributeError)        no such setting or attribute
+    ├── UploadError                               an upload that made no image
     └── ApiException                              a call failed
         ├── ApiConnectionError (ConnectionError)  no response: refused, cut, TLS, proxy
         ├── ApiTimeoutError (TimeoutError)        no response in time
@@ -26,11 +27,16 @@ Bad arguments raise before anything is sent. An `ApiException` says whether the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from typing_extensions import override
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
+
+if TYPE_CHECKING:
+    from oxide._upload.leftover import Leftover
+
+_T = TypeVar("_T", bound="OpenApiException")
 
 _MAX_TEXT = 1000  # bytes of UTF-8
 _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
@@ -38,7 +44,13 @@ _MAX_TARGET = 300  # likewise; a path with two names has less, but a page token 
 
 
 class OpenApiException(Exception):  # noqa: N818 - the name used by generated clients
-    """The base class of all exceptions of this package."""
+    """The base class of all exceptions of this package.
+
+    Attributes:
+        leftovers: what a failed `image_upload` left on the rack, one `oxide.Leftover` for each; usually none.
+    """
+
+    leftovers: "tuple[Leftover, ...]" = ()
 
     # The message says everything: see `oxide._traceback`.
     _needs_our_frames = False
@@ -62,6 +74,40 @@ class ApiAttributeError(OpenApiException, AttributeError):
 
 class ConfigurationError(ApiValueError):
     """A setting or the credentials cannot be used; the message says where the problem is and what to do."""
+
+
+class UploadError(OpenApiException):
+    """An upload did not become an image. What the API answered, or what failed here, is its `__cause__`.
+
+    Attributes:
+        step: what it was doing, as in `UploadProgress.step`.
+        leftovers: what it left on the rack, one `oxide.Leftover` for each.
+        journal: the path of the journal if the same call can go on with it, else None.
+    """
+
+    def __init__(
+        self, reason: str, *, step: str, leftovers: "Sequence[Leftover]" = (), journal: str | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.step = step
+        self.leftovers = tuple(leftovers)
+        self.journal = journal
+
+    def __str__(self) -> str:
+        """Return one line: what failed, what is left, and what to do."""
+        parts = [f"upload failed at the step {self.step!r}: {self.args[0]}"]
+        if self.leftovers:
+            parts.append(f"still on the rack: {', '.join(map(str, self.leftovers))}")
+        if self.journal is not None:
+            parts.append(f"the same call goes on with the journal {self.journal}")
+        elif self.leftovers:
+            parts.append("remove that by hand")
+        else:
+            parts.append("nothing is left on the rack")
+        return "; ".join(parts)
+
+    def __reduce__(self) -> tuple[Callable[..., "UploadError"], tuple[Any, ...], dict[str, Any]]:
+        return _rebuilt, (type(self), self.args), self.__dict__
 
 
 class ApiException(OpenApiException):
@@ -273,7 +319,7 @@ def class_for(status: int, error_code: str | None) -> type[ApiException]:
     return _BY_STATUS.get(status, ApiException)
 
 
-def _rebuilt(cls: type[ApiException], args: tuple[Any, ...]) -> ApiException:
+def _rebuilt(cls: type[_T], args: tuple[Any, ...]) -> _T:
     error = cls.__new__(cls)
     error.args = args
     return error

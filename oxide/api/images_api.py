@@ -10,11 +10,13 @@ use it as a context manager. All three take the same arguments and raise
 Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
+from os import PathLike
 from typing import Unpack
 
 from oxide import _operations as op
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._traceback import ends_here, leads_on
+from oxide._upload.types import ImageFile, ProgressReport
 from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
 from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
@@ -278,6 +280,81 @@ class ImagesApi(Api):
 
     image_promote_with_http_info = with_http_info(image_promote)
     image_promote_without_preload_content = without_preload_content(image_promote)
+
+    def image_upload(
+        self,
+        file: ImageFile,
+        project: ProjectRef,
+        *,
+        name: str,
+        os: str,
+        version: str,
+        description: str = "",
+        block_size: int | None = None,
+        sha256: str | None = None,
+        size: int | None = None,
+        journal: str | PathLike[str] | None = None,
+        workers: int = 8,
+        progress: ProgressReport = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
+
+        The file is a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd; its first bytes tell, not its name.
+        Zeros are not sent, and holes of a sparse file are not read. The image is that of `project`; `image_promote`
+        makes it one of the silo.
+
+        Safe to run again: an image of that name with the same description, os, version, size and block size is
+        returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
+        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
+
+        Args:
+            file: a path, or a file object opened in binary mode, which is read from its position on. One that can be
+                read only once needs `size`.
+            project: the project to make the image in.
+            name: the image's name, as in `ImageCreate`.
+            os: the family of its operating system.
+            version: the version of its operating system.
+            description: free text.
+            block_size: 512, 2048 or 4096 bytes; None takes that of the partition table, else 512.
+            sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
+                does not become an image.
+            size: the bytes of the decoded content, for a file object that can be read only once.
+            journal: a file that remembers what has arrived, so that the same call goes on after an interruption, in
+                another process too. It is deleted at the end.
+            workers: how many requests to send at a time.
+            progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on
+                standard error, for which the extra `oxide[upload]` is needed. What it raises ends the upload.
+            **options: see `RequestOptions`; they apply to each of the calls made. A chunk has 60 seconds, everything
+                else the configuration's `timeout`, unless `_request_timeout` says otherwise.
+
+        Raises:
+            ApiValueError: the file or an argument cannot be used; nothing was sent.
+            ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
+            NotFoundException: there is no such project, or the user may not see it.
+            ForbiddenException: the user may not create disks there.
+            UploadError: anything else that failed: it names the step, and what is still on the rack.
+        """
+        mask_options(options)
+        with ends_here:
+            from oxide._upload.arguments import checked_arguments
+            from oxide._upload.upload import opened
+
+            arguments = checked_arguments(
+                project,
+                name=name,
+                os=os,
+                version=version,
+                description=description,
+                block_size=block_size,
+                sha256=sha256,
+                size=size,
+                workers=workers,
+            )
+            with opened(
+                self.api_client, file, arguments, journal=journal, progress=progress, options=options
+            ) as upload:
+                return upload.run()
 
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
