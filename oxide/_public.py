@@ -3,7 +3,7 @@
 # ruff: noqa: PLC0414 - the alias tells type checkers that a name is public
 from oxide._attempt import Attempt as Attempt
 from oxide._call.options import RequestOptions as RequestOptions
-from oxide._upload.leftover import Leftover as Leftover
+from oxide._leftover import Leftover as Leftover
 from oxide._upload.progress import UploadProgress as UploadProgress
 from oxide._warnings import OxideWarning as OxideWarning
 from oxide.api._pager import ImagePager as ImagePager

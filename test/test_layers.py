@@ -13,17 +13,16 @@ import oxide
 PACKAGE: Final = Path(oxide.__file__).parent
 # From the lowest floor up. A room is a module, or a package with all that is in it.
 FLOORS: Final = (
-    {"_attempt", "_identifiers", "_lazy", "_traceback", "_version", "_warnings", "api_response"},
+    {"_attempt", "_identifiers", "_lazy", "_leftover", "_traceback", "_version", "_warnings", "api_response"},
     {"exceptions", "models"},
     {"_identity"},
     {"configuration"},
     {"_transport"},
     {"_call", "rest"},
     {"_operations", "api_client"},
-    {"_upload"},
     {"api"},
     {"__init__"},
-    {"__main__", "testing"},
+    {"_program", "testing"},
 )
 FLOOR_OF: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -38,8 +37,8 @@ MODULES: Final = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 def room_of(module: str) -> str:
     room = module.split(".")[1]
-    # The list of the public names is a part of the package's `__init__`.
-    return "__init__" if room == "_public" else room
+    # The list of the public names is a part of the package's `__init__`, and uploading is one of the helpers of an API.
+    return {"_public": "__init__", "_upload": "api", "__main__": "_program"}.get(room, room)
 
 
 def imported(name: str) -> str | None:

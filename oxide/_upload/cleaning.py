@@ -3,7 +3,7 @@
 from typing import Final
 from uuid import UUID
 
-from oxide._upload.leftover import Leftover
+from oxide._leftover import Leftover
 from oxide._upload.life import FIRST_LOOK, UNKNOWN_FOR, WORKING
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes

@@ -3,9 +3,9 @@
 from contextlib import suppress
 from typing import Final
 
+from oxide._leftover import Leftover
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.journal import Journal
-from oxide._upload.leftover import Leftover
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.progress import Meter, Step

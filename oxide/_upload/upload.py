@@ -5,12 +5,12 @@ from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 from oxide._call.options import RequestOptions, check_options
+from oxide._leftover import Leftover
 from oxide._upload.arguments import Arguments
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.content import GIB, Content
 from oxide._upload.ending import end_early, removed, tell
 from oxide._upload.journal import Journal
-from oxide._upload.leftover import Leftover
 from oxide._upload.life import UNKNOWN_FOR, Life
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from typing_extensions import override
+
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
@@ -22,6 +24,7 @@ class Leftover:
     state: str | None
     reason: str
 
+    @override
     def __str__(self) -> str:
         known = ", ".join(part for part in (self.id, self.state) if part)
         return f"{self.kind} {self.name}{f' ({known})' if known else ''}: {self.reason}"
