@@ -28,7 +28,10 @@ from oxide.testing._simulator import ImageValues
 ROOT = Path(__file__).parent.parent
 API = "docs/ImagesApi.md"
 FORMS = ("_with_http_info", "_without_preload_content")
-HELPERS = ("image_ensure", "image_list_iter", "from_environment")
+HELPERS = (
+    *("image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"),
+    *("from_environment", "close"),
+)
 OF_OPERATIONS = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 
 
@@ -96,15 +99,22 @@ def call(method: Callable[..., Any]) -> str:
         for parameter in inspect.signature(method).parameters.values()
         if parameter.name != "self"
     ]
+    by_name_only = [
+        parameter.name
+        for parameter in inspect.signature(method).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    if by_name_only:
+        parameters.insert(parameters.index(f"{by_name_only[0]}=None"), "*")
     return f"{method.__name__}({', '.join(parameters)}) -> {written(inspect.signature(method).return_annotation)}"
 
 
 def public_methods(kind: type) -> set[str]:
-    """Return the names of the public methods that a class has itself."""
+    """Return the names of the public methods of a class."""
     return {
         name
-        for name, value in vars(kind).items()
-        if not name.startswith("_") and not isinstance(value, property)
+        for name in dir(kind)
+        if not name.startswith("_") and not isinstance(getattr(kind, name), property)
     }
 
 

@@ -232,6 +232,11 @@ class TestOperations:
         assert unread.pop("return") is oxide.RESTResponse
         assert plain == info == unread
 
+    def test_result_and_an_example_are_documented(self, operation: Operation[Any]) -> None:
+        text = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+        assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
+        assert f".{operation.id}(" in text.partition("```python\n")[2].partition("```")[0]
+
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
             inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
@@ -251,7 +256,7 @@ def test_each_api_has_its_operations_in_three_forms_and_its_helpers() -> None:
     of_all = {name for name in vars(Api) if not name.startswith("_")}
     assert of_all == {"close", "from_environment"}
     for api in APIS:
-        public = {name for name in vars(api) if not name.startswith("_")}
+        public = {name for name in dir(api) if not name.startswith("_")} - of_all
         own = {operation.id for operation in OPERATIONS if hasattr(api, operation.id)}
         assert own
         assert public == {name + form for name in own for form in FORMS} | HELPERS[api.__name__]
@@ -311,3 +316,14 @@ def test_every_annotation_of_something_public_can_be_evaluated() -> None:
         except NameError as error:
             failed.append(f"{name}: {error}")
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("api", "name"), [(api, name) for api in APIS for name in sorted(HELPERS[api.__name__])]
+)
+def test_a_helper_documents_parameters_result_and_an_example(api: type[Api], name: str) -> None:
+    text = inspect.getdoc(getattr(api, name)) or ""
+    for parameter in [*inspect.signature(getattr(api, name)).parameters][1:-1]:
+        assert re.search(rf"^    {parameter}: ", text, re.MULTILINE), parameter
+    assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
+    assert f".{name}(" in text.partition("```python\n")[2].partition("```")[0]
