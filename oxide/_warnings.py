@@ -1,4 +1,4 @@
-"""Warnings that point at the caller's code, not into this package."""
+"""Warnings of a category of their own, which point at the caller's code, not into this package."""
 
 import sys
 import warnings
@@ -7,9 +7,16 @@ from pathlib import Path
 _HERE = str(Path(__file__).parent / "_")[:-1]  # with a trailing separator
 
 
+class OxideWarning(UserWarning):
+    """The category of every warning of this package, so that they can be filtered.
+
+    They are about unverified TLS, profile files that other users may read, and tokens that have expired.
+    """
+
+
 def warn(message: str) -> None:
-    """Issue a `UserWarning` for the line that called this package."""
+    """Issue an `OxideWarning` for the line that called this package."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_HERE):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, UserWarning, stacklevel=level)
+    warnings.warn(message, OxideWarning, stacklevel=level)

@@ -11,7 +11,7 @@ from oxide._call.engine import Engine
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._call.urllib3_retry import policy_of
-from oxide._identity.secrets import Headers, masked
+from oxide._identity.secrets import Headers, masked, masked_name
 from oxide._traceback import ends_above, ends_here
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import URLLIB3_VERSION, Transport
@@ -36,10 +36,9 @@ class ApiClient:
         header_name: a header to send with every call, with `header_value`.
         header_value: its value.
         cookie: a `Cookie` header to send with every call.
-        clock: returns the seconds of a clock that never goes back; tests may pass their own. None takes
-            `time.monotonic`, as it is when the client is made.
-        sleep: waits for that many seconds; None takes `time.sleep` in the same way.
-        jitter: returns a random number from 0 to 1; None takes `random.random` in the same way.
+        clock: returns the seconds of a clock that never goes back; None takes `time.monotonic`. Tests may pass their own.
+        sleep: waits for that many seconds; None takes `time.sleep`. Tests may pass their own.
+        jitter: returns a random number from 0 to 1; None takes one that no seed determines. Tests may pass their own.
 
     Raises:
         ConfigurationError: settings that conflict, or a file that cannot be used.
@@ -61,6 +60,7 @@ class ApiClient:
         jitter: Callable[[], float] | None = None,
     ) -> None:
         header_value, cookie = masked(header_value), masked(cookie)
+        header_name = None if header_name is None else masked_name(header_name)
         with ends_here:
             if configuration is not None and not isinstance(configuration, Configuration):
                 message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
@@ -68,21 +68,23 @@ class ApiClient:
             self._configuration = Configuration.get_default() if configuration is None else configuration
             self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
             if header_name is not None:
-                self._default_headers[header_name] = header_value
+                self.default_headers[header_name] = masked(header_value)
             if cookie is not None:
                 self.default_headers["Cookie"] = cookie
             self.configuration._check()
-            self._engine: Engine | None = self._make_engine(
-                clock or time.monotonic, sleep or time.sleep, jitter or random.random
-            )
-        self.configuration._freeze()
+            self._engine: Engine | None = self._make_engine(clock, sleep, jitter)
         if not self.configuration.verify_ssl:
+            # Before anything is frozen, since it is an error where warnings are.
             warn(
                 "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
             )
+        self.configuration._freeze()
 
     def _make_engine(
-        self, clock: Callable[[], float], sleep: Callable[[float], object], jitter: Callable[[], float]
+        self,
+        clock: Callable[[], float] | None,
+        sleep: Callable[[float], object] | None,
+        jitter: Callable[[], float] | None,
     ) -> Engine:
         # Now rather than in the first call: a fork during this would inherit the locks that it takes.
         build_models()
@@ -94,9 +96,10 @@ class ApiClient:
             policy=policy_of(self.configuration),
             default_headers=self._default_headers,
             refusal=transport.refusal(),
-            clock=clock,
-            sleep=sleep,
-            jitter=jitter,
+            clock=clock or time.monotonic,
+            sleep=sleep or time.sleep,
+            # Not the program's generator: many programs seed it alike, and must not come back in step.
+            jitter=jitter or random.SystemRandom().random,
         )
 
     # Hidden from type checkers, which would otherwise accept any name.
@@ -141,7 +144,7 @@ class ApiClient:
 
     def set_default_header(self, header_name: str, header_value: str) -> None:
         """Send a header with every call from now on."""
-        header_value = masked(header_value)
+        header_name, header_value = masked_name(header_name), masked(header_value)
         with ends_here:
             self.default_headers[header_name] = header_value
 
@@ -160,6 +163,12 @@ class ApiClient:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        # A debugger may ask while the constructor is running.
+        configuration, engine = (getattr(self, name, None) for name in ("_configuration", "_engine"))
+        host = "" if configuration is None else f" {configuration.host},"
+        return f"<ApiClient{host} {'closed' if engine is None else 'open'}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         message = "an ApiClient cannot be pickled: build it in the worker that uses it"

@@ -20,7 +20,7 @@ import oxide.testing
 from oxide import _identifiers, exceptions
 from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
-from oxide._identity import settings
+from oxide._identity.names import DROPPED
 from oxide._operations import MAX_LIMIT, OPERATIONS
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
@@ -317,7 +317,7 @@ def test_statuses_tried_again() -> None:
 
 def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
     page = read("docs/migrating.md")
-    for name in settings._DROPPED:
+    for name in DROPPED:
         setting: dict[str, Any] = {name: "x"}
         with pytest.raises(oxide.ApiTypeError, match=r"see docs/migrating\.md"):
             oxide.Configuration(**setting)

@@ -64,4 +64,4 @@ def _shape(model: Any) -> Shape | None:
 
 def is_public(name: str) -> bool:
     """Tell whether a model is public, and so has to be complete."""
-    return name in oxide.__all__
+    return name in dir(oxide)

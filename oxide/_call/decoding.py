@@ -1,7 +1,7 @@
 """What a response means: the result of its operation, or the exception for its status."""
 
 import time
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 
@@ -122,7 +122,9 @@ def _error(known: dict[str, Any], code: str | None, request_id: str | None) -> E
 def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:
     """Return the members of the JSON object in `body`, which may be cut; only with `cut_text` keep a cut string."""
     try:
-        document = from_json(body, allow_partial="trailing-strings" if cut_text else True)
+        document = from_json(
+            body.removeprefix(BOM_UTF8), allow_partial="trailing-strings" if cut_text else True
+        )
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}

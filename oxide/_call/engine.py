@@ -12,7 +12,7 @@ from oxide._call.options import RequestOptions
 from oxide._call.request import Request, make_request
 from oxide._call.retry import Failure, Policy
 from oxide._call.watching import attempt_of, show
-from oxide._identity.secrets import Headers, Secret, checked_token
+from oxide._identity.secrets import Headers, Secret, SecretSource, checked_token
 from oxide._transport.exchange import Exchange
 from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
@@ -107,7 +107,7 @@ class Engine(NamedTuple):
         deadline = None if request.limits.whole is None else started + request.limits.whole
         policy, attempts = self.policy, list[Attempt]()
         token = _read_token(request)
-        may_renew = callable(request.token)
+        may_renew = isinstance(request.token, SecretSource)
         while True:
             response, failure, echo = self._attempt(request, token, deadline, preload=preload)
             ended = self.clock()
@@ -160,7 +160,7 @@ class Engine(NamedTuple):
         """Send a request once, and read its response with `preload`."""
         headers = dict(request.headers)
         if token is not None:
-            headers["authorization"] = Secret("Bearer " + token.reveal())
+            headers["authorization"] = token.with_prefix("Bearer ")
         echo = Echo(headers)
         exchange = Exchange(self.clock, deadline, request.limits)
         response = failure = None
@@ -218,5 +218,7 @@ class Engine(NamedTuple):
 
 def _read_token(request: Request) -> Secret | None:
     """Return the token of an attempt; a callable is called for each."""
-    token: Any = request.token
-    return checked_token(token(), "what the callable for the token returned") if callable(token) else token
+    token = request.token
+    if isinstance(token, SecretSource):
+        return checked_token(token(), "what the callable for the token returned")
+    return token

@@ -1,11 +1,13 @@
 """The options that every method takes as keyword arguments, for one call."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, cast
+from datetime import timedelta
+from typing import Any, SupportsIndex, TypedDict, cast
 
 from oxide._call.operation import Operation
-from oxide._identity.secrets import checked_token, masked
-from oxide._identity.settings import check_seconds, suggestion
+from oxide._identity import checks
+from oxide._identity.names import suggestion
+from oxide._identity.secrets import Secret, checked_token, masked
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 
@@ -13,13 +15,13 @@ class RequestOptions(TypedDict, total=False):
     """The keyword arguments that every method takes, for one call.
 
     Keys:
-        _request_timeout: seconds for the whole call; or a pair, the seconds for one attempt to connect and the
-            seconds of silence, both within the configured `timeout`; or None for no limit at all.
+        _request_timeout: seconds, or a `timedelta`, for the whole call; or a pair, that for one attempt to connect and
+            that of silence, both within the configured `timeout`; or None for no limit at all.
         _request_auth: the token to send instead of the configuration's; a `str` or a callable that returns one.
         _headers: headers to send with the client's; they replace those of the same name.
     """
 
-    _request_timeout: float | tuple[float | None, float | None] | None
+    _request_timeout: float | timedelta | tuple[float | timedelta | None, float | timedelta | None] | None
     _request_auth: str | Callable[[], str] | None
     _headers: Mapping[str, str] | None
 
@@ -33,7 +35,7 @@ def mask_options(options: RequestOptions) -> None:
 
 
 def check_options(operation: Operation[Any], options: RequestOptions) -> None:
-    """Check options, and clean the token in place.
+    """Check options, and replace token and times by what is used.
 
     Raises:
         ApiTypeError: one is unknown or has the wrong type.
@@ -47,27 +49,30 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
             else:
                 message += suggestion(name, (*operation.query, *sorted(RequestOptions.__optional_keys__)))
             raise ApiTypeError(message)
-    _check_timeout(options.get("_request_timeout"))
+    values = cast("dict[str, Any]", options)
+    if "_request_timeout" in options:
+        values["_request_timeout"] = _checked_timeout(options["_request_timeout"])
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
         message = f"{operation.id}: _headers must map header names to values"
         raise ApiTypeError(message)
-    if isinstance(token, str):
-        options["_request_auth"] = checked_token(token, "_request_auth")
+    if isinstance(token, Secret):
+        values["_request_auth"] = checked_token(token, "_request_auth")
     elif token is not None and not callable(token):
         message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
         raise ApiTypeError(message)
 
 
-def _check_timeout(given: object) -> None:
+def _checked_timeout(given: object) -> object:
+    """Return a time limit in seconds, or a pair of them."""
     if isinstance(given, tuple) and len(given) == 2:
-        for number, seconds in enumerate(given):
-            check_seconds(f"_request_timeout[{number}]", seconds)
-    elif given is None or isinstance(given, (int, float)):
-        check_seconds("_request_timeout", given)
-    else:
-        message = (
-            "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
-            f"not {given!r:.80}"
+        return tuple(
+            checks.seconds(f"_request_timeout[{number}]", seconds) for number, seconds in enumerate(given)
         )
-        raise ApiValueError(message)
+    if given is None or isinstance(given, (float, timedelta, SupportsIndex)):
+        return checks.seconds("_request_timeout", given)
+    message = (
+        "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
+        f"not {given!r:.80}"
+    )
+    raise ApiValueError(message)

@@ -1,11 +1,11 @@
 """Makes the request of a call: target, headers, token, body and limits, checked before anything is sent."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
-from oxide._identity.secrets import Headers
+from oxide._identity.secrets import Headers, Secret, SecretSource
 from oxide._transport.exchange import Limits
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiValueError
@@ -22,8 +22,8 @@ class Request(NamedTuple):
     operation: Operation[Any]
     arguments: Mapping[str, Any]
     target: str
-    headers: dict[str, str]
-    token: str | Callable[[], str] | None
+    headers: dict[str, str | Secret]
+    token: Secret | SecretSource | None
     credentials_from: str
     body: bytes | None
     limits: Limits
@@ -48,7 +48,7 @@ def make_request(
         check_options(operation, options)
     target = operation.target(arguments)
     encoded = operation.encode_body(body)
-    headers = {"accept": "application/json", "accept-encoding": "gzip"}
+    headers: dict[str, str | Secret] = {"accept": "application/json", "accept-encoding": "gzip"}
     if configuration.api_version is not None:
         headers["api-version"] = configuration.api_version
     if encoded is not None:
@@ -58,10 +58,10 @@ def make_request(
     token: Any = options.get("_request_auth")
     if token is not None:
         credentials_from = "_request_auth of the call"
-    elif (token := configuration.access_token) is not None:
-        credentials_from = configuration._sources["access_token"]
-    if own := options.get("_headers"):
-        own = Headers(own).by_lower_name()
+    elif (token := configuration._secret("access_token")) is not None:
+        credentials_from = configuration._source("access_token")
+    if given := options.get("_headers"):
+        own = Headers(given).by_lower_name()
         headers.update(own)
         if "authorization" in own:
             token, credentials_from = None, "_headers of the call"
@@ -76,7 +76,7 @@ def _limits(settings: Configuration, operation: Operation[Any], options: Request
     silence = settings.read_timeout if operation.repeatable else None
     if "_request_timeout" not in options:
         return Limits(settings.timeout, settings.connect_timeout, silence)
-    given = options["_request_timeout"]
+    given: Any = options["_request_timeout"]
     if given is None:
         return Limits()
     if isinstance(given, tuple):

@@ -5,6 +5,7 @@ anything else (POST, DELETE) only if the request provably never left. A failed T
 response and any other status end the call at once.
 """
 
+import re
 from datetime import UTC
 from typing import NamedTuple, Protocol, Self
 
@@ -15,6 +16,7 @@ FIRST_BACKOFF = 0.5
 MAX_BACKOFF = 8.0
 # Seconds of Retry-After that are honoured in a call without a deadline.
 MAX_UNBOUNDED_WAIT = 300.0
+_MAX_RETRY_AFTER = 500  # characters that are looked at
 
 
 class Failure(NamedTuple):
@@ -82,11 +84,19 @@ def is_in_time(delay: float, time_left: float | None) -> bool:
 def parse_retry_after(text: str | None, now: float) -> float | None:
     """Return the seconds that a `Retry-After` header asks for (RFC 9110, section 10.2.3), or None for garbage.
 
-    `now` is the time, in seconds since the epoch, that a date is compared with.
+    Decimals are understood; of a header that was sent more than once, the longest time counts. `now` is the time, in
+    seconds since the epoch, that a date is compared with.
     """
-    text = (text or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text.lstrip("0")[:10] or 0)
+    # Dates have a comma too, after the day of the week.
+    parts = re.split(r",(?![ \t]*[0-9]{1,2}[ \t-][A-Za-z]{3})", (text or "")[:_MAX_RETRY_AFTER])
+    times = [_seconds(part.strip(), now) for part in parts]
+    return max((seconds for seconds in times if seconds is not None), default=None)
+
+
+def _seconds(text: str, now: float) -> float | None:
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII):
+        whole, _, decimals = text.lstrip("0").partition(".")
+        return float(f"0{whole[:10]}.{decimals[:10]}0")
     moment = parse_http_date(text)
     return None if moment is None else max(0.0, moment - now)
 

@@ -20,13 +20,18 @@ def policy_of(configuration: Configuration) -> retry.Policy:
     return retry.DefaultPolicy(configuration.max_retries if retries is None else int(retries))
 
 
+_NO_METHOD = frozenset({""})
+
+
 class Urllib3Policy:
     """The rules of a `urllib3.Retry`."""
 
     __slots__ = ("_rules",)
 
     def __init__(self, rules: Retry) -> None:
-        self._rules = rules
+        allowed = rules.allowed_methods
+        # To urllib3 an empty set means every method, with a warning at each copy; it means none, as it says.
+        self._rules = rules if allowed or allowed is None else rules.new(allowed_methods=_NO_METHOD)
 
     def next(self, failure: retry.Failure, jitter: float) -> "tuple[float, Urllib3Policy] | None":  # noqa: ARG002 - Retry has its own
         """See `oxide._call.retry.Policy`."""
@@ -56,8 +61,10 @@ class Urllib3Policy:
         return (delay, Urllib3Policy(following)) if retry.is_in_time(delay, failure.time_left) else None
 
     def _may_repeat(self, failure: retry.Failure) -> bool:
-        # Retry's default counts DELETE as safe to send twice, which the caller has not asked for.
         allowed = self._rules.allowed_methods
-        if allowed is Retry.DEFAULT_ALLOWED_METHODS:
+        if allowed is None:
+            return True
+        # Retry's default counts DELETE as safe to send twice, which the caller has not asked for. A copy is equal to it.
+        if frozenset(allowed) == frozenset(Retry.DEFAULT_ALLOWED_METHODS):
             return failure.repeatable
-        return not allowed or failure.method in allowed
+        return failure.method in allowed

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from oxide._identity.hosts import parse_host
-from oxide._identity.secrets import Secret, checked_token, masked
-from oxide._identity.settings import checked_path, masked_setting
+from oxide._identity.checks import needed_path
+from oxide._identity.hosts import masked_host, parse_host
+from oxide._identity.secrets import Secret, checked_token, in_quotes, masked
 from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 
@@ -60,8 +60,11 @@ def find_credentials(
 
 def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
     # `os.environ` itself must not be a local variable: its `repr` shows the token.
-    host, profile = masked_setting("host", _variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
+    host, profile = masked_host(_variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
     token = masked(_variable("OXIDE_TOKEN"))
+    if in_quotes(profile):
+        message = f"OXIDE_PROFILE {profile}: is in quotes, which are taken as part of it: leave them out"
+        raise ConfigurationError(message)
     if host and profile:
         message = "OXIDE_HOST and OXIDE_PROFILE are both set, and may name different hosts: unset one of them"
         raise ConfigurationError(message)
@@ -92,7 +95,7 @@ class _Profiles:
             except RuntimeError:
                 message = "there is no home directory to find profiles in: set HOME, or give config_dir="
                 raise ConfigurationError(message) from None
-        directory = Path(checked_path("config_dir", directory))
+        directory = Path(needed_path("config_dir", directory))
         self._credentials_path = directory / "credentials.toml"
         self._config_path = directory / "config.toml"
 
@@ -159,7 +162,7 @@ class _Profiles:
 
     def _credentials(self, name: str, entry: dict[str, Any]) -> Credentials:
         where = f"profile {name!r} of {self._credentials_path}"
-        missing = [key for key in ("host", "token") if not isinstance(entry.get(key), str)]
+        missing = [key for key in ("host", "token") if not isinstance(entry.get(key), (str, Secret))]
         if missing:
             message = f"{where} has no {' and no '.join(missing)}; {_LOGIN}"
             raise ConfigurationError(message)
@@ -176,7 +179,8 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     # Raised outside the `except` blocks: the original error holds the document, with its tokens.
     try:
         with path.open("rb") as file:
-            document = _masked_table(tomllib.load(file))
+            # Editors of Windows begin a file with a byte order mark.
+            document = _masked_table(tomllib.loads(file.read().decode("utf-8-sig")))
             mode = os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         return None
@@ -198,7 +202,7 @@ def _masked_table(table: dict[str, Any]) -> dict[str, Any]:
     return {
         key: _masked_table(value)
         if isinstance(value, dict)
-        else masked_setting("host", value)
+        else masked_host(value)
         if key == "host"
         else value
         if key in _SHOWN_KEYS

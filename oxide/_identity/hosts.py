@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from oxide._identity.secrets import Secret, in_quotes, masked_if_suspect
 from oxide.exceptions import ConfigurationError
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -40,24 +41,30 @@ class Host(NamedTuple):
         return f"{self.scheme}://{name}{port}{self.base_path}"
 
 
+def masked_host(value: Any) -> Any:
+    """Return a possible host, masked if it holds what may be a password, or looks like a token."""
+    value = masked_if_suspect(value)
+    return Secret(value) if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value) else value
+
+
 def parse_host(text: object, setting: str = "host") -> Host:
     """Return the host that `text` names; raise `ConfigurationError` for anything but scheme, name, port and path.
 
     A missing scheme means `https://`, as in the official CLI. `setting` is its name in the message.
     """
+    text = masked_host(text)
+    if isinstance(text, Secret):
+        message = f"{setting}: {_secret_part(text.reveal())}"
+        raise ConfigurationError(message)
     if not isinstance(text, str):
         message = f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'"
-        raise ConfigurationError(message)
-    # These parts may be a password, so the messages do not repeat them.
-    if "@" in text:
-        message = f"{setting}: must not contain a user name or password; the token is given separately"
-        raise ConfigurationError(message)
-    if "?" in text or "#" in text:
-        message = f"{setting}: must not contain a query or a fragment"
         raise ConfigurationError(message)
     text = text.strip()
     if not text:
         message = f"{setting} is empty"
+        raise ConfigurationError(message)
+    if in_quotes(text):
+        message = f"{setting} {text}: is in quotes, which are taken as part of it: leave them out"
         raise ConfigurationError(message)
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):
         message = f"{setting} {text!r}: must not contain white space, a backslash or a control character"
@@ -81,6 +88,15 @@ def parse_host(text: object, setting: str = "host") -> Host:
         raise ConfigurationError(message)
     name, port = place
     return Host(scheme, name, port or DEFAULT_PORTS[scheme], base_path)
+
+
+def _secret_part(text: str) -> str:
+    """Return why a text that may hold a secret is no host."""
+    if "@" in text:
+        return "must not contain a user name or password; the token is given separately"
+    if "?" in text or "#" in text:
+        return "must not contain a query or a fragment"
+    return "looks like a token (not shown): were host and token given in the wrong order?"
 
 
 def parse_authority(text: str) -> tuple[str, int | None] | None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from oxide._identity.hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
-from oxide._identity.secrets import Secret
+from oxide._identity.secrets import Secret, in_quotes
 from oxide.exceptions import ConfigurationError
 
 
@@ -33,57 +33,66 @@ class Proxy(NamedTuple):
         return f"{self.scheme}://{f'[{self.name}]' if ':' in self.name else self.name}:{self.port}"
 
 
-def parse_proxy(text: str, source: str) -> Proxy:
+def parse_proxy(text: str | Secret, source: str) -> Proxy:
     """Return the proxy that `text` names; raise `ConfigurationError` if it is not valid.
 
     A missing scheme means `http://`. `source` is its name in the message, which does not show the text: if it is
     malformed, any part of it may be the password.
     """
-    text = Secret(text).strip()
+    text = Secret(text)
+    proxy = _proxy_or_problem(text, source)
+    if isinstance(proxy, str):
+        message = f"{source} {proxy}"
+        raise ConfigurationError(message)
+    return proxy
+
+
+def _proxy_or_problem(secret: Secret, source: str) -> Proxy | str:
+    # Raises nothing, since its frame holds the password.
+    text = secret.reveal().strip()
+    if in_quotes(text):
+        return "is in quotes, which are taken as part of it: leave them out (the value is not shown)"
     scheme, separator, rest = text.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("http", text)
     user, _, place = rest.rpartition("@")
     if scheme.startswith("socks"):
-        message = (
-            f"{source} is a SOCKS proxy, which this client does not support (it would need PySocks): "
+        return (
+            "is a SOCKS proxy, which this client does not support (it would need PySocks): "
             'give an HTTP proxy, or proxy="" for none'
         )
-        raise ConfigurationError(message)
     if scheme not in DEFAULT_PORTS:
-        message = f"{source}: the scheme must be http or https (the value is not shown)"
-        raise ConfigurationError(message)
+        return "must have the scheme http or https (the value is not shown)"
     authority = parse_authority(place.removesuffix("/"))
     authorization = _basic(user)
     if authority is None or authorization is None:
-        message = (
-            f"{source} must be of the form http://name:port, with user name and password as in "
+        return (
+            "must be of the form http://name:port, with user name and password as in "
             "http://user:password@name:port, percent-encoded where needed (the value is not shown)"
         )
-        raise ConfigurationError(message)
     name, port = authority
-    scheme_name = Secret(scheme).reveal()
-    return Proxy(scheme_name, name, port or DEFAULT_PORTS[scheme_name], authorization or None, source)
+    return Proxy(scheme, name, port or DEFAULT_PORTS[scheme], authorization or None, source)
 
 
-def choose_proxy(host: Host, proxy: str | None, no_proxy: str | None) -> Proxy | None:
+def choose_proxy(host: Host, proxy: str | Secret | None, no_proxy: str | None) -> Proxy | None:
     """Return the proxy to reach `host` through: the argument's, else the environment's, else None.
 
     An empty `proxy` means none at all; if `no_proxy` is None, that of the environment applies. Loopback hosts do not go
     through a proxy from the environment.
     """
-    from urllib.request import getproxies  # only needed here
+    # Not `getproxies`, which asks Windows and macOS too, but not for the hosts that they exclude.
+    from urllib.request import getproxies_environment
 
-    environment = {name: Secret(value) for name, value in getproxies().items()}
+    environment = {name: Secret(value) for name, value in getproxies_environment().items()}
     if proxy is None:
         if is_loopback(host.name):
             return None
         name = host.scheme if environment.get(host.scheme) else "all"
         proxy, source = environment.get(name, Secret("")), f"{name.upper()}_PROXY in the environment"
     else:
-        source = "proxy"
+        proxy, source = Secret(proxy), "proxy"
     if no_proxy is None:
         no_proxy = environment.get("no", Secret("")).reveal()
-    if not proxy.strip() or bypasses_proxy(host, no_proxy):
+    if not proxy.reveal().strip() or bypasses_proxy(host, no_proxy):
         return None
     return parse_proxy(proxy, source)
 

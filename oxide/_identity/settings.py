@@ -1,330 +1,318 @@
-"""What each setting of a `Configuration` may be: a check for each, and the defaults with their reasons."""
+"""How a class of settings works: each is declared once, masked and checked when it is set, and tells its source."""
 
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from functools import cache
+from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
-
-from oxide._identity.hosts import is_name, parse_address, parse_host
-from oxide._identity.secrets import PRODUCT_TOKEN, Headers, Secret, SecretSource, checked_token, masked
-from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
-
-DEFAULT_HOST: Final = "http://localhost"
-# Seconds. Long enough to create an image of many GiB, short enough for a nightly job to end the same night.
-TIMEOUT: Final = 300.0
-CONNECT_TIMEOUT: Final = 5.0
-READ_TIMEOUT: Final = 60.0
-# Extra tries: enough to ride out the restart of one of a rack's several API servers.
-MAX_RETRIES: Final = 2
-# Bytes. About ten times the largest page, one of 10,000 images.
-MAX_RESPONSE_BYTES: Final = 64 * 2**20
-CONNECTION_POOL_MAXSIZE: Final = 100
-# What None means for settings where it is not a value itself.
-DEFAULTS: Final[Mapping[str, Any]] = {
-    "host": DEFAULT_HOST,
-    "resolve": {},
-    "max_retries": MAX_RETRIES,
-    "connection_pool_maxsize": CONNECTION_POOL_MAXSIZE,
-    "socket_options": (),
-}
-# Servers refuse versions newer than their own. This is the oldest published one, and has the image API used here.
-API_VERSION: Final = "2025112000.0.0"
-
-# The most that the system's `poll`, which counts milliseconds, accepts: about 24 days.
-_MAX_SECONDS: Final = (2**31 - 1) // 1000
-
-_MAX_NUMBER: Final = 2**63 - 1
-
-SECRETS: Final = frozenset({"access_token", "key_password", "proxy", "proxy_headers"})
-
-_CREDENTIALS: Final = frozenset(
-    {
-        *("api_key", "api_key_prefix", "username", "password", "refresh_api_key_hook"),
-        *("auth_settings", "get_api_key_with_prefix", "get_basic_auth_token"),
-    }
-)
-_DROPPED: Final = _CREDENTIALS | frozenset(
-    {
-        *("server_index", "server_variables", "server_operation_index", "server_operation_variables"),
-        *("ignore_operation_servers", "safe_chars_for_path_param", "client_side_validation"),
-        *("datetime_format", "date_format", "temp_folder_path", "logger", "logger_file", "logger_format"),
-        *("logger_formatter", "logger_stream_handler", "logger_file_handler"),
-        *("get_host_settings", "get_host_from_settings"),
-    }
-)
-# Semantic Versioning 2.0.0, as the server parses it.
-_NUMBER = r"(?:0|[1-9][0-9]*)"
-_PRERELEASE = rf"(?:{_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_VERSION = (
-    rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:-{_PRERELEASE}(?:\.{_PRERELEASE})*)?"
-    r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    ClassVar,
+    Final,
+    Generic,
+    NoReturn,
+    Self,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    overload,
 )
 
+from typing_extensions import override
 
-def masked_setting(name: str, value: Any) -> Any:
-    """Return `value`, masked if it may be secret; that of an unknown name may be, since the name may be misspelled."""
-    if name == "host":
-        return Secret(value) if isinstance(value, str) and not {"@", "?", "#"}.isdisjoint(value) else value
-    return masked(value) if name in SECRETS or name not in _CHECKS else value
+from oxide._identity.names import no_such_setting
+from oxide._identity.secrets import MASK, Headers, Secret, SecretSource, masked, masked_if_suspect
+from oxide._traceback import ends_here
+from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
+Read = TypeVar("Read")
+Taken = TypeVar("Taken")
 
-def mask_settings(settings: dict[str, Any]) -> None:
-    """Mask each value that may be secret, in place."""
-    for name, value in settings.items():
-        settings[name] = masked_setting(name, value)
+ARGUMENT: Final = "argument"
+DEFAULT: Final = "default"
 
-
-def check_setting(name: str, value: Any) -> Any:
-    """Return `value` as it is kept; raise `ConfigurationError`, naming setting and rule, if it cannot be used."""
-    return _CHECKS[name](name, value)
+_MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
 
 
-def no_such_setting(name: str, known: Iterable[str] | None = None) -> str:
-    """Return the message for a setting that does not exist; `known` are those that do, if not the usual ones."""
-    if name in _DROPPED:
-        instead = "; use access_token" if name in _CREDENTIALS else ""
-        return f"{name} is a setting of generated clients that this one does not have: see docs/migrating.md{instead}"
-    return f"there is no setting {name!r}{suggestion(name, _CHECKS if known is None else known)}"
+class Setting(Generic[Read, Taken]):
+    # What a program reads, and what it may set. A comment, since each setting has a `__doc__` of its own.
+
+    def __init__(self, check: Callable[[str, Any], Any], default: Any, **flags: Any) -> None:
+        self.check = check
+        self.default = default
+        self.secret: bool = flags["secret"]
+        self.mask: Callable[[Any], Any] = masked if self.secret else flags["mask"]
+        self.live: bool = flags["live"]
+        self.kw_only: bool = flags["kw_only"]
+        self.none_is_default: bool = flags["none_is_default"]
+        self.belongs_to: str | None = flags["belongs_to"]
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name, self._owner = name, owner
+
+    @overload
+    def __get__(self, owner: None, cls: type) -> Self: ...
+    @overload
+    def __get__(self, owner: "HasSettings", cls: type) -> Read: ...
+    def __get__(self, owner: "HasSettings | None", cls: type) -> Any:
+        """Return the value; of a secret, what was set."""
+        if owner is None:
+            return self
+        kept = owner._secrets if self.secret else owner.__dict__
+        if self.name not in kept:
+            message = f"{self.name} is not set yet"
+            raise ApiAttributeError(message)
+        return _revealed(kept[self.name]) if self.secret else kept[self.name]
+
+    def __set__(self, owner: "HasSettings", value: Taken) -> None:
+        """Check and keep a value, which is masked already."""
+        owner._assign(self, value)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<setting {self.name}, default {self.default!r}>"
+
+    # For `help()`, from the text below the setting, where editors find it too.
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]  # of each object, not of the class
+        return _texts_below(self._owner).get(self.name)
+
+    def checked(self, value: Any) -> Any:
+        """Return a masked value as it is kept; raise `ConfigurationError` if it cannot be used."""
+        return self.check(self.name, self.default if value is None and self.none_is_default else value)
 
 
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the most similar known one, if any is close."""
-    from difflib import get_close_matches
+def setting(
+    check: Callable[[str, Any], Any],
+    *,
+    default: Any,
+    secret: bool = False,
+    live: bool = False,
+    kw_only: bool = True,
+    none_is_default: bool = False,
+    belongs_to: str | None = None,
+    mask: Callable[[Any], Any] = masked_if_suspect,
+) -> Any:
+    """Declare a setting in a class of settings; what it is for stands in a text below it.
 
-    close = get_close_matches(name, known, 1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def check_seconds(name: str, value: Any) -> float | None:
-    """Return a number of seconds, or None for no limit."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MAX_SECONDS:
-        _refuse(name, f"must be a positive number of seconds up to {_MAX_SECONDS}, or None for no limit")
-    return float(value)
-
-
-def _refuse(name: str, rule: str) -> NoReturn:
-    message = f"{name} {rule}"
-    raise ConfigurationError(message)
-
-
-def _host(name: str, value: Any) -> str:
-    return parse_host(value, name).url
-
-
-def _access_token(name: str, value: Any) -> Any:
-    if value is None or isinstance(value, SecretSource):
-        return value
-    if not isinstance(value, str):
-        _refuse(name, "must be a str, or a callable without arguments that returns one")
-    return checked_token(value, name)
-
-
-def _text(name: str, value: Any) -> str | None:
-    if value is not None and not (isinstance(value, str) and value.strip()):
-        _refuse(name, "must be a non-empty str, or None")
-    return value
+    Args:
+        check: gets name and value, and returns the value as it is kept, or raises `ConfigurationError`.
+        default: what it is if it is not given.
+        secret: whether it is masked wherever it is shown.
+        live: whether it may change once a client is made.
+        kw_only: False if it may be given by position.
+        none_is_default: whether None means the default.
+        belongs_to: another setting; when that changes, this one is dropped until it is set again.
+        mask: masks a value that is not secret by itself, but may be one given in the wrong place.
+    """
+    return Setting(
+        check,
+        default,
+        secret=secret,
+        live=live,
+        kw_only=kw_only,
+        none_is_default=none_is_default,
+        belongs_to=belongs_to,
+        mask=mask,
+    )
 
 
-def _no_proxy(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        _refuse(name, "must be a str of comma-separated hosts, or None")
-    return value
+@dataclass_transform(kw_only_default=True, field_specifiers=(setting,))
+class HasSettings:
+    """A base for a class that declares settings; its constructor takes all of them."""
+
+    # Secrets are kept apart, so that `vars` shows none of them.
+    __slots__ = ("__dict__", "__weakref__", "_frozen", "_secrets", "_sources")
+    _settings: ClassVar[Mapping[str, Setting[Any, Any]]]
+    __signature__: ClassVar[inspect.Signature]  # for `help()`, and for editors
+    # None until a client is made; then what it found, which no longer depends on the environment.
+    _frozen: Mapping[str, Any] | None
+    _secrets: dict[str, Any]
+    _sources: dict[str, str]
+
+    @override
+    def __init_subclass__(cls) -> None:
+        found = {name: one for base in reversed(cls.__mro__) for name, one in vars(base).items()}
+        cls._settings = MappingProxyType(
+            {name: one for name, one in found.items() if isinstance(one, Setting)}
+        )
+        annotations: dict[str, Any] = {}
+        for base in reversed(cls.__mro__):
+            annotations |= vars(base).get("__annotations__", {})
+        kinds = {True: inspect.Parameter.KEYWORD_ONLY, False: inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        cls.__signature__ = inspect.Signature(
+            [
+                inspect.Parameter(
+                    name, kinds[one.kw_only], default=one.default, annotation=_taken(annotations[name])
+                )
+                for name, one in cls._settings.items()
+            ]
+        )
+
+    def __init__(self, *positional: Any, **given: Any) -> None:
+        # Done first, so that no traceback frame holds a plain secret.
+        names = [name for name, one in self._settings.items() if not one.kw_only]
+        positional = tuple(
+            self._settings[names[number]].mask(value) if number < len(names) else masked(value)
+            for number, value in enumerate(positional)
+        )
+        self._mask(given)
+        with ends_here:
+            if len(positional) > len(names):
+                message = (
+                    f"{type(self).__name__} takes only {', '.join(names)} by position, and the others by name"
+                )
+                raise ApiTypeError(message)
+            for name, value in zip(names, positional, strict=False):
+                if name in given:
+                    message = f"{type(self).__name__}: {name} is given twice"
+                    raise ApiTypeError(message)
+                given[name] = value
+            for name in given:
+                if name not in self._settings:
+                    raise ApiTypeError(no_such_setting(name, self._settings))
+            self._begin(secrets={}, sources={})
+            for name, one in self._settings.items():
+                self._keep(one, given.get(name, one.default), ARGUMENT if name in given else DEFAULT)
+            self._check()
+
+    # Hidden from type checkers, which would otherwise accept any name.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            raise ApiAttributeError(no_such_setting(name, self._settings), name=name, obj=self)
+
+        def __setattr__(self, name, value):
+            one = self._settings.get(name)
+            value = masked(value) if one is None else one.mask(value)
+            with ends_here:
+                if one is None:
+                    raise ApiAttributeError(no_such_setting(name, self._settings))
+                super().__setattr__(name, value)
+
+    @override
+    def __delattr__(self, name: str) -> NoReturn:
+        message = f"{name}: a setting cannot be deleted"
+        raise ApiAttributeError(message)
+
+    @classmethod
+    def _mask(cls, given: Any) -> None:
+        """Mask in place what may be secret in a dict of settings: also under an unknown name, which may be misspelled."""
+        for name, value in given.items():
+            given[name] = cls._settings[name].mask(value) if name in cls._settings else masked(value)
+
+    def _begin(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
+        for name, value in {"_frozen": None, "_secrets": secrets, "_sources": sources}.items():
+            object.__setattr__(self, name, value)
+
+    def _keep(self, one: Setting[Any, Any], value: Any, source: str) -> None:
+        kept = self._secrets if one.secret else self.__dict__
+        kept[one.name] = one.checked(value)
+        self._sources[one.name] = DEFAULT if value is None and one.none_is_default else source
+        self._changed(one.name)
+
+    def _changed(self, name: str) -> None:
+        """Do what a new value of a setting asks for."""
+
+    def _check(self) -> None:
+        """Raise `ConfigurationError` if the settings do not go together."""
+
+    def _assign(self, one: Setting[Any, Any], value: Any) -> None:
+        if self._frozen is not None and not one.live:
+            message = f"{one.name} cannot change once a client is made: change a copy, and make a new client from it"
+            raise ConfigurationError(message)
+        before, was_given = self._kept(one.name), self._sources[one.name] != DEFAULT
+        self._keep(one, value, ARGUMENT)
+        if was_given and self._kept(one.name) != before:
+            for other in self._settings.values():
+                if other.belongs_to == one.name and self._secrets[other.name] is not None:
+                    self._keep(other, None, f"dropped, since {one.name} was changed after it was set")
+
+    def _kept(self, name: str) -> Any:
+        """Return the value of a setting, a secret one masked."""
+        return self._secrets[name] if self._settings[name].secret else self.__dict__[name]
+
+    def _secret(self, name: str) -> Any:
+        """Return a secret setting as a `Secret`, a `SecretSource` or `Headers`, or None."""
+        return self._secrets[name]
+
+    def _source(self, name: str) -> str:
+        """Return where the value of a setting came from: `default`, `argument`, or a text that names the place."""
+        return self._sources[name]
+
+    def _shown(self, name: str) -> str:
+        """Return the value of a setting as reports show it."""
+        value = self._kept(name)
+        if self._settings[name].secret and value is not None:
+            return MASK if value else "''"
+        if isinstance(value, (str, bytes)) and len(value) > _MAX_SHOWN:
+            return f"<{len(value)} {'bytes' if isinstance(value, bytes) else 'characters'}>"
+        if isinstance(value, Mapping):
+            return repr(dict(value))
+        # The `repr` of a partial or a bound method would show its arguments or object too.
+        return f"<{getattr(value, '__qualname__', type(value).__name__)}>" if callable(value) else repr(value)
+
+    @override
+    def __repr__(self) -> str:
+        # A debugger may call this while the constructor is running.
+        sources = getattr(self, "_sources", {})
+        positional = [name for name, one in self._settings.items() if not one.kw_only]
+        shown = [name for name in sources if name in positional or sources[name] != DEFAULT]
+        return f"{type(self).__name__}({', '.join(f'{name}={self._shown(name)}' for name in shown)})"
+
+    def __copy__(self) -> Self:
+        clone = object.__new__(type(self))
+        clone._begin(dict(self._secrets), dict(self._sources))
+        clone.__dict__.update(self.__dict__)
+        return clone
+
+    # Every value is immutable or, like a callable or an SSLContext, meant to be shared.
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.__copy__()
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        if any(self._secrets.values()):
+            message = f"a {type(self).__name__} that holds a secret cannot be pickled: build it in the worker that uses it"
+            raise ApiTypeError(message)
+        plain = {n: dict(v) if isinstance(v, MappingProxyType) else v for n, v in self.__dict__.items()}
+        empty = {name: "" if isinstance(value, Secret) else None for name, value in self._secrets.items()}
+        return {**plain, "_secrets": empty, "_sources": self._sources}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        secrets = {name: masked(value) for name, value in state.pop("_secrets").items()}
+        self._begin(secrets, state.pop("_sources"))
+        self.__dict__.update({n: MappingProxyType(v) if isinstance(v, dict) else v for n, v in state.items()})
 
 
-def checked_path(name: str, value: Any) -> str:
-    """Return a path as text."""
+def _revealed(kept: Any) -> Any:
+    if isinstance(kept, (Secret, SecretSource)):
+        return kept.reveal()
+    return MappingProxyType(kept.revealed()) if isinstance(kept, Headers) else kept
+
+
+def _taken(annotation: Any) -> Any:
+    """Return the type that a setting takes, of its annotation."""
+    return get_args(annotation)[1] if get_origin(annotation) is Setting else annotation
+
+
+@cache
+def _texts_below(owner: type) -> dict[str, str]:
+    """Return the text below each setting of a class, from the source; where that is missing, none."""
     try:
-        if (
-            isinstance(value, (str, os.PathLike))
-            and (path := os.fsdecode(value))
-            and b"\0" not in os.fsencode(path)
-        ):
-            return path
-    except UnicodeEncodeError:
-        pass
-    _refuse(name, "must be a non-empty path")
-
-
-def _path(name: str, value: Any) -> str | None:
-    return None if value is None else checked_path(name, value)
-
-
-def _certificates(name: str, value: Any) -> str | bytes | None:
-    if value is not None and not (isinstance(value, (str, bytes)) and value):
-        _refuse(name, "must be certificates as str or bytes, or None")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        _refuse(name, "must be True or False")
-    return value
-
-
-def _debug(name: str, value: Any) -> bool | None:
-    return None if value is None else _flag(name, value)
-
-
-def _assert_hostname(name: str, value: Any) -> str | bool | None:
-    # In the generated interface, True asks for the default.
-    if value is True:
-        return None
-    return False if value is False else _server_name(name, value)
-
-
-def _server_name(name: str, value: Any) -> str | None:
-    if value is not None and not (
-        isinstance(value, str) and (is_name(value.lower()) or parse_address(value) is not None)
-    ):
-        _refuse(name, "must be a host name or an IP address, without a port, or None")
-    return value
-
-
-def _ssl_context(name: str, value: Any) -> Any:
-    if value is not None:
-        import ssl
-
-        if not isinstance(value, ssl.SSLContext) or value.protocol == ssl.PROTOCOL_TLS_SERVER:
-            _refuse(name, "must be an ssl.SSLContext for clients, or None")
-    return value
-
-
-def _at_least(least: int) -> Callable[[str, Any], int]:
-    def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MAX_NUMBER:
-            _refuse(name, f"must be a whole number from {least} to {_MAX_NUMBER}")
-        return int(value)
-
-    return check
-
-
-def _retries(name: str, value: Any) -> Any:
-    if value is None or value is False:
-        return value
-    if isinstance(value, int):
-        return _at_least(0)(name, value)
-    from urllib3.util.retry import Retry
-
-    if not isinstance(value, Retry):
-        _refuse(name, "must be a number of extra tries, False, a urllib3.Retry or None")
-    return value
-
-
-def _resolve(name: str, value: Any) -> Mapping[str, str]:
-    addresses: dict[str, str] = {}
-    for host, text in value.items() if isinstance(value, Mapping) else [(None, None)]:
-        address = parse_address(text.strip("[]")) if isinstance(text, str) else None
-        host = host.lower().removesuffix(".") if isinstance(host, str) else ""
-        if not is_name(host) or address is None:
-            _refuse(
-                name, "must map host names, without a port, to IP addresses, as in {'my.rack': '192.0.2.7'}"
-            )
-        addresses[host] = str(address)
-    return MappingProxyType(addresses)
-
-
-def _proxy(name: str, value: Any) -> str | None:
-    if value is not None and not isinstance(value, str):
-        _refuse(name, "must be a str or None")
-    if value:
-        from oxide._identity.proxies import parse_proxy
-
-        parse_proxy(value, name)
-    return value
-
-
-def _proxy_headers(name: str, value: Any) -> Mapping[str, str] | None:
-    if value is None:
-        return None
-    if not isinstance(value, Mapping):
-        _refuse(name, "must map header names to values")
-    try:
-        return MappingProxyType(Headers(value))
-    except (ApiTypeError, ApiValueError) as error:
-        problem = str(error)
-    _refuse(name, f"cannot be sent: {problem}")
-
-
-def _socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
-    options: Any = ((),)
-    with suppress(TypeError):
-        options = tuple(tuple(option) for option in value)
-    if not all(map(_is_socket_option, options)):
-        _refuse(name, "must be a list of arguments for setsockopt, as in [(SOL_SOCKET, SO_RCVBUF, 65536)]")
-    checked: tuple[tuple[Any, ...], ...] = options
-    return checked
-
-
-def _is_socket_option(option: tuple[Any, ...]) -> bool:
-    match option:
-        case (int(level), int(number), bytes()):
-            numbers = [level, number]
-        case (int(level), int(number), int(value)):
-            numbers = [level, number, value]
-        case (int(level), int(number), None, int(length)) if length >= 0:
-            numbers = [level, number, length]
-        case _:
-            return False
-    return all(-(2**31) <= number < 2**31 for number in numbers)
-
-
-def _api_version(name: str, value: Any) -> str | None:
-    if value is not None and not (isinstance(value, str) and re.fullmatch(_VERSION, value)):
-        _refuse(name, f"must be a semantic version, as in {API_VERSION!r}, or None")
-    return value
-
-
-def _application(name: str, value: Any) -> tuple[str, str] | None:
-    if value is None:
-        return None
-    if not (
-        isinstance(value, (tuple, list))
-        and len(value) == 2
-        and all(isinstance(part, str) and PRODUCT_TOKEN.fullmatch(part) for part in value)
-    ):
-        _refuse(name, "must be a name and a version without spaces, as in ('my-job', '1.0')")
-    return value[0], value[1]
-
-
-def _on_attempt(name: str, value: Any) -> Any:
-    if value is not None and not callable(value):
-        _refuse(name, "must be callable")
-    return value
-
-
-_CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
-    "host": _host,
-    "access_token": _access_token,
-    "ssl_ca_cert": _path,
-    "ca_cert_data": _certificates,
-    "cert_file": _path,
-    "key_file": _path,
-    "key_password": _text,
-    "verify_ssl": _flag,
-    "assert_hostname": _assert_hostname,
-    "tls_server_name": _server_name,
-    "ssl_context": _ssl_context,
-    "allow_http_token": _flag,
-    "resolve": _resolve,
-    "proxy": _proxy,
-    "no_proxy": _no_proxy,
-    "proxy_headers": _proxy_headers,
-    "proxy_ssl_context": _ssl_context,
-    "timeout": check_seconds,
-    "connect_timeout": check_seconds,
-    "read_timeout": check_seconds,
-    "max_retries": _at_least(0),
-    "retries": _retries,
-    "max_response_bytes": _at_least(1),
-    "connection_pool_maxsize": _at_least(1),
-    "socket_options": _socket_options,
-    "api_version": _api_version,
-    "application": _application,
-    "on_attempt": _on_attempt,
-    "debug": _debug,
-}
-SETTINGS: Final = tuple(_CHECKS)
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]  # a class
+    except OSError:
+        return {}
+    return {
+        before.target.id: inspect.cleandoc(text.value.value)
+        for before, text in pairwise(body)
+        if isinstance(before, ast.AnnAssign)
+        and isinstance(before.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

@@ -1,107 +1,238 @@
-"""The `SSLContext` of a configuration, made with the client so that a bad file is reported at once."""
+"""TLS: files and environment are read once, and contexts made from that at any time, in a forked child too."""
 
 import os
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
 
+from oxide._identity.secrets import Secret
 from oxide.exceptions import ConfigurationError
 
-if TYPE_CHECKING:
-    from oxide.configuration import Configuration
+Source = str | os.PathLike[str]
 
 
-def build_context(configuration: "Configuration", *, for_proxy: bool = False) -> ssl.SSLContext:
-    """Return the context; raise `ConfigurationError`, naming setting and file, if one cannot be used.
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """What the contexts of a client are made from; nothing is read from files or the environment any more.
 
-    With `for_proxy`, the context trusts the same CAs, but leaves out what is only for the host (`ssl_context`, names,
-    the client's certificate).
+    Attributes:
+        context: takes the place of the host's context, or None.
+        proxy_context: takes the place of the context for an `https://` proxy, or None.
+        verify: whether certificates are verified.
+        authorities: CA certificates, each with its name for messages; None for the system's.
+        system: the content of the system's file of CA certificates, or None.
+        system_directory: the system's directory of CA certificates, which OpenSSL looks into as it needs them, or None.
+        certificate: the client's, or None.
+        keylog: a file to log keys to, or None.
+        trusted: a description of the CA certificates that are trusted for the host.
+        trusted_for_proxy: the same for the proxy.
     """
-    if configuration.ssl_context is not None and not for_proxy:
-        return configuration.ssl_context
-    # Not `create_default_context`: since Python 3.13 it refuses certificates without an authority key identifier,
-    # which private CAs often issue.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # some Python builds leave it to the system
-    context.hostname_checks_common_name = False  # as in RFC 9525
-    # Trusts CAs that are not roots, as Python 3.13 does by default.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    if not configuration.verify_ssl:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if configuration.ssl_ca_cert is None and configuration.ca_cert_data is None:
-        context.load_default_certs()
-    if configuration.ssl_ca_cert is not None:
-        data = _read("ssl_ca_cert", configuration.ssl_ca_cert)
-        _load_authorities(context, f"ssl_ca_cert {configuration.ssl_ca_cert!r}", data)
-    if configuration.ca_cert_data is not None:
-        _load_authorities(context, "ca_cert_data", configuration.ca_cert_data)
-    if configuration.cert_file is not None and not for_proxy:
-        _load_client_certificate(context, configuration.cert_file, configuration)
-    return context
+
+    context: ssl.SSLContext | None
+    proxy_context: ssl.SSLContext | None
+    verify: bool
+    authorities: tuple[tuple[str, str | bytes], ...] | None
+    system: bytes | None
+    system_directory: str | None
+    certificate: "ClientCertificate | None"
+    keylog: str | None
+    trusted: str
+    trusted_for_proxy: str
+
+    def host_context(self) -> ssl.SSLContext:
+        """Return a context for the host; raise `ConfigurationError`, naming setting and file, if one is unusable."""
+        if self.context is not None:
+            return self.context
+        context = self._new_context()
+        if self.certificate is not None:
+            self.certificate.load(context)
+            context.post_handshake_auth = True  # servers of TLS 1.3 may ask for it when they know the path
+        return context
+
+    def context_for_proxy(self) -> ssl.SSLContext:
+        """Return a context for the proxy: it trusts the same CAs, but knows nothing that is only for the host."""
+        return self._new_context() if self.proxy_context is None else self.proxy_context
+
+    def _new_context(self) -> ssl.SSLContext:
+        # Not `create_default_context`: since Python 3.13 it refuses certificates without an authority key identifier,
+        # which private CAs often issue.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2  # some Python builds leave it to the system
+        context.hostname_checks_common_name = False  # as in RFC 9525
+        # Trusts CAs that are not roots, as Python 3.13 does by default.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if self.keylog is not None:
+            try:
+                context.keylog_filename = self.keylog
+            except OSError as error:
+                message = f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
+                raise ConfigurationError(message) from None
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if self.authorities is None:
+            self._load_system_authorities(context)
+        for where, data in self.authorities or ():
+            try:
+                _load_authorities(context, data)
+            except (ssl.SSLError, ValueError) as error:
+                message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
+                raise ConfigurationError(message) from None
+        return context
+
+    def _load_system_authorities(self, context: ssl.SSLContext) -> None:
+        if sys.platform == "win32":
+            # From the registry; there is no fork that would do it again.
+            context.load_default_certs()
+            return
+        # As OpenSSL does it, broken certificates are passed over.
+        if self.system is not None:
+            with suppress(ssl.SSLError, ValueError):
+                _load_authorities(context, self.system)
+        if self.system_directory is not None:
+            context.load_verify_locations(capath=self.system_directory)
 
 
-def trusted_authorities(configuration: "Configuration", *, for_proxy: bool = False) -> str:
-    """Return a description of the CA certificates that a client trusts, for the host or for its proxy."""
-    setting = "proxy_ssl_context" if for_proxy else "ssl_context"
-    context: ssl.SSLContext | None = getattr(configuration, setting)
-    if context is not None:
-        trusts_all = context.verify_mode == ssl.CERT_NONE
-        return f"those of {setting}{', which accepts any certificate' if trusts_all else ''}"
-    if not configuration.verify_ssl:
-        return "any certificate is accepted (verify_ssl=False)"
-    given = [name for name in ("ssl_ca_cert", "ca_cert_data") if getattr(configuration, name) is not None]
-    if not given:
-        paths = ssl.get_default_verify_paths()
-        return f"the system's ({', '.join(filter(None, (paths.cafile, paths.capath))) or 'none found'})"
-    return " and ".join(
-        f"those of {name} {configuration.ssl_ca_cert!r}" if name == "ssl_ca_cert" else f"those of {name}"
-        for name in given
+def read_tls(
+    *,
+    ssl_context: ssl.SSLContext | None,
+    proxy_ssl_context: ssl.SSLContext | None,
+    verify_ssl: bool,
+    ssl_ca_cert: Source | None,
+    ca_cert_data: str | bytes | None,
+    cert_file: Source | None,
+    key_file: Source | None,
+    key_password: Secret | None,
+) -> Tls:
+    """Read all files that the settings name, and the environment; the arguments are the settings.
+
+    Raises `ConfigurationError`, naming setting and file, if one cannot be read.
+    """
+    authorities: list[tuple[str, str | bytes]] = []
+    if ssl_ca_cert is not None:
+        authorities.append((f"ssl_ca_cert {ssl_ca_cert!r}", _read("ssl_ca_cert", ssl_ca_cert)))
+    if ca_cert_data is not None:
+        authorities.append(("ca_cert_data", ca_cert_data))
+    system = ssl.get_default_verify_paths()
+    content = None
+    if not authorities and system.cafile is not None:
+        with suppress(OSError):
+            content = Path(system.cafile).read_bytes()
+    trust = (verify_ssl, ssl_ca_cert, ca_cert_data)
+    return Tls(
+        context=ssl_context,
+        proxy_context=proxy_ssl_context,
+        verify=verify_ssl,
+        authorities=tuple(authorities) or None,
+        system=content,
+        system_directory=system.capath,
+        certificate=None if cert_file is None else ClientCertificate(cert_file, key_file, key_password),
+        # As Python's own contexts do it.
+        keylog=(not sys.flags.ignore_environment and os.environ.get("SSLKEYLOGFILE")) or None,
+        trusted=trusted_authorities("ssl_context", ssl_context, *trust),
+        trusted_for_proxy=trusted_authorities("proxy_ssl_context", proxy_ssl_context, *trust),
     )
 
 
-def _load_authorities(context: ssl.SSLContext, where: str, data: str | bytes) -> None:
+def trusted_authorities(
+    setting: str,
+    context: ssl.SSLContext | None,
+    verify_ssl: bool,  # noqa: FBT001 - the settings, in their order
+    ssl_ca_cert: Source | None,
+    ca_cert_data: str | bytes | None,
+) -> str:
+    """Return a description of the CA certificates that are trusted; `context` is the value of `setting`."""
+    if context is not None:
+        trusts_all = context.verify_mode == ssl.CERT_NONE
+        return f"those of {setting}{', which accepts any certificate' if trusts_all else ''}"
+    if not verify_ssl:
+        return "any certificate is accepted (verify_ssl=False)"
+    given = [] if ssl_ca_cert is None else [f"those of ssl_ca_cert {ssl_ca_cert!r}"]
+    given += [] if ca_cert_data is None else ["those of ca_cert_data"]
+    return " and ".join(given) or f"the system's ({'; '.join(_system_authorities())})"
+
+
+def _system_authorities() -> Iterator[str]:
+    paths = ssl.get_default_verify_paths()
+    yield ", ".join(filter(None, (paths.cafile, paths.capath))) or "none found"
+    for variable, found in (
+        (paths.openssl_cafile_env, paths.cafile),
+        (paths.openssl_capath_env, paths.capath),
+    ):
+        named = os.environ.get(variable)
+        if named and found is None:
+            yield f"{variable} names {named!r}, which does not exist"
+
+
+def _load_authorities(context: ssl.SSLContext, data: str | bytes) -> None:
     pem = data.encode(errors="replace") if isinstance(data, str) else data
-    try:
-        if isinstance(data, str) or b"-----BEGIN" in pem:
-            # Comments in a bundle may be in any language.
-            context.load_verify_locations(cadata=pem.decode("ascii", "replace").replace("\ufffd", "?"))
+    if isinstance(data, str) or b"-----BEGIN" in pem:
+        # Comments in a bundle may be in any language.
+        context.load_verify_locations(cadata=pem.decode("ascii", "replace").replace("\ufffd", "?"))
+    else:
+        context.load_verify_locations(cadata=pem)
+
+
+class ClientCertificate:
+    """The client's certificate and private key, as they are in their files."""
+
+    __slots__ = ("_certificate", "_certificate_name", "_contents", "_key_name", "_password")
+
+    def __init__(self, cert_file: Source, key_file: Source | None, password: Secret | None) -> None:
+        self._certificate_name = f"cert_file {cert_file!r}"
+        self._key_name = self._certificate_name if key_file is None else f"key_file {key_file!r}"
+        files = [("cert_file", cert_file), *([] if key_file is None else [("key_file", key_file)])]
+        self._contents = [Secret(_read(*file).decode("latin-1")) for file in files]
+        self._password = password
+
+    def load(self, context: ssl.SSLContext) -> None:
+        """Put them into a context; raise `ConfigurationError`, naming setting and file, if they cannot be used."""
+        asked = False
+
+        def password() -> str:
+            # OpenSSL would otherwise ask at the terminal.
+            nonlocal asked
+            asked = True
+            return "" if self._password is None else self._password.reveal()
+
+        try:
+            with _as_files(self._contents) as paths:
+                context.load_cert_chain(paths[0], paths[-1], password)
+        except (ssl.SSLError, ValueError) as error:
+            if asked and self._password is None:
+                message = f"{self._key_name} holds an encrypted key: set key_password"
+            elif asked:
+                message = f"{self._key_name}: key_password does not open the key ({_reason(error)})"
+            else:
+                message = f"{self._certificate_name} and its key cannot be used ({_reason(error)})"
+            raise ConfigurationError(message) from None
+
+
+@contextmanager
+def _as_files(contents: list[Secret]) -> Iterator[list[str]]:
+    """Yield the paths of files with these contents, since OpenSSL reads keys from files only.
+
+    They are in memory where the system has such files, and else in a directory that only this user can read.
+    """
+    with ExitStack() as stack:
+        if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+            files = [stack.enter_context(open(os.memfd_create("oxide"), "wb")) for _ in contents]  # noqa: PTH123 - a descriptor, which the stack closes
+            paths = [f"/proc/self/fd/{file.fileno()}" for file in files]
         else:
-            context.load_verify_locations(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
-        raise ConfigurationError(message) from None
+            directory = stack.enter_context(TemporaryDirectory())
+            paths = [str(Path(directory, str(number))) for number in range(len(contents))]
+            files = [stack.enter_context(open(path, "wb")) for path in paths]  # noqa: PTH123 - the stack closes it
+        for file, content in zip(files, contents, strict=True):
+            file.write(content.encode())
+            file.flush()
+        yield paths
 
 
-def _load_client_certificate(
-    context: ssl.SSLContext, certificate: str | os.PathLike[str], configuration: "Configuration"
-) -> None:
-    key = configuration.key_file
-    _read("cert_file", certificate)
-    if key is not None:
-        _read("key_file", key)
-    holder = f"key_file {key!r}" if key is not None else f"cert_file {certificate!r}"
-    asked = False
-
-    def password() -> str:
-        # OpenSSL would otherwise ask at the terminal.
-        nonlocal asked
-        asked = True
-        return configuration.key_password or ""
-
-    try:
-        context.load_cert_chain(certificate, key, password)
-    except (ssl.SSLError, ValueError) as error:
-        if asked and configuration.key_password is None:
-            message = f"{holder} holds an encrypted key: set key_password"
-        elif asked:
-            message = f"{holder}: key_password does not open the key ({_reason(error)})"
-        else:
-            message = f"cert_file {certificate!r} and its key cannot be used ({_reason(error)})"
-        raise ConfigurationError(message) from None
-
-
-def _read(setting: str, path: str | os.PathLike[str]) -> bytes:
+def _read(setting: str, path: Source) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:

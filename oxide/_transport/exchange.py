@@ -4,7 +4,6 @@ urllib3's timeouts limit single socket operations, so headers, interim responses
 can outlast any of them. Here the time left is set before every operation instead.
 """
 
-import http.client
 import os
 import socket
 from collections.abc import Callable
@@ -13,9 +12,25 @@ from typing import Any, Literal, NamedTuple, Self
 
 import urllib3
 
+_forks = 0
 
-class ConnectError(http.client.HTTPException):
-    """No connection could be made to any address of the host."""
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count_fork)
+
+
+def this_process() -> tuple[int, int]:
+    """Return what tells this process from the ones that it is a fork of.
+
+    The ID alone does not: each of them may be number 1 of a namespace of its own. The count alone does not either,
+    since only a fork by Python is counted.
+    """
+    return os.getpid(), _forks
 
 
 class Limits(NamedTuple):
@@ -33,7 +48,7 @@ class Limits(NamedTuple):
 
 
 class Exchange:
-    """One attempt: how long each step may take, and how far it has got.
+    """One attempt: how long each step may take, by its clock, and how far it has got.
 
     `sent` is set just before the first byte of the request may leave; the exception class does not tell, since a
     stalled TLS handshake and a stalled response look alike. `limit` names the setting that limits the current
@@ -41,12 +56,12 @@ class Exchange:
     """
 
     __slots__ = (
-        "_clock", "_connect_by", "connecting", "deadline", "limit", "limits", "pid", "sent", "sock", "status",
+        "_connect_by", "clock", "connecting", "deadline", "limit", "limits", "process", "sent", "sock", "status",
         "with_proxy",
     )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float], deadline: float | None, limits: Limits) -> None:
-        self._clock = clock
+        self.clock = clock
         self._connect_by: float | None = None
         # When the whole call has to end; `limits.whole` counts from its start, which may be some attempts ago.
         self.deadline = deadline
@@ -58,12 +73,12 @@ class Exchange:
         # The connection, while the response is being read from it.
         self.sock: Any = None
         self.status: int | None = None
-        self.pid = os.getpid()
+        self.process = this_process()
 
     def begin_connecting(self) -> None:
         """Start the clock for connecting, including TLS and proxy."""
         self.connecting = True
-        self._connect_by = None if self.limits.connect is None else self._clock() + self.limits.connect
+        self._connect_by = None if self.limits.connect is None else self.clock() + self.limits.connect
 
     def time_left(self) -> float | None:
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
@@ -90,7 +105,7 @@ class Exchange:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _until(self, moment: float | None) -> float | None:
-        return None if moment is None else moment - self._clock()
+        return None if moment is None else moment - self.clock()
 
 
 class ExchangeTimeout(urllib3.Timeout):
@@ -102,6 +117,11 @@ class ExchangeTimeout(urllib3.Timeout):
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(connect=None, read=None)
         self._exchange = exchange
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    __str__ = __repr__
 
     def clone(self) -> Self:
         """Return itself."""

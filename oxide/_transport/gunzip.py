@@ -6,17 +6,23 @@ from collections.abc import Callable
 
 _PIECE_SIZE = 2**16
 _GZIP = 16 + zlib.MAX_WBITS
+_MAGIC = b"\x1f"  # the first byte of gzip; the second may come later
 
 
 class Gunzip:
-    """Decodes one body."""
+    """Decodes one body.
 
-    __slots__ = ("_coded", "_started", "_stream")
+    With `lenient`, what does not begin as gzip is passed on as it is.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_coded", "_lenient", "_passes_on", "_started", "_stream")
+
+    def __init__(self, *, lenient: bool) -> None:
         self._stream = zlib.decompressobj(_GZIP)
         self._coded = b""
         self._started = False
+        self._lenient = lenient
+        self._passes_on = False
 
     def read(self, pull: Callable[[int], bytes], amt: int) -> bytes:
         """Return 1 to `amt` decoded bytes, or `b""` at the end; `pull(size)` returns the next piece of gzip.
@@ -27,17 +33,25 @@ class Gunzip:
         while True:
             if not self._coded:
                 # zlib may hold output that did not fit the last time.
-                if piece := self._decompress(amt):
+                if not self._passes_on and (piece := self._decompress(amt)):
                     return piece
                 self._coded = pull(_PIECE_SIZE)
                 if not self._coded:
-                    if self._started and not self._stream.eof:
+                    if self._started and not self._passes_on and not self._stream.eof:
                         cut = http.client.IncompleteRead(b"")
                         raise cut
                     return b""
-                self._started = True
-            # A body may be several streams in a row (RFC 1952, section 2.2).
+                if not self._started:
+                    self._started = True
+                    self._passes_on = self._lenient and not self._coded.startswith(_MAGIC)
+            if self._passes_on:
+                piece, self._coded = self._coded[:amt], self._coded[amt:]
+                return piece
+            # A body may be several streams in a row (RFC 1952, section 2.2), with zeros for padding.
             if self._stream.eof:
+                self._coded = self._coded.lstrip(b"\0")
+                if not self._coded:
+                    continue
                 self._stream = zlib.decompressobj(_GZIP)
             if piece := self._decompress(amt):
                 return piece

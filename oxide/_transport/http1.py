@@ -1,4 +1,7 @@
-"""Reads HTTP/1 responses strictly: bad framing is an error, and surplus bytes are noticed."""
+"""Reads HTTP/1 responses strictly: bad framing is an error, and surplus bytes are noticed.
+
+What is odd but harmless is read, as browsers read it; its connection is then not used again.
+"""
 
 import http.client
 import io
@@ -11,17 +14,23 @@ if TYPE_CHECKING:
     from oxide._transport.connection import WireConnection
 
 MAX_INTERIM_RESPONSES = 20
-_MAX_LINE = 65536
-_MAX_HEADER_LINES = 100
 BUFFER_SIZE = 16384
+_MAX_LINE = 65536
+# Bytes of all headers of a response, or of all trailers.
+_MAX_HEADERS = 2**18
 
 # Invalid and dangerous (RFC 9110, section 5.5): what follows may be taken for another line.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 # RFC 9112, sections 4, 5 and 7.1; RFC 9110, section 8.6.
 _STATUS_LINE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)\r?\n")
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)([ \t]*):([^\r\n]*)\r?\n")
+_CHUNK_SIZE = re.compile(rb"(0*)([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+_USUAL_DIGITS = 16  # of a chunk's size
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_COMMA = re.compile(r"[ \t]*,[ \t]*")
+# What is not well-formed and mentions these may be framing to somebody else.
+_FRAMING = re.compile(rb"content-length|transfer-encoding", re.IGNORECASE)
+_KEPT_FOR = re.compile(r"(?:^|[,\s])timeout\s*=\s*([0-9]{1,9})", re.ASCII | re.IGNORECASE)
 
 
 class Reader(io.RawIOBase):
@@ -35,7 +44,7 @@ class Reader(io.RawIOBase):
         self._exchange = exchange
         self.ended = False
         # The file keeps the socket open when http.client closes it with the body still unread.
-        self._file = sock.makefile("rb", buffering=0)
+        self._file = sock.makefile("rb", 0)
         exchange.sock = sock
 
     def readable(self) -> bool:
@@ -68,28 +77,47 @@ class Lines(io.BufferedReader):
         return line
 
 
+class Head(http.client.HTTPMessage):
+    """The headers (or trailers) of a response.
+
+    Attributes:
+        is_odd: whether some of them are not well-formed, without harm.
+    """
+
+    is_odd = False
+
+
 # http.client uses an e-mail parser for this, which takes a fifth of a call and accepts much that is not a header.
-def _read_headers(lines: Lines) -> http.client.HTTPMessage:
+def read_headers(lines: Lines) -> Head:
     """Return the headers (or trailers) up to the empty line."""
+    head = Head()
     fields: list[tuple[bytes, bytes]] = []
-    for _ in range(_MAX_HEADER_LINES + 1):
-        line = lines.readline(_MAX_LINE + 1)
-        if line in {b"\r\n", b"\n"}:
-            headers = http.client.HTTPMessage()
-            for name, value in fields:
-                headers.set_raw(name.decode("ascii"), value.decode("latin-1"))
-            return headers
-        if match := _HEADER.fullmatch(line):
-            fields.append((match[1], match[2].strip(b" \t")))
-        elif fields and line.startswith((b" ", b"\t")) and line.endswith(b"\n"):
+    size = 0
+    # Whether the line before was dropped, and with it those that continue it.
+    dropped = True
+    while (line := lines.readline(_MAX_LINE + 1)) not in {b"\r\n", b"\n"}:
+        size += len(line)
+        match = _HEADER.fullmatch(line)
+        if len(line) > _MAX_LINE or size > _MAX_HEADERS:
+            message = f"more than {_MAX_HEADERS} bytes of headers, or {_MAX_LINE} of one"
+            raise http.client.HTTPException(message)
+        if match and not (match[2] and _FRAMING.fullmatch(match[1])):
+            fields.append((match[1], match[3].strip(b" \t")))
+            head.is_odd = head.is_odd or bool(match[2])
+            dropped = False
+        elif line.startswith((b" ", b"\t")) and not dropped:
             # A folded line, as sent by old servers, continues the one before (RFC 9112, section 5.2).
             name, value = fields.pop()
             fields.append((name, value + b" " + line.strip()))
+        elif (b":" not in line or line.startswith((b" ", b"\t"))) and not _FRAMING.search(line):
+            # No header, or the continuation of none (RFC 9112, section 2.2).
+            head.is_odd = dropped = True
         else:
             message = "malformed header line"
             raise http.client.HTTPException(message)
-    message = f"more than {_MAX_HEADER_LINES} header lines"
-    raise http.client.HTTPException(message)
+    for name, value in fields:
+        head.set_raw(name.decode("ascii"), value.decode("latin-1"))
+    return head
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -97,6 +125,9 @@ class StrictResponse(http.client.HTTPResponse):
 
     # For `close`, which still runs if the constructor is interrupted.
     fp: Any = None
+    # Whether the body is framed in an unusual way.
+    _is_odd = False
+    headers: Any
 
     def __init__(self, connection: "WireConnection", method: str | None) -> None:
         self._wire = connection
@@ -119,7 +150,7 @@ class StrictResponse(http.client.HTTPResponse):
             if status == 101:
                 message = "101 Switching Protocols, which was not requested"
                 raise http.client.HTTPException(message)
-            _read_headers(self.fp)
+            read_headers(self.fp)
         message = f"more than {MAX_INTERIM_RESPONSES} interim responses"
         raise http.client.HTTPException(message)
 
@@ -127,26 +158,32 @@ class StrictResponse(http.client.HTTPResponse):
         version, self.status, self.reason = self._read_status()
         self.code = self.status
         self.version = 10 if version == "HTTP/1.0" else 11
-        self.headers = self.msg = headers = _read_headers(self.fp)
+        self.headers = self.msg = headers = read_headers(self.fp)
         coding, length = headers.get_all("transfer-encoding"), headers.get_all("content-length")
         option = ",".join(headers.get_all("connection", ())).lower()
-        self.will_close = "close" in option or (version == "HTTP/1.0" and "keep-alive" not in option)
+        self.will_close = (
+            headers.is_odd or "close" in option or (version == "HTTP/1.0" and "keep-alive" not in option)
+        )
         self.chunked, self.chunk_left, self.length = False, None, None
         if self.status in {204, 304}:
             # These have no body, whatever their headers say (RFC 9112, section 6.3), but one may still follow.
             self.will_close = self.will_close or coding is not None or length not in (None, ["0"])
             self.length = 0
-        elif coding is not None:
-            if len(coding) > 1 or coding[0].lower() != "chunked" or length is not None:
+            return
+        lengths = [] if length is None else _COMMA.split(",".join(length))
+        if len(set(lengths)) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
+            message = f"Content-Length {', '.join(lengths)!r}"
+            raise http.client.HTTPException(message)
+        if coding is not None:
+            if len(coding) > 1 or coding[0].lower() != "chunked":
                 message = f"Transfer-Encoding {', '.join(coding)!r}"
-                message += "" if length is None else " and Content-Length"
                 raise http.client.HTTPException(message)
             self.chunked = True
-        elif length is not None:
-            if len(set(length)) > 1 or not _LENGTH.fullmatch(length[0]):
-                message = f"Content-Length {', '.join(length)!r}"
-                raise http.client.HTTPException(message)
-            self.length = int(length[0])
+            # RFC 9112, section 6.1 and 6.3: the length does not count, and HTTP/1.0 knows no chunks.
+            self.will_close = self.will_close or bool(lengths) or version == "HTTP/1.0"
+        elif lengths:
+            self.length = int(lengths[0])
+            self.will_close = self.will_close or len(lengths) > 1
         else:
             self.will_close = True
 
@@ -162,20 +199,23 @@ class StrictResponse(http.client.HTTPResponse):
             if match is None:
                 message = f"chunk size {line[:40]!r}"
                 raise http.client.HTTPException(message)
-            left = int(match[1], 16)
+            left = int(match[2], 16)
+            self._is_odd = self._is_odd or len(match[1] + match[2]) > _USUAL_DIGITS
             if left == 0:
-                _read_headers(self.fp)
+                self._is_odd = read_headers(self.fp).is_odd or self._is_odd
                 self._close_conn()
                 left = None
             self.chunk_left = left
         return left
 
     def _close_conn(self) -> None:
-        fp, too_much = self.fp, False
+        fp, too_much = self.fp, self._is_odd
         if not fp.closed:
             # Bytes after the response would be taken for the next one.
             fp.raw.ended = True
-            too_much = bool(fp.peek(1)) or self._wire.has_unread()
+            too_much = too_much or bool(fp.peek(1)) or self._wire.has_unread()
         super()._close_conn()  # type: ignore[misc]  # not in typeshed
         if too_much:
             self._wire.close()
+        elif kept_for := _KEPT_FOR.search(self.headers.get("keep-alive", "") if self.headers else ""):
+            self._wire.keep_for(float(kept_for[1]))

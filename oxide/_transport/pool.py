@@ -5,26 +5,29 @@ import socket
 import ssl
 from collections import deque
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import connection
 from urllib3.util.ssltransport import SSLTransport
 
 from oxide._identity.hosts import Host
 from oxide._identity.proxies import Proxy
-from oxide._identity.secrets import Headers, Secret
-from oxide._identity.tls import build_context
+from oxide._identity.secrets import Headers
+from oxide._identity.tls import Tls
 from oxide._transport.connection import WireConnection
+from oxide._transport.recording import genuine, recorded
 from oxide.configuration import Configuration
 
 
-def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> urllib3.HTTPConnectionPool:
+def make_pool(
+    configuration: Configuration, tls: Tls, host: Host, proxy: Proxy | None
+) -> urllib3.HTTPConnectionPool:
     """Return a pool of connections to `host`, through `proxy` if there is one."""
     # urllib3 would fill the queue with a placeholder for every connection that it may hold.
     options: dict[str, Any] = {"num_pools": 1, "maxsize": 1}
     if host.scheme == "https":
-        options["ssl_context"] = build_context(configuration)
+        options["ssl_context"] = tls.host_context()
         own_context = configuration.ssl_context
         # Unless told otherwise, urllib3 checks the name itself where the context does not.
         unchecked = own_context is not None and not own_context.check_hostname
@@ -33,30 +36,23 @@ def make_pool(configuration: Configuration, host: Host, proxy: Proxy | None) -> 
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
-        headers = Headers(configuration.proxy_headers)
+        given: Headers | None = configuration._secret("proxy_headers")
+        headers: dict[str, Any] = {} if given is None else given.by_lower_name()
         if proxy.authorization is not None:
             headers.setdefault("proxy-authorization", proxy.authorization)
         if proxy.scheme == "https":
-            context = configuration.proxy_ssl_context or build_context(configuration, for_proxy=True)
+            context = tls.context_for_proxy()
             options["proxy_ssl_context"] = context
             # urllib3 before 2.8 uses this one instead if the proxy forwards.
             options.setdefault("ssl_context", context)
-        # Revealed for a tunnel: `http.client` formats the headers that open one, and would send the mask.
-        tunnels = host.scheme == "https"
-        manager = urllib3.ProxyManager(
-            proxy.url,
-            proxy_headers={
-                name: Secret(value).reveal() if tunnels else value for name, value in headers.items()
-            },
-            **options,
-        )
+        manager = urllib3.ProxyManager(proxy.url, proxy_headers=headers, **options)
     manager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
     pool = manager.connection_from_host(host.name, host.port, host.scheme)
     idle: Any = pool.pool
     idle.maxsize = configuration.connection_pool_maxsize
     own = {"resolve": configuration.resolve, "extra_socket_options": configuration.socket_options}
-    connection_class: Any = type("Connection", (pool.ConnectionCls,), own)
-    pool.ConnectionCls = connection_class
+    wired: Any = pool
+    wired.connection_class = type("Connection", (wired.connection_class,), own)
     return pool
 
 
@@ -75,11 +71,16 @@ class _IdleConnections:
         self.maxsize = maxsize
         self._connections: deque[WireConnection] = deque()
 
-    def get(self, block: bool = True, timeout: float | None = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - as in queue.Queue
-        try:
-            return self._connections.pop()
-        except IndexError:
-            raise queue.Empty from None
+    def get(self, block: bool = True, timeout: Any = None) -> WireConnection:  # noqa: ARG002, FBT001, FBT002 - as in queue.Queue
+        """Return the connection used last that may be used now; `timeout` is the exchange that asks for one."""
+        while self._connections:
+            # Another thread may have taken it.
+            with suppress(IndexError):
+                connection = self._connections.pop()
+                if timeout is None or connection.is_kept(timeout):
+                    return connection
+                connection.close()
+        raise queue.Empty
 
     def put(self, connection: WireConnection | None, block: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - as in queue.Queue
         if connection is None:
@@ -100,6 +101,12 @@ class _IdleConnections:
             # Another thread may have taken it.
             with suppress(IndexError):
                 self._connections.popleft().close()
+
+
+if TYPE_CHECKING:
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+else:
+    HTTPConnection, HTTPSConnection = map(genuine, (connection.HTTPConnection, connection.HTTPSConnection))
 
 
 class _HTTPConnection(WireConnection, HTTPConnection):
@@ -154,14 +161,30 @@ class _TimedSocket:
         setattr(self.socket, name, value)
 
 
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls: Any = _HTTPConnection
+class _Pool(urllib3.HTTPConnectionPool):
+    """A mixin for urllib3's pools that makes connections of ours."""
+
     QueueCls: Any = _IdleConnections
+    connection_class: Any
+
+    # Hidden from type checkers, for which a property cannot take the place of an attribute.
+    if not TYPE_CHECKING:
+
+        @property
+        def ConnectionCls(self):  # noqa: N802 - urllib3's name
+            """The class of new connections; while vcrpy has replaced urllib3's, one that records too."""
+            usual = super().ConnectionCls
+            if usual.__module__ == "urllib3.connection":
+                return self.connection_class
+            return recorded(usual, self.connection_class)
 
 
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls: Any = _HTTPSConnection
-    QueueCls: Any = _IdleConnections
+class _HTTPPool(_Pool):
+    connection_class = _HTTPConnection
+
+
+class _HTTPSPool(_Pool, urllib3.HTTPSConnectionPool):
+    connection_class = _HTTPSConnection
 
     def _validate_conn(self, conn: Any) -> None:
         # With verify_ssl=False urllib3 would warn at every call; the client has already warned once.

@@ -1,21 +1,22 @@
 """A response with its body still unread, which is read within the limits of its call."""
 
+import codecs
 import contextlib
-import http.client
 import io
 import json
-import os
+import operator
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import urllib3
+from pydantic_core import from_json
 
-from oxide._transport.exchange import Exchange
+from oxide._transport.exchange import Exchange, this_process
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.gunzip import Gunzip
-from oxide.exceptions import ApiException, ApiResponseError, ApiValueError
+from oxide.exceptions import ApiException, ApiResponseError, ApiTypeError, ApiValueError
 
 _PIECE_SIZE = 2**16
 _MAX_SINGLE_READ = 64 * 2**20  # bytes to ask for in one read
@@ -25,6 +26,18 @@ _SEPARATORS = (b",", b"[", b"{")
 _BYTES_PER_SEPARATOR = 16
 _ALLOWED_SEPARATORS = 2**20  # however small `max_response_bytes` is
 _CLOSED = "the response is closed, or its ApiClient is"
+
+
+def _size(amt: int | None) -> int | None:
+    """Return a number of bytes, or None where everything is wanted, which a negative one means too."""
+    if amt is None:
+        return None
+    try:
+        size = operator.index(amt)
+    except TypeError:
+        message = f"amt must be an int or None, not {type(amt).__name__}"
+        raise ApiTypeError(message) from None
+    return None if size < 0 else size
 
 
 class RESTResponse:
@@ -62,7 +75,11 @@ class RESTResponse:
         self._response = response
         self._exchange = exchange
         self._max_bytes = max_bytes
-        self._gunzip = Gunzip() if self._coding() in {"gzip", "x-gzip"} else None
+        coding = response.headers.get("content-encoding", "").strip().lower()
+        # Any other coding was not asked for: the name is likely to be wrong about plain JSON, which the parser judges.
+        # Of an error, whatever has come is of use.
+        is_error = not 200 <= response.status < 300
+        self._gunzip = Gunzip(lenient=is_error) if coding in {"gzip", "x-gzip"} else None
         self._size = 0
         self._body: bytes | None = None
         self._closed = False
@@ -95,16 +112,19 @@ class RESTResponse:
             ApiResponseError: it is malformed, or larger than `max_response_bytes`.
             ApiValueError: the response is closed, or was opened before a fork.
         """
-        return self.data if amt is None or amt < 0 else self._pull(amt)
+        amt = _size(amt)
+        return self.data if amt is None else self._pull(amt)
 
     def read1(self, amt: int | None = None) -> bytes:
         """Return what has arrived of the decoded body, up to `amt` bytes; wait only if nothing has."""
-        return self._pull(_PIECE_SIZE if amt is None or amt < 0 else amt, once=True)
+        amt = _size(amt)
+        return self._pull(_PIECE_SIZE if amt is None else amt, once=True)
 
     def stream(self, amt: int | None = _PIECE_SIZE) -> Iterator[bytes]:
         """Yield the decoded body in pieces of up to `amt` bytes."""
-        while piece := self._pull(amt if amt is not None and amt > 0 else _PIECE_SIZE):
-            yield piece
+        size = _size(amt) or _PIECE_SIZE
+        # Not a generator function, which would find a wrong argument only when the first piece is asked for.
+        return iter(lambda: self._pull(size), b"")
 
     def json(self) -> Any:
         """Return the body as JSON; raise `ApiResponseError` if it is not JSON, or too large to parse."""
@@ -117,6 +137,9 @@ class RESTResponse:
 
     def getheader(self, name: str, default: str | None = None) -> str | None:
         """Return one header, or `default`."""
+        if not isinstance(name, str):
+            message = f"getheader: name must be a str, not {type(name).__name__}"
+            raise ApiTypeError(message)
         return self.headers.get(name, default)
 
     def getheaders(self) -> Mapping[str, str]:
@@ -150,30 +173,34 @@ class RESTResponse:
     def __repr__(self) -> str:
         return f"<RESTResponse {self.status}>"
 
-    def _coding(self) -> str:
-        return self.headers.get("content-encoding", "").strip().lower() or "identity"
-
     def _parsable(self) -> bytes:
-        """Return the whole body; raise `ApiResponseError` if it is JSON too large to parse."""
-        body = self.data
+        """Return the whole body, without a byte order mark; raise `ApiResponseError` for what no parser should see.
+
+        That is JSON too large to parse, and `NaN` and `Infinity`, which are not JSON, but which parsers take.
+        """
+        body = self.data.removeprefix(codecs.BOM_UTF8)
         allowed = max(_ALLOWED_SEPARATORS, self._max_bytes // _BYTES_PER_SEPARATOR)
         if len(body) > allowed and sum(map(body.count, _SEPARATORS)) > allowed:
             message = f"the response has too many JSON values for max_response_bytes ({self._max_bytes})"
             raise self._ending(ApiResponseError(self.status, message))
+        if any(name in body for name in (b"NaN", b"Infinity")):
+            try:
+                from_json(body, allow_inf_nan=False)
+            except ValueError as error:
+                message = f"the body is not JSON: {error}"
+                raise self._ending(ApiResponseError(self.status, message)) from None
         return body
 
     def _arrives_whole(self) -> bool:
         length = self._response.length_remaining
         # The announced length need not be true, and may exceed the memory.
         return (
-            length is not None
-            and length <= min(self._max_bytes, _MAX_SINGLE_READ)
-            and self._coding() == "identity"
+            length is not None and length <= min(self._max_bytes, _MAX_SINGLE_READ) and self._gunzip is None
         )
 
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
-        if self._exchange.pid != os.getpid():
+        if self._exchange.process != this_process():
             message = "the response was opened before a fork; read it in the parent process"
             raise ApiValueError(message)
         if self._closed:
@@ -183,7 +210,8 @@ class RESTResponse:
         if not self._in_use.acquire(blocking=False):
             message = "the response is already being read, by another thread or further up the stack"
             raise ApiValueError(message)
-        piece, failure = b"", None
+        piece = b""
+        failure: Exception | None = None
         try:
             piece = self._decoded(
                 amt if amt is None else min(amt, self._max_bytes + 1, sys.maxsize), once=once
@@ -202,7 +230,7 @@ class RESTResponse:
         if self._closed:
             raise ApiValueError(_CLOSED)
         if failure is not None:
-            raise self._ending(failure)
+            raise self._ending(failure) if isinstance(failure, ApiException) else failure
         self._size += len(piece)
         if self._size > self._max_bytes:
             message = f"the response is larger than max_response_bytes ({self._max_bytes})"
@@ -213,9 +241,6 @@ class RESTResponse:
         pull = self._response.read1 if once else self._response.read
         if amt is not None and self._gunzip is not None:
             return self._gunzip.read(pull, amt)
-        if self._coding() != "identity" and self._response.length_remaining != 0:
-            message = f"Content-Encoding {self._coding()!r}, but only gzip was requested"
-            raise http.client.HTTPException(message)
         return pull(amt)
 
     def _give_back(self) -> None:
@@ -223,7 +248,7 @@ class RESTResponse:
         if not self._in_use.acquire(blocking=False):
             return
         try:
-            if self._response.length_remaining == 0 and self._exchange.pid == os.getpid():
+            if self._response.length_remaining == 0 and self._exchange.process == this_process():
                 # Even an empty body has to be read before the connection is free for reuse.
                 with contextlib.suppress(*TRANSLATED):
                     self._response.read(1)

@@ -1,18 +1,17 @@
 """The transport: what goes to urllib3, and what comes back."""
 
-import os
 import ssl
 import weakref
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import urllib3
 from urllib3.exceptions import ClosedPoolError
 from urllib3.util.retry import Retry
 
 from oxide._identity.hosts import is_loopback, parse_host
-from oxide._identity.tls import trusted_authorities
-from oxide._transport.exchange import Exchange, ExchangeTimeout
+from oxide._identity.secrets import Secret
+from oxide._transport.exchange import Exchange, ExchangeTimeout, this_process
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.pool import close_pool, make_pool
 from oxide._transport.response import RESTResponse
@@ -28,7 +27,7 @@ _NO_RETRIES = Retry(False, redirect=False)  # noqa: FBT003 - urllib3's API
 class _OfProcess(NamedTuple):
     """What a process has of a transport, kept together so that no thread sees half of a change."""
 
-    pid: int
+    process: tuple[int, int]
     pool: urllib3.HTTPConnectionPool
     open_responses: "weakref.WeakValueDictionary[int, RESTResponse]"
 
@@ -46,11 +45,17 @@ class Transport:
         forwarding = self._proxy is not None and self._host.scheme == "http"
         # A forwarding proxy gets the whole URL; otherwise the path is enough.
         self._prefix = self._host.url if forwarding else self._host.base_path
+        self._tls = configuration._tls()
         self._of_process = self._new_process()
         self._closed = False
 
     def send(
-        self, method: str, target: str, headers: Mapping[str, str], body: bytes | None, exchange: Exchange
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str | Secret],
+        body: bytes | None,
+        exchange: Exchange,
     ) -> RESTResponse:
         """Send one request and return its response, with the body still unread.
 
@@ -59,19 +64,23 @@ class Transport:
             ApiTimeoutError: no response in time; see `outcome`.
             ApiResponseError: a response that is not HTTP.
         """
+        # urllib3 hands the values on to http.client, which encodes them.
+        encodable: Any = headers
+        # urllib3 hands the one to the connection, and the other to the queue that it takes the connection from.
+        carriers: dict[str, Any] = {"timeout": ExchangeTimeout(exchange), "pool_timeout": exchange}
         try:
             # The pool's `urlopen`, since OpenTelemetry instruments it.
             response = self._of_this_process().pool.urlopen(
                 method,
                 self._prefix + target,
                 body=body,
-                headers=headers,
+                headers=encodable,
                 retries=_NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
-                timeout=ExchangeTimeout(exchange),
                 preload_content=False,
                 decode_content=False,
+                **carriers,
             )
         except ClosedPoolError:
             message = "the ApiClient was closed during the call"
@@ -80,7 +89,8 @@ class Transport:
             failure = translate(error, exchange)
         else:
             return RESTResponse(response, exchange, self._configuration.max_response_bytes)
-        self._explain(failure, exchange)
+        if isinstance(failure, ApiException):
+            self._explain(failure, exchange)
         raise failure
 
     def close_with_client(self, response: RESTResponse) -> RESTResponse:
@@ -93,9 +103,9 @@ class Transport:
     def close(self) -> None:
         """Close idle connections and open responses; a running call closes its connection when it ends."""
         self._closed = True
-        pid, pool, open_responses = self._of_process
+        process, pool, open_responses = self._of_process
         close_pool(pool)
-        if pid != os.getpid():
+        if process != this_process():
             # At the fork, another thread may have been reading one; its lock would be held forever.
             return
         for reference in open_responses.valuerefs():
@@ -104,11 +114,11 @@ class Transport:
                 response._hang_up()
 
     def _new_process(self) -> _OfProcess:
-        pool = make_pool(self._configuration, self._host, self._proxy)
-        return _OfProcess(os.getpid(), pool, weakref.WeakValueDictionary())
+        pool = make_pool(self._configuration, self._tls, self._host, self._proxy)
+        return _OfProcess(this_process(), pool, weakref.WeakValueDictionary())
 
     def _of_this_process(self) -> _OfProcess:
-        if self._of_process.pid != os.getpid():
+        if self._of_process.process != this_process():
             # The connections belong to the parent process, which still uses them; dropping the pool closes them
             # here, but sends nothing.
             self._of_process = self._new_process()
@@ -134,9 +144,9 @@ class Transport:
             # With a forwarding proxy, it is the only TLS peer.
             of_proxy = self._proxy is not None and (exchange.with_proxy or self._host.scheme == "http")
             peer = f"proxy {self._proxy.name!r}" if self._proxy and of_proxy else f"host {self._host.name!r}"
-            trusted = trusted_authorities(self._configuration, for_proxy=of_proxy)
+            trusted = self._tls.trusted_for_proxy if of_proxy else self._tls.trusted
             failure.reason = f"{failure.reason} ({peer}; trusted CA certificates: {trusted})"
-        if failure.outcome == "not sent" and self._configuration._sources["host"] == "default":
+        if failure.outcome == "not sent" and self._configuration._source("host") == "default":
             failure.hint = "host is not set: give it to the Configuration, or use from_environment()"
         if self._proxy is not None and failure.outcome == "not sent":
             failure.reason = f"proxy {self._proxy.url}: {failure.reason}"

@@ -5,12 +5,13 @@ from functools import partial, update_wrapper
 from inspect import signature
 from os import PathLike
 from types import FunctionType, SimpleNamespace
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
+from oxide._identity.hosts import masked_host
+from oxide._identity.keywords import Settings
 from oxide._identity.secrets import masked
-from oxide._identity.settings import mask_settings, masked_setting
 from oxide._traceback import ends_here, leads_on, leads_on_unseen
 from oxide._transport.response import RESTResponse
 from oxide.api_client import ApiClient
@@ -47,7 +48,7 @@ class Api:
         token: str | None = None,
         profile: str | None = None,
         config_dir: str | PathLike[str] | None = None,
-        **settings: Any,
+        **settings: Unpack[Settings],
     ) -> Self:
         """Return an API with its own client, set up by `Configuration.from_environment`.
 
@@ -57,8 +58,8 @@ class Api:
             ConfigurationError: no usable host and token were found.
         """
         # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_setting("host", host), masked(token)
-        mask_settings(settings)
+        host, token = masked_host(host), masked(token)
+        Configuration._mask(settings)
         with ends_here:
             configuration = Configuration.from_environment(host, token, profile, config_dir, **settings)
             api = cls(ApiClient(configuration))

@@ -1,7 +1,11 @@
 """The replay decision and `Retry-After`, as pure functions over everything they may be given."""
 
+import copy
 import math
+import pickle
+import warnings
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
@@ -88,8 +92,9 @@ def test_a_retry_of_urllib3_decides_within_the_deadline_and_stays_as_it_was(
         assert failure.transient
     else:
         allowed = retry.allowed_methods
-        default = allowed is urllib3.Retry.DEFAULT_ALLOWED_METHODS
-        assert failure.repeatable if default else not allowed or failure.method in allowed
+        if allowed is not None:
+            default = set(allowed or ()) == urllib3.Retry.DEFAULT_ALLOWED_METHODS
+            assert failure.repeatable if default else failure.method in set(allowed or ())
 
 
 @given(failure=FAILURES, retry=RETRIES)
@@ -112,15 +117,82 @@ def test_a_retry_of_urllib3_comes_to_its_end(failure: Failure, retry: urllib3.Re
     assert policy is None or unlimited
 
 
+DEFAULT = urllib3.Retry(3, status_forcelist=[503])
+COPIES = [copy.deepcopy(DEFAULT), pickle.loads(pickle.dumps(DEFAULT)), DEFAULT.new()]
+NO_METHOD: list[Any] = [[], (), frozenset(), set(), False]
+
+
+def without_methods(empty: Any) -> urllib3.Retry:
+    with warnings.catch_warnings():
+        # urllib3 2.8 says that it understands this otherwise than urllib3 3 will.
+        warnings.simplefilter("ignore", FutureWarning)
+        return urllib3.Retry(3, status_forcelist=[503], allowed_methods=empty)
+
+
+LOST: list[dict[str, Any]] = [
+    {"outcome": "unknown", "transient": True, "status": None},
+    {"outcome": "answered", "transient": False, "status": 503},
+    {"outcome": "answered", "transient": True, "status": 200},
+]
+
+
+@pytest.mark.parametrize("lost", LOST, ids=["no response", "refused", "cut"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "GET"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        *COPIES,
+        urllib3.Retry(3, status_forcelist=[503], allowed_methods=list(urllib3.Retry.DEFAULT_ALLOWED_METHODS)),
+        *(without_methods(empty) for empty in NO_METHOD),
+        DefaultPolicy(3),
+    ],
+    ids=["deep copy", "pickled", "new", "listed", "list", "tuple", "frozenset", "set", "False", "ours"],
+)
+def test_a_write_that_has_left_is_sent_again_only_if_that_is_asked_for(
+    rules: Any, method: str, lost: dict[str, Any]
+) -> None:
+    policy: Policy = Urllib3Policy(rules) if isinstance(rules, urllib3.Retry) else rules
+    failure = Failure(method, method == "GET", 1, **lost, retry_after=None, time_left=None)
+    step = policy.next(failure, 0.5)
+    asked_for = not isinstance(rules, urllib3.Retry) or bool(rules.allowed_methods)
+    assert (step is not None) is (method == "GET" and asked_for)
+
+
+def test_none_means_any_method() -> None:
+    policy = Urllib3Policy(urllib3.Retry(3, allowed_methods=None))
+    assert policy.next(Failure("POST", False, 1, "unknown", True, None, None, None), 0.5) is not None
+
+
 NOW = datetime(2026, 11, 10, 12, 0, 0, tzinfo=UTC)
 DATES = st.datetimes(datetime(1971, 1, 1), datetime(9999, 12, 31)).map(
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
 
 
+def format_http_date(moment: datetime) -> str:
+    return format_datetime(moment, usegmt=True)
+
+
 @given(st.integers(0, 10**9))
 def test_seconds(seconds: int) -> None:
     assert parse_retry_after(f" {seconds} ", 0.0) == seconds
+
+
+@given(st.decimals(0, 10**9, places=3))
+def test_decimals_of_seconds(seconds: Decimal) -> None:
+    assert parse_retry_after(f"{seconds:f}", 0.0) == pytest.approx(float(seconds))
+
+
+@given(
+    st.lists(
+        st.one_of(st.integers(0, 10**6).map(str), DATES.map(format_http_date), st.just("soon")), min_size=1
+    )
+)
+def test_of_several_times_the_longest_counts(texts: list[str]) -> None:
+    """A header that is sent twice arrives as one, joined with commas."""
+    alone = [parse_retry_after(text, NOW.timestamp()) for text in texts]
+    known = [seconds for seconds in alone if seconds is not None]
+    assert parse_retry_after(", ".join(texts), NOW.timestamp()) == max(known, default=None)
 
 
 @given(st.integers(10**10, 10**400))
@@ -158,7 +230,7 @@ def test_garbage_is_no_error(text: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "-1", "+1", "1.0", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"]
+    "text", ["", "-1", "+1", ".5", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"]
 )
 def test_what_is_neither_seconds_nor_a_date_is_none(text: str) -> None:
     assert parse_retry_after(text, 0.0) is None

@@ -34,7 +34,7 @@ print(client is ApiClient.get_default(), client.configuration is configuration)
 client.set_default_header("Authorization", "Bearer " + os.environ["OXIDE_TOKEN"])
 client.default_headers["X-Job"] = "nightly"
 client.user_agent = "nightly/1.0"
-print(client.user_agent, client.default_headers["User-Agent"], client.default_headers["X-Job"] == "nightly")
+print(client.user_agent, client.default_headers["User-Agent"], "X-Job" in client.default_headers)
 
 images = ImagesApi()
 print(images.api_client is client)

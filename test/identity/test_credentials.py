@@ -160,6 +160,15 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
     "profile and host": ({"profile": "alpha", "host": "alpha.test"}, {}, ("profile=", "leave out host=")),
     "profile and token": ({"profile": "alpha", "token": "t"}, {}, ("profile=", "leave out token=")),
     "profile, host and token": ({"profile": "alpha", **GIVEN}, {}, ("profile=", "leave out host=")),
+    "OXIDE_TOKEN in quotes": (
+        {}, {"OXIDE_HOST": "https://variable.test", "OXIDE_TOKEN": '"hunter2"'},
+        ("OXIDE_TOKEN is in quotes, which are taken as part of it: leave them out",),
+    ),
+    "OXIDE_HOST in quotes": (
+        {}, {"OXIDE_HOST": "'https://variable.test'", "OXIDE_TOKEN": "t"},
+        ("OXIDE_HOST 'https://variable.test': is in quotes", "leave them out"),
+    ),
+    "OXIDE_PROFILE in quotes": ({}, {"OXIDE_PROFILE": '"alpha"'}, ('OXIDE_PROFILE "alpha": is in quotes',)),
     "host of no profile": (
         {"host": "unknown.test"}, {},
         ("host is https://unknown.test", "credentials.toml", "alpha (https://alpha.test)",
@@ -434,10 +443,12 @@ def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
 
 def test_mistaken_settings_are_told_before_anything_is_looked_up(config_dir: Path) -> None:
     """There are no files here, which would be the other error."""
+    mistaken: dict[str, Any] = {"time_out": 7}
+    another_name: dict[str, Any] = {"access_token": "t"}
     with pytest.raises(oxide.ApiTypeError, match=r"no setting 'time_out'; did you mean 'timeout'\?"):
-        oxide.Configuration.from_environment(time_out=7)
+        oxide.Configuration.from_environment(**mistaken)
     with pytest.raises(oxide.ApiTypeError, match="takes the token as token="):
-        oxide.Configuration.from_environment(access_token="t")
+        oxide.Configuration.from_environment(**another_name)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
@@ -445,7 +456,7 @@ def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: P
     """As the official CLI does; the warning points at the program."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
-    with pytest.warns(UserWarning, match="can be read by other users") as caught:
+    with pytest.warns(oxide.OxideWarning, match="can be read by other users") as caught:
         oxide.Configuration.from_environment()
     path = config_dir / "credentials.toml"
     (warning,) = caught
@@ -490,7 +501,7 @@ EXPIRED = [
 def test_an_expired_token_is_warned_of(text: str, config_dir: Path, far_west: None) -> None:
     """However the time is written; the token is used all the same, since only the server knows."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
-    with pytest.warns(UserWarning, match="expired") as caught:
+    with pytest.warns(oxide.OxideWarning, match="expired") as caught:
         configuration = oxide.Configuration.from_environment(profile="a")
     (warning,) = caught
     told = "the token of profile 'a' of .* expired at 2024-05-06 07:08:09 UTC; run `oxide auth login`"
@@ -555,3 +566,37 @@ def test_a_profile_is_all_it_takes(config_dir: Path) -> None:
         with oxide.ImagesApi.from_environment() as images:
             images.image_list()
         assert simulator.requests[-1].user == "carol"
+
+
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""], ids=["with a byte order mark", "without"])
+def test_files_written_by_editors_of_windows_are_read(mark: bytes, config_dir: Path) -> None:
+    """They begin with a byte order mark, and end lines in two characters."""
+    for name, text in (("credentials.toml", CREDENTIALS), ("config.toml", 'default-profile = "alpha"\n')):
+        (config_dir / name).write_bytes(mark + text.replace("\n", "\r\n").encode())
+        (config_dir / name).chmod(0o600)
+    assert oxide.Configuration.from_environment().host == "https://alpha.test"
+
+
+def test_where_the_token_came_from_is_known(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what a 401 says."""
+    write(config_dir)
+    set_variables(monkeypatch, {})
+    by_profile = oxide.Configuration.from_environment(profile="alpha")
+    assert by_profile._source("access_token") == f"profile 'alpha' of {config_dir / 'credentials.toml'}"
+    set_variables(monkeypatch, VARIABLES)
+    assert oxide.Configuration.from_environment()._source("access_token") == "OXIDE_HOST and OXIDE_TOKEN"
+    by_argument = oxide.Configuration.from_environment("my.rack", "t")
+    assert by_argument._source("access_token") == "argument"
+    assert oxide.Configuration()._source("access_token") == "default"
+    by_argument.access_token = None
+    assert by_argument._source("access_token") == "argument"
+
+
+def test_warnings_have_a_category_of_their_own(config_dir: Path) -> None:
+    """So that they can be filtered."""
+    write(config_dir)
+    (config_dir / "credentials.toml").chmod(0o644)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", oxide.OxideWarning)
+        oxide.Configuration.from_environment(profile="alpha")
+    assert issubclass(oxide.OxideWarning, UserWarning)

@@ -8,7 +8,6 @@ import pytest
 
 import oxide
 from identity.test_credentials import FILES, FOUND, REFUSED, set_variables, write
-from oxide._identity.settings import SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -28,7 +27,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
 def test_the_table_of_settings() -> None:
     """Every setting, in the order of the code, with its default."""
     table = rows("configuration.md", "Setting | Default")
-    assert [name for name, _, _ in table] == [f"`{name}`" for name in SETTINGS]
+    assert [name for name, _, _ in table] == [f"`{name}`" for name in oxide.Configuration._settings]
     defaults = oxide.Configuration()
     for name, default, _ in table:
         kept = getattr(defaults, name.strip("`"))

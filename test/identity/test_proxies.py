@@ -1,6 +1,7 @@
 """Proxies on loopback: tunnels and forwarding, with credentials, found or given; and `resolve`."""
 
 import socket
+import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 
@@ -269,3 +270,17 @@ def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
             )
         )
         assert len(carrying.received) == 1
+
+
+def test_proxies_of_the_system_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows and macOS have settings of their own, with exclusions of their own: the environment alone counts."""
+
+    def of_the_system() -> dict[str, str]:
+        return {"http": "http://system.test:3128", "https": "http://system.test:3128"}
+
+    for name in ("getproxies", "getproxies_registry", "getproxies_macosx_sysconf"):
+        monkeypatch.setattr(urllib.request, name, of_the_system, raising=False)
+    configuration = oxide.Configuration("https://my.rack")
+    assert "proxy in use: none\n" in configuration.to_debug_report()
+    monkeypatch.setenv("https_proxy", "http://variable.test:3128")
+    assert "proxy in use: http://variable.test:3128" in configuration.to_debug_report()

@@ -11,14 +11,12 @@ import functools
 import http.client
 import json
 import logging
-import operator
 import os
 import pickle
 import pprint
 import ssl
 import sys
 import traceback
-import unittest
 import warnings
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -26,12 +24,13 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from authority import KEY_PASSWORD, Authority
 
 import oxide
+from identity.reporters import REPORTERS, as_error, of_package
 from identity.servers import Recorder, proxy
 from oxide.testing import Answer, Drop, Simulator, Truncate
 
@@ -47,6 +46,8 @@ PROXY_PASSWORD = f"{MARK}-proxy"
 PROXY_AUTHORIZATION = "Basic " + b64encode(f"user:{PROXY_PASSWORD}".encode()).decode()
 HEADERS = {"X-Key": f"{MARK}-header", "X-Other": f"{MARK}-other"}
 OPTIONS: dict[str, Any] = {"_request_auth": CALL_TOKEN, "_headers": HEADERS}
+WELL_FORMED = f"oxide-token-{MARK}{'0' * 40}"
+POSITIONAL: Any = oxide.Configuration
 MISSPELLED: dict[str, Any] = {"token": CALL_TOKEN}
 AS_BYTES: dict[str, Any] = {"X-Key": MARK.encode()}
 
@@ -311,7 +312,7 @@ def _from_environment(
         for name in [name for name in arguments if name.isupper()]:
             patch.setenv(name, arguments[name])
         given = {name: value for name, value in arguments.items() if not name.isupper()}
-        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", oxide.OxideWarning)
         make(config_dir=scene.directory, **given)
 
 
@@ -487,7 +488,7 @@ WITHOUT_CALLS: dict[str, Callable[[Scene], object]] = {
     "pickled configuration": lambda scene: pickle.dumps(oxide.Configuration(**scene.settings)),
     "pickled client": lambda scene: pickle.dumps(scene.client()),
     "pickled API": lambda scene: pickle.dumps(scene.images()),
-    "pickled headers": lambda scene: pickle.dumps(dict(scene.client().default_headers)),
+    "pickled headers": lambda scene: pickle.dumps(scene.client().default_headers),
 }  # fmt: skip
 
 
@@ -553,7 +554,8 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
             channels.say("configuration", twin, f"{twin}", pprint.pformat(vars(twin)))
             channels.say("report", twin.to_debug_report())
             channels.say("vars", vars(twin), *vars(twin).values())
-            for name in dir(twin):
+            # Those read as what was set.
+            for name in sorted({*dir(twin)} - {"access_token", "key_password", "proxy", "proxy_headers"}):
                 value = getattr(twin, name)
                 channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
     headers = client.default_headers
@@ -561,30 +563,119 @@ def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> Non
     for thing in (client, images, headers, dict(headers), list(headers.items()), attributes, vars(images)):
         channels.say(type(thing).__name__, thing, pprint.pformat(thing), *pickled_values(thing))
     channels.say("JSON", json.dumps([vars(simple), vars(fixed)], default=repr))
-    token: Any = simple.access_token
-    with pytest.raises(AssertionError) as told:
-        unittest.TestCase().assertMultiLineEqual(token, "another")  # noqa: PT009 - what it shows is tested
-    channels.say(
-        "token",
-        told.value,
-        "Bearer " + token,
-        token + " and more",
-        [
-            getattr(token, name)()
-            for name in ("casefold", "lower", "split", "splitlines", "strip", "title", "upper")
-        ],
-        token.partition("-"),
-        token.replace("a", "b"),
-        2 * token,
-        copy.copy(token),
-        copy.deepcopy(token),
-        token[12:],
-        token[:40],
-        operator.mod("%s", token),
-        "".join(map("{:>99}".format, [token])),
-    )
     with pytest.raises(oxide.UnauthorizedException):
         images.image_list(**OPTIONS)
+
+
+# Each way to give a secret, in a call that fails, and in one that is refused for it.
+SPOILED = f"{TOKEN} {MARK}\n"
+WAYS: dict[str, Callable[[Scene], object]] = {
+    "access_token": with_token(TOKEN),
+    "access_token, spoiled": with_token(SPOILED),
+    "access_token from a callable": with_token(functools.partial(str, TOKEN)),
+    "access_token from a callable, spoiled": with_token(functools.partial(str, SPOILED)),
+    "access_token assigned": assigned("access_token", SPOILED),
+    "access_token assigned under a wrong name": assigned("acces_token", TOKEN),
+    "access_token under a wrong name": with_setting(acces_token=TOKEN),
+    "access_token by position": lambda scene: POSITIONAL(scene.settings["host"], TOKEN),
+    "access_token in place of the host": lambda scene: POSITIONAL(WELL_FORMED, access_token="https://my.rack"),
+    "access_token and host the wrong way round": from_environment(host=WELL_FORMED, token="https://my.rack"),
+    "access_token in place of a path": with_setting(ssl_ca_cert=WELL_FORMED),
+    "_request_auth": with_option(_headers={}),
+    "_request_auth, spoiled": with_option(_request_auth=SPOILED),
+    "_request_auth from a callable": with_option(_request_auth=functools.partial(str, TOKEN)),
+    "_request_auth from a callable, spoiled": with_option(_request_auth=functools.partial(str, SPOILED)),
+    "_request_auth under a wrong name": with_option(_request_aut=TOKEN),
+    "_headers": with_option(_headers={"Authorization": f"Bearer {TOKEN}"}),
+    "_headers, spoiled": with_option(_headers={"Authorization": f"Bearer {SPOILED}"}),
+    "_headers, in the name": with_option(_headers={f"Authorization: Bearer {TOKEN}": "x"}),
+    "_headers, with name and value swapped": with_option(_headers={WELL_FORMED: "Authorization"}),
+    "set_default_header": lambda scene: scene.client().set_default_header("Authorization", SPOILED),
+    "set_default_header, swapped": lambda scene: scene.client().set_default_header(WELL_FORMED, "X-Key"),
+    "default_headers by item": lambda scene: scene.client().default_headers.__setitem__("X-Key", SPOILED),
+    "default_headers.update": lambda scene: scene.client().default_headers.update({"Authorization": SPOILED}),
+    "default_headers.update by name": lambda scene: scene.client().default_headers.update(authorization=SPOILED),
+    "default_headers.update with pairs": lambda scene: scene.client().default_headers.update([("X-Key", SPOILED)]),
+    "default_headers.update with text": lambda scene: cast("Any", scene.client().default_headers).update(TOKEN),
+    "default_headers.setdefault": lambda scene: scene.client().default_headers.setdefault("X-New", SPOILED),
+    "a header of the constructor, swapped": lambda scene: oxide.ApiClient(
+        oxide.Configuration(**scene.settings), WELL_FORMED, "X-Key"
+    ),
+    "a header of the constructor": lambda scene: oxide.ApiClient(
+        oxide.Configuration(**scene.settings), "X-Key", SPOILED
+    ),
+    "the cookie of the constructor": lambda scene: oxide.ApiClient(
+        oxide.Configuration(**scene.settings), cookie=SPOILED
+    ),
+    "token=": from_environment(token=SPOILED, host="rack.test"),
+    "token= of Configuration": configuration_from_environment(token=SPOILED, host="rack.test"),
+    "token= under a wrong name": from_environment(tokn=TOKEN, host="rack.test"),
+    "OXIDE_TOKEN": from_environment(OXIDE_TOKEN=TOKEN),
+    "OXIDE_TOKEN, spoiled": from_environment(OXIDE_TOKEN=f"{TOKEN} {MARK}", OXIDE_HOST="rack.test"),
+    "OXIDE_TOKEN, in quotes": from_environment(OXIDE_TOKEN=f"'{TOKEN}'", OXIDE_HOST="rack.test"),
+    "a profile": from_environment(profile(host="rack.test", token=SPOILED)),
+    "a profile under a wrong key": from_environment(profile(host="rack.test", tokn=TOKEN)),
+    "a profile without a host": from_environment(profile(token=TOKEN)),
+    "key_password": with_setting(key_password=MARK),
+    "key_password as bytes": with_setting(key_password=MARK.encode()),
+    "a private key in place of its path": with_setting(key_file=f"-----BEGIN PRIVATE KEY-----\n{MARK}"),
+    "proxy": with_setting(proxy=f"ftp://user:{PROXY_PASSWORD}@proxy.test"),
+    "proxy, assigned": assigned("proxy", f"ftp://user:{PROXY_PASSWORD}@proxy.test"),
+    "proxy_headers": with_setting(proxy_headers={"Proxy-Authorization": SPOILED}),
+    "HTTPS_PROXY": from_environment(
+        token=TOKEN, host="rack.test", HTTPS_PROXY=f"socks5://user:{PROXY_PASSWORD}@proxy.test"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_error_reporter_shows_a_secret(way: str, scene: Scene) -> None:
+    """By whichever way it was given; ten reporters, each with all the locals that it can show."""
+    try:
+        WAYS[way](scene)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
+        caught = of_package(error, PACKAGE)
+    told = {name: report(caught) for name, report in REPORTERS.items()}
+    assert all(told.values())
+    assert {name for name, text in told.items() if any(needle in text for needle in NEEDLES)} == set()
+
+
+def test_no_error_reporter_shows_a_secret_of_a_running_call(scene: Scene) -> None:
+    """As in a dump of all stacks: from the token's callable, the hook, and the pause between attempts."""
+    told: dict[str, str] = {}
+
+    def look(*_: object) -> str:
+        stack: list[FrameType] = []
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            path = frame.f_code.co_filename
+            if path.startswith(PACKAGE) and not path.startswith(SERVER_SIDE):
+                stack.append(frame)
+            frame = frame.f_back
+        error = as_error(stack)
+        for name, report in REPORTERS.items():
+            told[name] = told.get(name, "") + report(error)
+        return scene.simulator.token
+
+    scene.simulator.fail_next(Answer(503))
+    configuration = oxide.Configuration(**{**scene.settings, "access_token": look, "on_attempt": look})
+    with oxide.ApiClient(configuration, "X-Default", f"{MARK}-default", COOKIE, sleep=look) as client:
+        oxide.ImagesApi(client).image_list(_headers=HEADERS)
+        oxide.ImagesApi(client).image_list(_request_auth=look)
+    needles = NEEDLES | {scene.simulator.token}
+    assert {name for name, text in told.items() if any(needle in text for needle in needles)} == set()
+
+
+def test_every_error_reporter_shows_a_plain_local(tmp_path: Path) -> None:
+    """Or else that it shows no secret would say nothing."""
+    names: dict[str, Any] = {}
+    planted = tmp_path / "planted.py"
+    planted.write_text(f"def leak():\n    found = {TOKEN!r}\n    raise ValueError(len(found))\n")
+    exec(compile(planted.read_text(), planted, "exec"), names)
+    with pytest.raises(ValueError, match=str(len(TOKEN))) as caught:
+        names["leak"]()
+    error = of_package(caught.value, str(tmp_path))
+    assert {name for name, report in REPORTERS.items() if TOKEN not in report(error)} == set()
 
 
 def pickled_values(thing: object) -> list[bytes]:

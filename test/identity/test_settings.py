@@ -7,15 +7,18 @@ import logging
 import multiprocessing
 import pickle
 import platform
+import pydoc
 import re
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack, get_type_hints
 
+import numpy
 import pytest
 import urllib3
 from hypothesis import given
@@ -24,10 +27,11 @@ from hypothesis import strategies as st
 import oxide
 from identity.ask import ask
 from identity.servers import Recorder
-from oxide._identity.settings import SECRETS, SETTINGS
+from oxide._identity.keywords import Settings
 from oxide.testing import Simulator
 
-SIGNATURE = inspect.signature(oxide.Configuration.__init__)
+SETTINGS = tuple(oxide.Configuration._settings)
+SECRETS = {name for name, one in oxide.Configuration._settings.items() if one.secret}
 ACCESS_TOKEN = "token-4f1d"
 RETRY = urllib3.Retry(2)
 
@@ -41,14 +45,31 @@ def oxide_level() -> Iterator[logging.Logger]:
     logger.setLevel(level)
 
 
-def test_every_setting_is_a_parameter_an_attribute_and_documented() -> None:
-    """One set of names: the constructor's, the attributes', the checks' and the docstring's."""
-    names = [name for name in SIGNATURE.parameters if name not in {"self", "unknown"}]
-    arguments = (inspect.getdoc(oxide.Configuration) or "").partition("Raises:")[0]
-    documented = re.findall(r"^    (\w+): ", arguments, re.MULTILINE)
-    assert set(names) == set(SETTINGS)
-    assert {name for name in oxide.Configuration.__annotations__ if not name.startswith("_")} == set(SETTINGS)
-    assert set(documented) == set(SETTINGS)
+def test_help_shows_every_setting_with_its_type_its_default_and_its_text() -> None:
+    """All from the one table, in its order, as the constructor takes them."""
+    signature = inspect.signature(oxide.Configuration)
+    assert list(signature.parameters) == list(SETTINGS)
+    positional = [name for name, one in signature.parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
+    assert positional == ["host"]
+    defaults = oxide.Configuration()
+    told = re.sub(".\b", "", pydoc.render_doc(oxide.Configuration))  # without the marks of bold text
+    for name, parameter in signature.parameters.items():
+        assert getattr(defaults, name) == parameter.default
+        assert name in dir(defaults)
+        (text,) = re.findall(rf"^ \|  {name}\n \|      (.+)$", told, re.MULTILINE)
+        assert len(text) > 10
+
+
+def test_from_environment_takes_the_settings_of_the_table_with_their_types() -> None:
+    """Type checkers know its keyword arguments by `Settings`."""
+    table = {
+        name: parameter.annotation
+        for name, parameter in inspect.signature(oxide.Configuration).parameters.items()
+        if name not in {"host", "access_token"}
+    }
+    assert get_type_hints(Settings) == table
+    for entrance in (oxide.Configuration.from_environment, oxide.ImagesApi.from_environment):
+        assert get_type_hints(entrance)["settings"] == Unpack[Settings]
 
 
 # A value that is not the default, and what is kept of it.
@@ -117,8 +138,7 @@ BAD: dict[str, list[Any]] = {
     "connection_pool_maxsize": [0, -1, True, 1.5],
     "socket_options": [5, 0, [5], [(1, 2)], [(1, 2, 3, 4, 5)], [(1, 2, 3, 4)], [(1, 2, None)], [(1, 2, 2**40)],
                        [(10**30, 2, 3)], [(1, 2, None, -1)], [("1", 2, 3)]],
-    "api_version": ["", "1", "1.2", "v1.2.3", "01.2.3", "2026-08-19", "1.2.3\n", 5, "1.2.3-\u00e9", "1.2.\u0663", "1.0.0-01",
-                    "1.0.0-a..b", "1.0.0-", "1.0.0+"],
+    "api_version": ["", "1", "1.2", "v1.2.3", "2026-08-19", "1.2.3\n", 5, "1.2.3-\u00e9", "1.2.\u0663", "1.2.3 4"],
     "application": ["job", ("job",), ("job", "1", "2"), ("my job", "1"), ("job", ""), ("job", 1), ("job", "1\r\n"), 5],
     "on_attempt": [5, "print"],
     "debug": [0, "yes"],
@@ -148,6 +168,189 @@ def test_bad_values(name: str) -> None:
         with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
             setattr(configuration, name, value)
         assert getattr(configuration, name) == before
+
+
+class LyingText(str):
+    """Text whose methods tell of another one, which is harmless."""
+
+    __slots__ = ()
+
+    def harmless(self, *_: object, **__: object) -> Any:
+        return "harmless"
+
+    __str__ = __format__ = lower = casefold = strip = rstrip = replace = removesuffix = harmless
+
+    def __contains__(self, part: object) -> bool:
+        return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter("harmless")
+
+    def __len__(self) -> int:
+        return 8
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"harmless"
+
+    def partition(self, separator: str) -> tuple[str, str, str]:
+        return "harmless", "", ""
+
+    def split(self, *_: object, **__: object) -> Any:
+        return ["harmless"]
+
+    def startswith(self, *_: object) -> bool:
+        return False
+
+
+class LyingBytes(bytes):
+    """Bytes that decode to another text."""
+
+    __slots__ = ()
+
+    def decode(self, *_: object, **__: object) -> str:
+        return "harmless"
+
+
+class LyingInt(int):
+    """A number that says it is 1."""
+
+    def one(self, *_: object) -> Any:
+        return 1
+
+    __int__ = __index__ = __float__ = __trunc__ = one
+
+    def true(self, *_: object) -> bool:
+        return True
+
+    __lt__ = __le__ = __gt__ = __ge__ = true
+
+
+class LyingFloat(float):
+    """Seconds that say they are 1."""
+
+    __slots__ = ()
+
+    def one(self, *_: object) -> Any:
+        return 1.0
+
+    __float__ = __pos__ = one
+
+    def true(self, *_: object) -> bool:
+        return True
+
+    __lt__ = __le__ = __gt__ = __ge__ = true
+
+
+LYING: dict[type, type] = {str: LyingText, bytes: LyingBytes, int: LyingInt, float: LyingFloat}
+
+
+def lying(value: Any) -> Any:
+    """Return a value that is the same, but whose methods, and those of its parts, tell of another."""
+    if type(value) in LYING:
+        return LYING[type(value)](value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(lying, value))
+    if isinstance(value, dict):
+        return {lying(name): lying(item) for name, item in value.items()}
+    return value
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether neither a value nor a part of it is one that may lie."""
+    if isinstance(value, Mapping):
+        return all(map(is_plain, [*value.keys(), *value.values()]))
+    return all(map(is_plain, value)) if isinstance(value, tuple) else type(value) not in LYING.values()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_what_its_value_is_not_what_its_methods_say(name: str) -> None:
+    """Of subclasses of `str`, `int` and the like: a good one is kept as the plain value, a bad one is refused."""
+    for value, kept in GOOD[name]:
+        configuration = oxide.Configuration(**{name: lying(value)})
+        found = getattr(configuration, name)
+        assert is_plain(found)
+        assert found == kept
+    for value in BAD[name]:
+        with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
+            oxide.Configuration(**{name: lying(value)})
+
+
+NUMBERS: list[tuple[str, Any, Any]] = [
+    *((name, timedelta(minutes=2), 120.0) for name in ("timeout", "connect_timeout", "read_timeout")),
+    ("timeout", timedelta(milliseconds=5), 0.005),
+    ("timeout", numpy.int64(7), 7.0),
+    ("timeout", numpy.float64(0.5), 0.5),
+    ("max_retries", numpy.int64(7), 7),
+    ("retries", numpy.uint8(7), 7),
+    ("max_response_bytes", numpy.int32(7), 7),
+    ("connection_pool_maxsize", numpy.int64(7), 7),
+    ("socket_options", [(numpy.int64(1), numpy.int64(2), numpy.int64(3))], ((1, 2, 3),)),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "kept"), NUMBERS, ids=[f"{n} {v!r}" for n, v, _ in NUMBERS])
+def test_numbers_as_people_have_them(name: str, value: Any, kept: Any) -> None:
+    """From arrays and data frames, and times as `timedelta`; they are kept as Python's own."""
+    found = getattr(oxide.Configuration(**{name: value}), name)
+    assert (type(found), found) == (type(kept), kept)
+    assert name != "socket_options" or {type(part) for part in found[0]} == {int}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        timedelta(0),
+        timedelta(days=-1),
+        timedelta(days=30),
+        numpy.int64(0),
+        numpy.float64("nan"),
+        numpy.bool_(True),
+    ],
+    ids=repr,
+)
+def test_numbers_that_are_no_time_limit(value: Any) -> None:
+    with pytest.raises(oxide.ConfigurationError, match=r"^timeout must be a positive number of seconds"):
+        oxide.Configuration(timeout=value)
+
+
+def test_the_time_of_one_call_may_be_a_timedelta(server: Recorder) -> None:
+    configuration = oxide.Configuration(server.url, max_retries=0)
+    for limit in (timedelta(minutes=1), (timedelta(seconds=9), None), numpy.int64(60)):
+        ask(configuration, _request_timeout=limit)
+    with pytest.raises(oxide.ApiTimeoutError):
+        ask(configuration, _request_timeout=timedelta(microseconds=1))
+    for nonsense in (timedelta(0), (1, timedelta(-1))):
+        with pytest.raises(
+            oxide.ApiValueError, match=r"_request_timeout.* must be a positive number of seconds"
+        ):
+            ask(configuration, _request_timeout=nonsense)
+    assert len(server.received) == 3
+
+
+MESSAGES: dict[str, tuple[Any, str]] = {
+    "timeout": (-1, "timeout must be a positive number of seconds up to 2147483, a timedelta, or None for no limit, not -1"),
+    "max_retries": ("2", "max_retries must be a whole number from 0 to 9223372036854775807, not '2'"),
+    "verify_ssl": ("no", "verify_ssl must be True or False, not 'no'"),
+    "verify_ssl ": (None, "verify_ssl must be True or False, not None"),
+    "api_version": ("1.2", "api_version must be a version, as in '2025112000.0.0', or None, not '1.2'"),
+    "application": (("a b", "1"), "application must be a name and a version without spaces, as in ('my-job', '1.0'), not tuple"),
+    "max_response_bytes": (10**5000, "max_response_bytes must be a whole number from 1 to 9223372036854775807, not int"),
+    "tls_server_name": ("x" * 999, f"tls_server_name must be a host name or an IP address, without a port, or None, not '{'x' * 79}"),
+    "key_file": ("-----BEGIN PRIVATE KEY-----\nhunter2", "key_file must be the path of a file, not what is in it"),
+    "ca_cert_data": ("-----BEGIN PRIVATE KEY-----\nhunter2", "ca_cert_data must be certificates alone, without a private key"),
+    "access_token": (5, "access_token must be a str, or a callable without arguments that returns one"),
+    "access_token ": ("'hunter2'", "access_token is in quotes, which are taken as part of it: leave them out"),
+    "proxy": ('"http://user:hunter2@proxy.test"', "proxy is in quotes, which are taken as part of it: leave them out (the value is not shown)"),
+    "host": ('"https://my.rack"', 'host "https://my.rack": is in quotes, which are taken as part of it: leave them out'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_messages_show_the_value_unless_it_may_be_secret(name: str) -> None:
+    value, told = MESSAGES[name]
+    with pytest.raises(oxide.ConfigurationError) as caught:
+        oxide.Configuration(**{name.strip(): value})
+    assert str(caught.value) == told
 
 
 @given(st.sampled_from(SETTINGS), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))  # fmt: skip
@@ -204,8 +407,9 @@ def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -
     ("misspelled", "meant"), [("tokn", "token"), ("profil", "profile"), ("cofig_dir", "config_dir")]
 )
 def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, meant: str) -> None:
+    given: dict[str, Any] = {misspelled: "x"}
     with pytest.raises(oxide.ApiTypeError, match=rf"did you mean '{meant}'\?"):
-        oxide.Configuration.from_environment(**{misspelled: "x"})
+        oxide.Configuration.from_environment(**given)
 
 
 def test_max_retries_and_retries_say_the_same() -> None:
@@ -447,7 +651,7 @@ def test_an_api_version_that_is_too_new() -> None:
             ask(simulator.configuration(api_version="2026081901.0.0"))
     assert str(caught.value) == (
         "400 Bad Request: server does not support this API version: 2026081901.0.0 "
-        f"(image_list, request id {caught.value.request_id}); "
+        f"(GET /v1/images, request id {caught.value.request_id}); "
         "the rack is older than the api_version of the Configuration: set an older one, or None"
     )
 

@@ -1,11 +1,16 @@
 """TLS against real servers: which certificates are trusted, which are shown, which names count."""
 
+import os
 import re
+import shutil
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +41,12 @@ def trusting(authority: Authority, server: Recorder, **settings: Any) -> oxide.C
     )
 
 
-def run(code: str, **variables: str) -> str:
+def run(code: str, directory: Path | None = None, **variables: str) -> str:
     """Run a program in a process without a terminal, and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         env={"PATH": "", **variables},
+        cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -133,10 +139,12 @@ except oxide.ApiException as error:
         file = authority.path("ca.pem")
         report, answer = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
         assert answer == "[]"
-        assert report == f"trusted CA certificates: the system's ({file})"
+        missing = "SSL_CERT_DIR names '/nowhere', which does not exist"
+        assert report == f"trusted CA certificates: the system's ({file}; {missing})"
         _, error = run(code, SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere").splitlines()
         assert "certificate refused" in error
-        assert "trusted CA certificates: the system's (none found)" in error
+        missing = "SSL_CERT_FILE names '/nowhere', which does not exist"
+        assert f"trusted CA certificates: the system's (none found; {missing}; SSL_CERT_DIR" in error
 
 
 def test_other_authorities_replace_those_of_the_system(
@@ -555,3 +563,121 @@ def test_what_the_host_may_do_without_a_certificate_its_proxy_may_not(
     with proxy(HERE, authority.server_context("127.0.0.1")) as carrying:
         ask(oxide.Configuration(tls_server.url, proxy=carrying.url, **settings))
     assert (strict.verify_mode, strict.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+IN_A_CHILD = """
+import os, oxide
+configuration = oxide.Configuration({url!r}, resolve={here!r}, max_retries=0, **{settings!r})
+images = oxide.ImagesApi(oxide.ApiClient(configuration))
+print(images.image_list().items, flush=True)
+for name in os.listdir("."):
+    os.remove(name)
+os.chdir("/")
+os.environ.update(SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere")
+if os.fork() == 0:
+    print(images.image_list().items, flush=True)
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+OF_THE_CLIENT = {"cert_file": "client.pem", "key_file": "client-encrypted.key", "key_password": KEY_PASSWORD}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"ssl_ca_cert": "ca.pem", **OF_THE_CLIENT},
+        {"ssl_ca_cert": "ca.der", "cert_file": "both.pem"},
+        {"cert_file": "client.pem", "key_file": "client.key"},
+    ],
+    ids=["PEM and an encrypted key", "DER and one file", "the system's"],
+)
+def test_a_forked_child_needs_no_file_again(
+    settings: dict[str, str], authority: Authority, tmp_path: Path
+) -> None:
+    """They are removed by then, and the environment is another."""
+    directory = shutil.copytree(
+        authority.directory, tmp_path / "files", ignore=shutil.ignore_patterns("another")
+    )
+    context = authority.server_context(NAME, client_certificate=ssl.CERT_REQUIRED)
+    with recorder(context, host=NAME) as server:
+        code = IN_A_CHILD.format(url=server.url, here=HERE, settings=settings)
+        assert run(code, directory, SSL_CERT_FILE="ca.pem") == "[]\n[]\n"
+        assert len(server.received) == 2
+
+
+def test_contexts_are_made_without_files_in_memory_too(
+    authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on systems that have none: OpenSSL reads keys from files only."""
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    settings = {name: authority.path(value) for name, value in OF_THE_CLIENT.items() if "file" in name}
+    ask(trusting(authority, tls_server, key_password=KEY_PASSWORD, **settings))
+    assert len(tls_server.received) == 1
+
+
+def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority: Authority) -> None:
+    """As servers of TLS 1.3 do that want one only for some paths."""
+    context = authority.server_context(NAME, client_certificate=ssl.CERT_REQUIRED)
+    context.post_handshake_auth = True
+    shown: list[Any] = []
+
+    def serve(listener: socket.socket) -> None:
+        accepted, _ = listener.accept()
+        with accepted, context.wrap_socket(accepted, server_side=True) as secured:
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += secured.recv(65536)
+            secured.verify_client_post_handshake()
+            secured.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"items":[]}')
+            with suppress(OSError):  # the client may just close
+                secured.recv(1)
+            shown.append(secured.getpeercert())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        configuration = oxide.Configuration(
+            f"https://{NAME}:{listener.getsockname()[1]}",
+            resolve=HERE,
+            ca_cert_data=authority.pem,
+            cert_file=authority.path("both.pem"),
+            max_retries=0,
+        )
+        ask(configuration)
+        thread.join()
+    assert (("commonName", "automation"),) in shown[0]["subject"]
+
+
+def test_keys_are_logged_where_the_environment_says(authority: Authority, tmp_path: Path) -> None:
+    """As by Python's own contexts, for Wireshark."""
+    log = tmp_path / "keys.log"
+    with recorder(authority.server_context("localhost"), host="localhost") as server:
+        code = f"import oxide\noxide.ImagesApi(oxide.ApiClient(oxide.Configuration({server.url!r}))).image_list()"
+        run(code, SSL_CERT_FILE=authority.path("ca.pem"), SSLKEYLOGFILE=str(log))
+    assert "CLIENT_TRAFFIC_SECRET_0 " in log.read_text()
+
+
+def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
+    with pytest.raises(oxide.ConfigurationError, match="SSLKEYLOGFILE '/nowhere/keys' cannot be written"):
+        oxide.ApiClient(oxide.Configuration("https://my.rack"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
+)
+def test_a_broken_file_of_the_system_trusts_nothing(
+    content: bytes,
+    authority: Authority,
+    tls_server: Recorder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As OpenSSL has it; the call then says what was trusted."""
+    file = tmp_path / "broken.pem"
+    file.write_bytes(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    with pytest.raises(oxide.ApiConnectionError, match=r"certificate refused.*broken\.pem"):
+        ask(trusting(authority, tls_server, ca_cert_data=None))

@@ -268,9 +268,9 @@ def test_the_order_of_other_headers(server: Recorder) -> None:
 
 
 BAD_HEADERS: dict[str, tuple[dict[Any, Any], str]] = {
-    "name is no token": ({"X Job": "hunter2"}, "not a header name"),
-    "name is empty": ({"": "hunter2"}, "not a header name"),
-    "name ends a line": ({"X-Job\r\nX-Evil": "hunter2"}, "not a header name"),
+    "name is no token": ({"X Job": "hunter2"}, "is not the name of a header"),
+    "name is empty": ({"": "hunter2"}, "is not the name of a header"),
+    "name ends a line": ({"X-Job\r\nX-Evil": "hunter2"}, "is not the name of a header"),
     "name is no text": ({5: "hunter2"}, "name and value must be str"),
     "value ends a line": ({"X-Job": "hunter2\r\nX-Evil: 1"}, "contains a control character"),
     "value is outside Latin-1": ({"X-Job": "hunter2\u20ac"}, "one outside Latin-1"),

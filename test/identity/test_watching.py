@@ -44,7 +44,7 @@ def view(simulator: Simulator, **settings: Any) -> None:
 
 
 def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG on the logger `oxide`, in words and as fields; nothing else appears."""
+    """At DEBUG on the logger `oxide`, in words and as fields, and one at INFO for each retry."""
     caplog.set_level(logging.DEBUG, "oxide")
     simulator.fail_next(Answer(503))
     simulator.fail_next(Drop())
@@ -52,19 +52,26 @@ def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureF
     records = [record for record in caplog.records if record.name == "oxide"]
     call = "image_view: GET /v1/images/debian-13"
     closed = "ApiConnectionError: the server closed the connection without a response"
-    request_id = vars(records[2])["oxide_request_id"]
-    assert {record.levelno for record in records} == {logging.DEBUG}
-    assert [record.getMessage() for record in records] == [
-        f"{call}, attempt 1: 503 ServiceException: Service Unavailable in 0 ms, again in 0.50 s",
-        f"{call}, attempt 2: {closed} in 0 ms, again in 1.00 s",
-        f"{call}, attempt 3: 200 in 0 ms, request id {request_id}",
+    request_id = vars(records[-1])["oxide_request_id"]
+    refused = f"{call}, attempt 1: 503 ServiceException: Service Unavailable in 0 ms"
+    dropped = f"{call}, attempt 2: {closed} in 0 ms"
+    assert [(record.levelno, record.getMessage()) for record in records] == [
+        (logging.DEBUG, refused),
+        (logging.INFO, f"{refused}, retrying in 0.50 s"),
+        (logging.DEBUG, dropped),
+        (logging.INFO, f"{dropped}, retrying in 1.00 s"),
+        (logging.DEBUG, f"{call}, attempt 3: 200 in 0 ms, request id {request_id}"),
     ]
     assert str(UUID(request_id)) == request_id
     plain = set(vars(logging.makeLogRecord({})))
     assert all(
         {name for name in vars(record) if name not in plain} - {"message"} == FIELDS for record in records
     )
-    values = [{name: value for name, value in vars(record).items() if name in FIELDS} for record in records]
+    values = [
+        {name: value for name, value in vars(record).items() if name in FIELDS}
+        for record in records
+        if record.levelno == logging.DEBUG
+    ]
     assert values[0] == {
         "oxide_operation": "image_view",
         "oxide_method": "GET",
@@ -99,12 +106,21 @@ def test_the_query_is_not_logged(simulator: Simulator, caplog: pytest.LogCapture
     assert "hunter2" not in repr(vars(record))
 
 
-@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
-def test_nothing_is_logged_above_debug(
-    level: int, simulator: Simulator, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_retry_is_one_record_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    simulator.fail_next(Answer(503), times=2)
+    view(simulator)
+    records = [record for record in caplog.records if record.name == "oxide"]
+    assert [record.levelno for record in records] == [logging.INFO, logging.INFO]
+    assert [record.getMessage().rpartition(", ")[2] for record in records] == [
+        "retrying in 0.50 s",
+        "retrying in 1.00 s",
+    ]
+
+
+def test_nothing_is_logged_above_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """Not even failures: those are exceptions."""
-    caplog.set_level(level)
+    caplog.set_level(logging.WARNING)
     simulator.fail_next(Answer(503))
     view(simulator)
     with pytest.raises(oxide.NotFoundException):
@@ -183,6 +199,26 @@ def spans() -> Iterator[InMemorySpanExporter]:
     yield exporter
     instrumentor.uninstrument()
     provider.shutdown()
+
+
+def test_spans_that_capture_every_header_hold_no_token(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the instrumentation offers it for headers of a program's own."""
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    instrumentor: Any = URLLib3Instrumentor()
+    instrumentor.instrument(tracer_provider=provider)
+    try:
+        view(simulator)
+    finally:
+        instrumentor.uninstrument()
+        provider.shutdown()
+    (span,) = exporter.get_finished_spans()
+    assert "http.request.header.accept" in span.to_json()
+    assert simulator.token not in span.to_json()
 
 
 def test_spans_of_opentelemetry(simulator: Simulator, spans: InMemorySpanExporter) -> None:

@@ -196,6 +196,15 @@ def reset(peer: Peer) -> None:
     raise Gone
 
 
+def close_notify(peer: Peer) -> None:
+    """Say in TLS that nothing follows; a connection that is closed without that may have been cut."""
+    sock: Any = peer.sock
+    sock.setblocking(False)
+    # It does not wait for the client to say so too.
+    with suppress(ssl.SSLWantReadError):
+        sock.unwrap()
+
+
 def until_released(peer: Peer) -> None:
     """Wait until the test sets `server.released`."""
     assert peer.server.released.wait(30)
@@ -300,7 +309,12 @@ class InnerTls:
         self._flush()
 
     def close(self) -> None:
-        """Close the connection underneath."""
+        """Say that nothing follows, and close the connection underneath."""
+        self._slow = False
+        with suppress(OSError):
+            self._tls.unwrap()
+        with suppress(OSError):
+            self._flush()
         self._peer.server.replace(self.carrier)
         self.carrier.close()
 

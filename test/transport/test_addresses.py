@@ -18,7 +18,7 @@ def resolving(patch: pytest.MonkeyPatch, *found: Any) -> Iterator[list[str]]:
     """Have the system's resolver find these, or raise this; return the names that it is asked for."""
     asked: list[str] = []
 
-    def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
+    def getaddrinfo(host: str, port: int, *options: Any) -> list[Any]:
         asked.append(host)
         if isinstance(found[0], BaseException):
             raise found[0]

@@ -94,7 +94,7 @@ def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_
         ("cut", "the response was cut short"),
         ("cut-chunk", "the response was cut short"),
         ("cut-gzip", "the response was cut short"),
-        ("silent", "no data for 0.1 s (read_timeout)"),
+        ("silent", "no data for 0.1 s (read_timeout=0.1)"),
         ("garbage", "malformed response: status line b'garbage\\r\\n'"),
         ("too-large", "the response is larger than max_response_bytes (1000)"),
     ],
@@ -120,7 +120,7 @@ def test_a_failure_says_which_call_it_was(what: str, call: Call) -> None:
     assert [attempt.operation for attempt in error.attempts] == [call.name]
     assert error.attempts[0].outcome == error.outcome
     assert error.attempts[0].status == error.status
-    assert f"({call.name}" in str(error)
+    assert f"({call.method} /v1/images" in str(error)
     assert TOKEN not in repr(vars(error))
 
 

@@ -243,7 +243,7 @@ def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
     """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         configuration = oxide.Configuration(server.url)
-        pool = make_pool(configuration, parse_host(configuration.host), None)
+        pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
         idle: Any = pool.pool
         timeout = ExchangeTimeout(Exchange(time.monotonic, None, Limits()))
         response = pool.urlopen("GET", "/v1/images/a", retries=False, preload_content=False, timeout=timeout)
@@ -333,7 +333,7 @@ def test_no_thread_is_started() -> None:
 
 
 AT_EXIT = """
-import atexit, os, signal, sys, threading
+import atexit, signal, sys, threading
 
 own = []
 def noting(name, function):
@@ -346,7 +346,6 @@ def noting(name, function):
 
 atexit.register = noting("atexit", atexit.register)
 threading._register_atexit = noting("threading", threading._register_atexit)
-os.register_at_fork = noting("fork", os.register_at_fork)
 signal.signal = noting("signal", signal.signal)
 threading.Thread.start = noting("thread", threading.Thread.start)
 
@@ -415,7 +414,7 @@ def test_ctrl_c_leaves_the_client_usable(place: str, call: Call) -> None:
 def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
     with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
         # The one that filled the queue is still waiting.
-        timer = threading.Thread(target=wait_for_connecting, args=(port, connecting(port)))
+        timer = threading.Thread(target=wait_for_connecting, args=(port, connecting(port), interrupt))
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             VIEW(client.api, _request_timeout=30)
@@ -429,11 +428,11 @@ def connecting(port: int) -> int:
     return Path("/proc/net/tcp").read_text().count(f"0100007F:{port:04X} 02")
 
 
-def wait_for_connecting(port: int, before: int) -> None:
-    """Press Ctrl-C once there is one more connection in the making to `port`."""
+def wait_for_connecting(port: int, before: int, then: Callable[[], None]) -> None:
+    """Do something once there is one more connection in the making to `port`."""
     while connecting(port) == before:
         pass
-    interrupt()
+    then()
 
 
 @pytest.mark.filterwarnings(
@@ -482,7 +481,7 @@ def test_ctrl_c_while_an_open_answer_is_read_closes_it(part: bytes) -> None:
 class InterruptAt:
     """A trace function that raises KeyboardInterrupt at the n-th line of what makes a call."""
 
-    FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
+    FILES: tuple[str, ...] = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
 
     def __init__(self, lines: int) -> None:
         self.left = lines

@@ -139,7 +139,7 @@ def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
     with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls if secure else None) as server:
         settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
         configuration = oxide.Configuration(server.url, **settings)
-        pool = make_pool(configuration, parse_host(configuration.host), None)
+        pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
         for _ in range(2):
             exchange = Exchange(time.monotonic, None, Limits(connect=30, silence=30))
             response = pool.urlopen(
@@ -150,8 +150,9 @@ def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
                 timeout=ExchangeTimeout(exchange),
             )
             assert exchange.sent
-            assert exchange.sock is response.connection.sock
-            assert response.connection.timeout is None
+            connection: Any = response.connection
+            assert exchange.sock is connection.sock
+            assert connection.timeout is None
             response.read()
             assert exchange.sock is None
         assert server.connections == 1

@@ -185,7 +185,7 @@ def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: 
         pytest.raises(oxide.ApiTimeoutError) as raised,
     ):
         call(client.api, _request_timeout=(0.05, 5))
-    assert raised.value.reason == "no connection within 0.05 s (connect_timeout)"
+    assert raised.value.reason == "no connection within 0.05 s (connect_timeout=0.05)"
     assert outcomes(raised.value) == ["not sent"] * 3
 
 
@@ -200,7 +200,7 @@ def test_a_handshake_that_drips_does_not_outlast_its_limit(
     ):
         LIST(client.api, _request_timeout=limit)
     assert raised.value.outcome == "not sent"
-    assert ("whole" if limit == 0.2 else "connect_timeout") in str(raised.value.reason)
+    assert ("(timeout=" if limit == 0.2 else "connect_timeout") in str(raised.value.reason)
 
 
 DRIPPED: dict[str, bytes] = {
@@ -235,7 +235,7 @@ def test_many_records_that_drip_do_not_outlast_the_whole_call(
     with (
         FaultServer([request, send(head), drip(tail)], tls=server_tls) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
-        pytest.raises(oxide.ApiTimeoutError, match="whole call") as raised,
+        pytest.raises(oxide.ApiTimeoutError, match=r"within [0-9.]+ s \(timeout=") as raised,
     ):
         LIST(client.api, _request_timeout=1)
     assert raised.value.outcome == ("unknown" if place == "head" else "answered")

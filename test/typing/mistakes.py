@@ -40,7 +40,14 @@ def make(images: ImagesApi, configuration: Configuration) -> None:
     NameOrId()  # type: ignore[call-arg]  # neither name nor ID
     ImageSource(id=UUID(int=0), type="url")  # type: ignore[arg-type]  # no such source
     ImageCreate(name="debian-13")  # type: ignore[call-arg]  # four fields are missing
-    Configuration(timeot=1)  # type: ignore[arg-type]  # a misspelled setting
+    Configuration(timeot=1)  # type: ignore[call-arg]  # a misspelled setting
+    Configuration(timeout="1")  # type: ignore[arg-type]  # not seconds
+    Configuration("https://my.rack", "token")  # type: ignore[call-arg]  # only the host by position
+    Configuration.from_environment(timeot=1)  # type: ignore[call-arg]  # a misspelled setting
+    Configuration.from_environment(timeout="1")  # type: ignore[arg-type]  # not seconds
+    Configuration.from_environment(access_token="x")  # type: ignore[call-arg]  # it is `token=` here
+    ImagesApi.from_environment(timeot=1)  # type: ignore[call-arg]  # a misspelled setting
+    ImagesApi.from_environment(max_retries="1")  # type: ignore[arg-type]  # not a number
     configuration.timeout = "1"  # type: ignore[assignment]  # not seconds
     configuration.timeot = 1  # type: ignore[attr-defined]  # a misspelled setting
     images.api_client.cookie = "a=b"  # type: ignore[attr-defined]  # as generated clients

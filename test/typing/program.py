@@ -1,7 +1,7 @@
 """A program as users write it: both type checkers must find nothing in it, and infer these types."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Unpack, assert_type
 from uuid import UUID
 
@@ -36,10 +36,22 @@ def configure() -> Configuration:
         host="https://rack.example",
         access_token=lambda: "a token read anew for each attempt",
         ssl_ca_cert="ca.pem",
-        timeout=30.0,
+        timeout=timedelta(seconds=30),
+        connect_timeout=3,
         max_retries=3,
         application=("inventory", "1.0"),
     )
+
+
+def every_setting(configuration: Configuration) -> None:
+    """Read settings, which may have another type than what was set, and set them."""
+    assert_type(configuration.host, str)
+    assert_type(configuration.timeout, float | None)
+    assert_type(configuration.max_retries, int)
+    assert_type(configuration.access_token, str | Callable[[], str] | None)
+    assert_type(configuration.verify_ssl, bool)
+    configuration.read_timeout = timedelta(minutes=1)
+    configuration.access_token = "another token"
 
 
 def every_operation(images: ImagesApi, snapshot: UUID) -> None:
@@ -144,6 +156,7 @@ def main() -> None:
     with ImagesApi.from_environment(profile="work", timeout=10) as images:
         assert_type(images, ImagesApi)
         every_form(images, {"name": "debian-13"}, _headers={"x-job": "nightly"})
+    every_setting(configure())
     with ApiClient(configure()) as client:
         print(*every_page(ImagesApi(client)), every_error(ImagesApi(client)))
     with Simulator() as simulator, ApiClient(simulator.configuration()) as client:
