@@ -78,8 +78,8 @@ class Api:
         self.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self.api_client._engine is None else "open"
-        return f"<{type(self).__name__}: {self.api_client.configuration.host}, {state}>"
+        # A debugger may ask while the constructor is running.
+        return f"<{type(self).__name__} with {getattr(self, 'api_client', None)!r}>"
 
     def _call(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import RLock
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
+from oxide._call.encoding import shown
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES
 from oxide._traceback import leads_on_unseen
 from oxide.exceptions import ApiResponseError, ApiValueError
@@ -65,7 +66,8 @@ class Pager(Iterator[T], Generic[T, PageT]):
         return _Pages(self)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}, an iterator, at page_token={self.page_token!r}>"
+        pages = "1 page" if self._fetched == 1 else f"{self._fetched} pages"
+        return f"<{type(self).__name__}, an iterator: {pages} fetched, page_token={shown(self.page_token)}>"
 
     def __iter__(self) -> Self:
         return self

@@ -99,7 +99,7 @@ class ImagesApi(ImageHelpers, Api):
         Args:
             image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
                 without `project` one of the silo.
-            project: the project of an image given by name; with an ID the server refuses it.
+            project: the project of an image given by name; leave it out with an ID.
             **options: see `RequestOptions`.
 
         Returns:
@@ -108,7 +108,6 @@ class ImagesApi(ImageHelpers, Api):
         Raises:
             NotFoundException: there is no such image or project, or the user may not see it (404).
             ForbiddenException: the user may not delete it (403).
-            BadRequestException: both an ID and a project were given (400).
         """
         return self._call(op.IMAGE_DELETE, options, {"image": image, "project": project})
 
@@ -207,15 +206,14 @@ class ImagesApi(ImageHelpers, Api):
 
         Args:
             image: an image of a project: its ID, or its name together with `project`.
-            project: the project of an image given by name; with an ID the server refuses it.
+            project: the project of an image given by name; leave it out with an ID.
             **options: see `RequestOptions`.
 
         Returns:
             the image as it is now; there is nothing to wait for.
 
         Raises:
-            BadRequestException: the image is already in the silo, or a name was given without a project, or an ID
-                with one (400).
+            BadRequestException: the image is already in the silo, or a name was given without a project (400).
             ObjectAlreadyExists: the silo has an image of that name (400).
             NotFoundException: there is no such image or project, or the user may not see it (404).
             ForbiddenException: the user may not change the silo's images (403).
@@ -240,7 +238,7 @@ class ImagesApi(ImageHelpers, Api):
         Args:
             image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
                 without `project` one of the silo.
-            project: the project of an image given by name; with an ID the server refuses it.
+            project: the project of an image given by name; leave it out with an ID.
             **options: see `RequestOptions`.
 
         Returns:
@@ -248,7 +246,6 @@ class ImagesApi(ImageHelpers, Api):
 
         Raises:
             NotFoundException: there is no such image or project, or the user may not see it (404).
-            BadRequestException: both an ID and a project were given (400).
         """
         return self._call(op.IMAGE_VIEW, options, {"image": image, "project": project})
 
