@@ -1,54 +1,73 @@
 """Measures fetching one image, and pages of all sizes."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
 
 from benchmarks._contenders import CONTENDERS
-from benchmarks._report import Ratio, Report, milliseconds
-from benchmarks._timing import Times, in_turn
+from benchmarks._instructions import count
+from benchmarks._report import Ratio, Table, milliseconds
+from benchmarks._turns import Effort, Sample, median_ratio, take_turns
 
 # Images on a page, and the least ratio of the generated client's cost to ours; None is only for the plot.
 _PAGES = {1: 1.1, 10: None, 30: None, 100: 1.7, 300: None, 1000: 1.8, 3000: None, 10_000: 1.8}
+_TARGETS = {
+    "view": 1.1,
+    **{f"page {size}": target for size, target in _PAGES.items()},
+    "gzip page 1": 1.1,
+    "gzip page 1000": 1.1,
+}
 
 Costs = dict[str, dict[int, float]]
 
 
-def measure(report: Report, port: int, rounds: int) -> Costs:
-    """Add a row for each task with a target, and return the least time by contender and page size, in seconds."""
-    base = f"http://127.0.0.1:{port}"
-    contenders = {name: contender(base) for name, contender in CONTENDERS.items()}
-    costs: Costs = {name: {} for name in contenders}
-    views = {name: contender.view for name, contender in contenders.items()}
-    _row(report, "`image_view`", views, rounds, 1.1)
-    for size, target in _PAGES.items():
-        pages = {name: partial(contender.page, size) for name, contender in contenders.items()}
-        times = _row(report, _title(size), pages, rounds, target)
-        for name, time in times.items():
-            costs[name][size] = time.least
-    compressed = {name: contender(f"{base}/gzip") for name, contender in CONTENDERS.items()}
-    for size in (1, 1000):
-        pages = {name: partial(contender.page, size) for name, contender in compressed.items()}
-        _row(report, f"{_title(size)}, gzip", pages, rounds, 1.1)
-    return costs
-
-
-def _title(size: int) -> str:
-    return f"`image_list`, {size:,} image{'s' * (size > 1)}"
-
-
-def _row(
-    report: Report, title: str, works: Mapping[str, Callable[[], Any]], rounds: int, target: float | None
-) -> dict[str, Times]:
-    times = in_turn(works, rounds)
-    if target is not None:
-        floor, ours, generated = (times[name] for name in ("floor", "ours", "generated"))
-        cells = [milliseconds(time.least, time.median) for time in (floor, ours, generated)]
-        report.add(
-            title,
-            cells,
-            Ratio(ours.least / floor.least, at_most=1.10),
-            Ratio(generated.least / ours.least, at_least=target),
+def measure(
+    port: int, generated: Path, scratch: Path, effort: Effort, *, count_instructions: bool
+) -> tuple[Table, Costs]:
+    """Return a row for each task with a target, and the median CPU time by contender and page size, in seconds."""
+    samples = take_turns(list(CONTENDERS), _TARGETS, port, generated, effort)
+    targets = {task: target for task, target in _TARGETS.items() if target is not None}
+    counts: dict[str, dict[str, float]] = {}
+    if count_instructions:
+        of = {name: count(name, targets, port, generated, scratch) for name in CONTENDERS}
+        counts = {task: {name: of[name][task] for name in CONTENDERS} for task in targets}
+    table = Table(
+        "calls", "work", *CONTENDERS, "ours / floor", "instructions", "generated / ours", "instructions"
+    )
+    for task, target in targets.items():
+        cpu = {name: _cpu(samples[task][name]) for name in CONTENDERS}
+        table.add(
+            _title(task),
+            *(milliseconds(statistics.median(times)) for times in cpu.values()),
+            Ratio(median_ratio(cpu["ours"], cpu["floor"]), at_most=1.10),
+            _counted(counts.get(task), "ours", "floor", at_most=1.05),
+            Ratio(median_ratio(cpu["generated"], cpu["ours"]), at_least=target),
+            _counted(counts.get(task), "generated", "ours", at_least=target),
         )
-        report.note(title, ours.least_wall / floor.least_wall)
-    return times
+    costs = {
+        name: {size: statistics.median(_cpu(samples[f"page {size}"][name])) for size in _PAGES}
+        for name in CONTENDERS
+    }
+    return table, costs
+
+
+def _counted(
+    counts: dict[str, float] | None,
+    one: str,
+    other: str,
+    at_most: float | None = None,
+    at_least: float | None = None,
+) -> Ratio | None:
+    return None if counts is None else Ratio(counts[one] / counts[other], at_most, at_least)
+
+
+def _cpu(samples: Iterable[Sample]) -> list[float]:
+    return [sample.cpu for sample in samples]
+
+
+def _title(task: str) -> str:
+    *compressed, kind = task.rstrip("0123456789 ").split()
+    if kind == "view":
+        return "`image_view`"
+    size = int(task.split()[-1])
+    return f"`image_list`, {size:,} image{'s' * (size > 1)}{', gzip' * bool(compressed)}"

@@ -1,66 +1,53 @@
-"""Counts the user-space instructions of one call with valgrind, free of noise.
+"""Counts instructions in user space with valgrind: exact where times are not.
 
-This is also the program that is measured. Valgrind dumps its count whenever the program enters the C function
-`getpriority`, which nothing else calls.
+Valgrind dumps its count whenever the program enters the C function `getpriority`, before and after what counts.
 """
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from benchmarks._contenders import CONTENDERS
-from benchmarks._report import Ratio, Report
-
-_WARM_UP = 20
-_CALLS = 10
-_WORKS = ("one `image_view`", "one `image_list` of 100")
+# Of large pages so many that they bear an average share of full garbage collections.
+_REPEATS = {"0000": 15, "000": 40}
 
 
-def measure(report: Report, port: int, generated: Path, scratch: Path) -> None:
-    """Add the rows for instructions."""
-    counts = {name: _count(name, port, generated, scratch / f"{name}.callgrind") for name in CONTENDERS}
-    for number, title in enumerate(_WORKS):
-        floor, ours, generated_count = (counts[name][number] for name in ("floor", "ours", "generated"))
-        report.add(
-            f"instructions of {title}",
-            [f"{count / 1000:.0f} k" for count in (floor, ours, generated_count)],
-            Ratio(ours / floor, at_most=1.10),
-            Ratio(generated_count / ours, at_least=(1.1, 1.7)[number]),
-        )
+def count(
+    contender: str, tasks: Iterable[str], port: int, generated: Path, scratch: Path
+) -> dict[str, float]:
+    """Return the instructions of one repetition of each task."""
+    repeats = {
+        task: next((many for end, many in _REPEATS.items() if task.endswith(end)), 10) for task in tasks
+    }
+    lines = "".join(f"{task} {many}\n{task} {many}\n" for task, many in repeats.items())
+    command = [sys.executable, "-m", "benchmarks._worker", contender, str(port)]
+    counts = counted(command, scratch, lines, PYTHONPATH=str(generated))
+    # Between the marks of the first line of each task was its warm-up.
+    return {task: found / many for found, (task, many) in zip(counts[1::2], repeats.items(), strict=True)}
 
 
-def _count(contender: str, port: int, generated: Path, output: Path) -> list[float]:
-    """Return the instructions of one call for each task."""
+def counted(command: Sequence[str], scratch: Path, lines: str = "", **environment: str) -> list[int]:
+    """Run a program, and return the instructions between its marks: first and second, third and fourth, and so on."""
+    output = scratch / "callgrind"
+    for old in scratch.glob(f"{output.name}.*"):
+        old.unlink()
     subprocess.run(
         [
             *("valgrind", "--quiet", "--tool=callgrind", "--dump-before=getpriority"),
-            *(f"--callgrind-out-file={output}", sys.executable, "-m", "benchmarks._instructions"),
-            *(str(port), contender),
+            *(f"--callgrind-out-file={output}", *command),
         ],
+        input=lines,
+        text=True,
+        stdout=subprocess.DEVNULL,
         check=True,
-        env=os.environ | {"PYTHONPATH": str(generated), "PYTHONHASHSEED": "0"},
+        env=os.environ | {"PYTHONHASHSEED": "0"} | environment,
     )
-    # The first dump is of everything before the first mark, the third of what is between the tasks.
-    dumps = [output.with_name(f"{output.name}.{number}").read_text() for number in (2, 4)]
-    totals = [next(line for line in dump.splitlines() if line.startswith("summary:")) for dump in dumps]
-    return [int(total.split()[1]) / _CALLS for total in totals]
+    # The first dump is of everything before the first mark.
+    marks = len(list(scratch.glob(f"{output.name}.*")))
+    return [_total(output.with_name(f"{output.name}.{number}")) for number in range(2, marks + 1, 2)]
 
 
-def _main(port: str, name: str) -> None:
-    contender = CONTENDERS[name](f"http://127.0.0.1:{port}")
-    for work in (contender.view, lambda: contender.page(100)):
-        for _ in range(_WARM_UP):
-            work()
-        _mark()
-        for _ in range(_CALLS):
-            work()
-        _mark()
-
-
-def _mark() -> None:
-    os.getpriority(os.PRIO_PROCESS, 0)
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+def _total(dump: Path) -> int:
+    line = next(line for line in dump.read_text().splitlines() if line.startswith("summary:"))
+    return int(line.split()[1])

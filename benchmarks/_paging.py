@@ -1,38 +1,41 @@
 """Measures a million images through `image_list_iter` against the same pages by hand; also run as a program."""
 
-import resource
+import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import islice
 
 import oxide
 from benchmarks._contenders import TOKEN
-from benchmarks._report import Ratio, Report
+from benchmarks._memory import peak_mebibytes
+from benchmarks._report import Ratio, Table
+from benchmarks._turns import in_turn, median_ratio
 
 PAGES = 100
 _PAGE_SIZE = 10_000
 _FEW_PAGES = 3
 
 
-def measure(report: Report, port: int, rounds: int) -> None:
-    """Add the rows for the pager: its time against that of the pages, its memory against that of a few pages."""
-    times: dict[str, list[float]] = {way: [] for way in _WAYS}
-    memory: dict[str, float] = {}
-    for _ in range(rounds):
-        for way, found in times.items():
-            seconds, memory[way] = _run(port, way, PAGES)
-            found.append(seconds)
-    _, few = _run(port, "iter", _FEW_PAGES)
-    report.add(
-        f"{PAGES * _PAGE_SIZE:,} images, next to their pages",
-        [f"{min(found):.2f} s" for found in times.values()],
-        Ratio(min(times["iter"]) / min(times["pages"]), at_most=1.10),
+def measure(table: Table, port: int, rounds: int) -> None:
+    """Add the rows for the pager: its time next to that of the pages, its memory next to that of a few pages."""
+    works = {way: partial(_run, port, way, PAGES) for way in _WAYS}
+    works["few"] = partial(_run, port, "iter", _FEW_PAGES)
+    found = in_turn(works, rounds)
+    seconds = {name: [run[0] for run in runs] for name, runs in found.items()}
+    memory = {name: [run[1] for run in runs] for name, runs in found.items()}
+    table.add(
+        f"{PAGES * _PAGE_SIZE:,} images through `image_list_iter`",
+        f"their pages: {statistics.median(seconds['pages']):.2f} s",
+        f"{statistics.median(seconds['iter']):.2f} s",
+        Ratio(median_ratio(seconds["iter"], seconds["pages"]), at_most=1.10),
     )
-    report.add(
-        f"peak memory of that, next to {_FEW_PAGES} pages",
-        [f"{few:.0f} MiB", f"{memory['iter']:.0f} MiB"],
-        Ratio(memory["iter"] / few, at_most=1.10),
+    table.add(
+        "peak memory of that",
+        f"{_FEW_PAGES} pages: {statistics.median(memory['few']):.0f} MiB",
+        f"{statistics.median(memory['iter']):.0f} MiB",
+        Ratio(median_ratio(memory["iter"], memory["few"]), at_most=1.10),
     )
 
 
@@ -71,8 +74,7 @@ def _main(port: str, way: str, pages: str) -> None:
         count = _WAYS[way](images, int(pages))
         seconds = time.process_time() - started
     assert count == int(pages) * _PAGE_SIZE
-    # Linux counts in KiB.
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(seconds, peak_mebibytes())
 
 
 if __name__ == "__main__":

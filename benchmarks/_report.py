@@ -1,11 +1,11 @@
-"""The table of results and targets."""
+"""The tables of results and targets, in Markdown."""
 
-from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 
 class Ratio(NamedTuple):
-    """A ratio and its target, `at_most` or `at_least`."""
+    """A ratio and its target, `at_most` or `at_least`, if it has one."""
 
     value: float
     at_most: float | None = None
@@ -19,47 +19,55 @@ class Ratio(NamedTuple):
         return self.at_least is None or self.value >= self.at_least
 
     def __str__(self) -> str:
-        target = f"≤ {self.at_most:.2f}" if self.at_least is None else f"≥ {self.at_least:.1f}"
-        return f"{self.value:.2f} ({target})"
+        if self.at_most is not None:
+            return f"{self.value:.2f} (≤ {self.at_most:.2f})"
+        return f"{self.value:.2f}" if self.at_least is None else f"{self.value:.2f} (≥ {self.at_least:.2f})"
 
 
-class Report:
-    """Collects rows, and prints them as a Markdown table."""
+class Table:
+    """One table: a row for each thing that was measured."""
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, ...]] = []
-        self._notes: list[str] = []
+    def __init__(self, name: str, *heads: str) -> None:
+        self.name = name
+        self._rows: list[tuple[str, ...]] = [(*heads, "target")]
         self.all_met = True
 
-    def add(self, work: str, costs: Sequence[str], to_floor: Ratio, to_ours: Ratio | None = None) -> None:
-        """Add a row: the costs of floor, ours and, in some rows, generated; then the two ratios."""
-        floor, ours, generated = (*costs, "")[:3]
-        ratios = [to_floor] if to_ours is None else [to_floor, to_ours]
-        met = all(ratio.met for ratio in ratios)
+    def add(self, *cells: str | Ratio | None) -> None:
+        """Add a row; its last cell says whether every ratio in it meets its target."""
+        met = all(cell.met for cell in cells if isinstance(cell, Ratio))
         self.all_met = self.all_met and met
-        shown = [str(to_floor), "" if to_ours is None else str(to_ours)]
-        self._rows.append((work, floor, ours, generated, *shown, "met" if met else "NOT MET"))
+        self._rows.append(
+            (*("" if cell is None else str(cell) for cell in cells), "met" if met else "NOT MET")
+        )
 
-    def note(self, work: str, ratio: float) -> None:
-        """Add a ratio of ours to the floor in wall-clock time to the notes below the table."""
-        self._notes.append(f"{work} {ratio:.2f}")
-
-    def print(self) -> None:
-        """Print the table and the notes."""
-        heads = ("work", "floor", "ours", "generated", "ours / floor", "generated / ours", "target")
-        lines = [heads, *self._rows]
-        widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-        lines.insert(1, tuple("-" * width for width in widths))
-        for line in lines:
-            print("|", " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)), "|")
-        print(f"\nours / floor in wall-clock time: {'; '.join(self._notes)}")
+    def __str__(self) -> str:
+        widths = [max(map(len, column)) for column in zip(*self._rows, strict=True)]
+        rows = [self._rows[0], tuple("-" * width for width in widths), *self._rows[1:]]
+        return "\n".join(
+            f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+            for row in rows
+        )
 
 
-def milliseconds(least: float, median: float) -> str:
-    """Return two times in seconds as text."""
-    return f"{_short(least * 1000)} ({_short(median * 1000)}) ms"
+def write(blocks: dict[str, str], page: Path) -> None:
+    """Replace what stands between `<!-- begin NAME -->` and `<!-- end NAME -->` on a page with the block of that name."""
+    text = page.read_text("utf-8")
+    for name, block in blocks.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            message = f"{page} has no block {name!r}"
+            raise ValueError(message)
+        text = f"{before}{begin}\n\n{block}\n\n{end}{after}"
+    page.write_text(text, "utf-8")
 
 
-def _short(number: float) -> str:
+def milliseconds(seconds: float) -> str:
+    """Return a time as text."""
+    return f"{short(seconds * 1000)} ms"
+
+
+def short(number: float) -> str:
     """Return a positive number with three significant digits."""
     return f"{number:.3f}" if number < 1 else f"{number:.2f}" if number < 10 else f"{number:.1f}"

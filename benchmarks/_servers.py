@@ -1,4 +1,4 @@
-"""Runs the cheap server in its own process."""
+"""Runs the cheap servers, each in its own process."""
 
 import subprocess
 import sys
@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def running_server(pages: int) -> Iterator[int]:
-    """Run the server, with a listing of so many pages, and yield its port."""
-    command = [sys.executable, "-m", "benchmarks._server", str(pages)]
+def running_server(module: str, *arguments: str) -> Iterator[int]:
+    """Run a module of the benchmark that serves until its standard input ends, and yield its port."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -21,6 +21,6 @@ def running_server(pages: int) -> Iterator[int]:
 
 
 def connections_made(port: int) -> int:
-    """Return how many connections the server has accepted, including the one that asks."""
+    """Return how many connections the server of images has accepted, including the one that asks."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/connections") as answer:
         return int(answer.read())

@@ -183,6 +183,38 @@ class TestWhatIsReceived:
         assert image.to_dict()["state"] == {"phase": "ready"}
         assert image != Image.from_dict(dict(IMAGE))
 
+    @pytest.mark.parametrize("make", [Image.from_json, Image.model_validate_json])
+    def test_without_unknown_fields_there_is_still_room_for_them(self, make: Callable[[str], Image]) -> None:
+        """However an image was made, one without unknown fields equals it, and takes new attributes alike."""
+        image, other = make(json.dumps(dict(IMAGE))), Image.from_dict(dict(IMAGE))
+        assert image == other
+        assert other == image
+        assert image.model_extra == other.model_extra == {}
+        for either in (image, other):
+            either.state = "ready"  # type: ignore[attr-defined]  # unknown to this version
+        image.model_extra["phase"] = other.model_extra["phase"] = 1
+        assert image == other
+        assert image.to_dict() == {**other.to_dict(), "state": "ready", "phase": 1}
+
+    @pytest.mark.parametrize("place", ["page", "image", "digest"])
+    def test_an_unknown_field_is_kept_wherever_it_is(self, place: str) -> None:
+        page: dict[str, Any] = {"items": [dict(IMAGE), {**IMAGE, "digest": dict(DIGEST)}]}
+        {"page": page, "image": page["items"][1], "digest": page["items"][1]["digest"]}[place]["newer"] = [1]
+        result = ImageResultsPage.from_json(json.dumps(page))
+        assert canonical(json.loads(result.to_json())) == canonical(page)
+        assert result == ImageResultsPage.from_dict(page)
+
+    def test_an_unknown_field_hides_no_error(self) -> None:
+        """A wrong field is reported as it would be without an unknown one; the unknown one is not mentioned."""
+        document = json.dumps({**IMAGE, "newer": 1, "size": "big"})
+        with pytest.raises(ValidationError) as caught:
+            Image.from_json(document)
+        with pytest.raises(ValidationError) as expected:
+            Image.model_validate_json(document)
+        assert caught.value.errors() == expected.value.errors()
+        assert [error["loc"] for error in caught.value.errors()] == [("size",)]
+        assert caught.value.__context__ is None
+
     @pytest.mark.parametrize("name", ["", "Not A Legal Name", "x" * 500, "ünï", str(ID)])
     def test_no_pattern_and_no_length_is_enforced(self, name: str) -> None:
         long = "x" * 5000

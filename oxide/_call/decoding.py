@@ -35,7 +35,7 @@ def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
     body = response._parsable()
     try:
         if body:
-            result: T = model.model_validate_json(body)
+            result: T = model.from_json(body)
             return result
         problem = "the body is empty"
     except ValidationError as error:

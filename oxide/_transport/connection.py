@@ -73,10 +73,6 @@ class WireConnection(_Base):
         super().connect()
         exchange.connecting = False
         self._kept_until = math.inf
-        sock: Any = self.sock
-        if hasattr(sock, "suppress_ragged_eofs"):
-            # Otherwise, a response without a length that is cut would pass for whole.
-            sock.suppress_ragged_eofs = False
 
     def request(self, *arguments: Any, **options: Any) -> None:
         try:

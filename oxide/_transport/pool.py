@@ -114,6 +114,12 @@ class _HTTPConnection(WireConnection, HTTPConnection):
 
 
 class _HTTPSConnection(WireConnection, HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        sock: Any = self.sock
+        # Otherwise, a response without a length that is cut would pass for whole.
+        sock.suppress_ragged_eofs = False
+
     def has_unread(self) -> bool:
         sock: Any = self.sock
         while isinstance(sock, SSLTransport):

@@ -141,9 +141,10 @@ def _derived(
     renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
     renamed.__kwdefaults__ = plain.__kwdefaults__
     renamed.__qualname__ = qualname
+    parameters = signature(plain).parameters
 
     def derived(self: Api, *arguments: Any, **options: Any) -> object:
-        mask_options(cast("RequestOptions", options))
+        mask_options(cast("RequestOptions", options), parameters)
         with leads_on:
             return renamed(SimpleNamespace(_call=partial(send, self.api_client)), *arguments, **options)
 

@@ -9,10 +9,8 @@ import json
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime
 from types import CodeType, FrameType
 from typing import Any
-from uuid import UUID
 
 import pytest
 import urllib3
@@ -20,6 +18,7 @@ from core_support import IMAGE
 from pydantic import BaseModel
 from transport.fault_server import answer
 
+from performance.by_hand import PlainImage, PlainPage
 from performance.served import TOKEN, served
 
 HEADERS = {
@@ -30,30 +29,6 @@ HEADERS = {
     "authorization": f"Bearer {TOKEN}",
 }
 _WARM_UP = 3
-
-
-class PlainDigest(BaseModel):
-    type: str
-    value: str
-
-
-class PlainImage(BaseModel):
-    block_size: int
-    description: str
-    digest: PlainDigest | None = None
-    id: UUID
-    name: str
-    os: str
-    project_id: UUID | None = None
-    size: int
-    time_created: datetime
-    time_modified: datetime
-    version: str
-
-
-class PlainPage(BaseModel):
-    items: list[PlainImage]
-    next_page: str | None = None
 
 
 def chunked(body: bytes) -> bytes:

@@ -13,6 +13,7 @@ from transport.fault_server import answer
 
 import oxide
 from oxide.testing import Simulator
+from performance.by_hand import PlainPage
 from performance.served import served
 
 _PAGES = 20
@@ -73,6 +74,22 @@ def test_reading_a_body_takes_little_more_than_the_body(framed: Callable[[bytes]
     assert len(body) == size
     # A buffer that grows has an eighth in reserve.
     assert peak - before <= size * 9 // 8 + 2**19
+
+
+def test_a_page_of_known_fields_holds_no_more_than_by_hand() -> None:
+    """What keeps unknown fields costs no memory where there are none."""
+    page = json.dumps({"items": [IMAGE] * 1000})
+
+    def held_by(decode: Callable[[str], object]) -> int:
+        decode(page)
+        tracemalloc.start()
+        result = decode(page)
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert result
+        return held
+
+    assert held_by(oxide.ImageResultsPage.from_json) <= held_by(PlainPage.model_validate_json)
 
 
 def test_a_result_does_not_keep_its_body() -> None:

@@ -1,7 +1,9 @@
 """Every failure is one exception of one tree, with everything there is to know on it."""
 
 import copy
+import errno
 import logging
+import os
 import pickle
 import traceback
 from collections.abc import Callable
@@ -227,3 +229,26 @@ def test_what_a_token_callable_raises_passes_unchanged() -> None:
             client.api.image_list(_request_auth=token)
         assert server.connections == 0
     assert raised.value is problem
+
+
+@pytest.mark.parametrize(
+    ("what", "number"),
+    [("reset", errno.ECONNRESET), ("closed", None), ("silent", None)],
+)
+def test_a_failure_has_the_number_and_text_of_its_cause(what: str, number: int | None) -> None:
+    error: Any = failure(what)
+    copied = pickle.loads(pickle.dumps(error))
+    expected = None if number is None else os.strerror(number)
+    for one in (error, copied, copy.copy(error)):
+        assert (one.errno, one.strerror) == (number, expected)
+
+
+def test_a_connection_that_is_refused_has_the_number_of_that() -> None:
+    with (
+        FaultServer(listening=False) as server,
+        session(server.url, max_retries=0) as client,
+        pytest.raises(oxide.ApiConnectionError) as raised,
+    ):
+        VIEW(client.api)
+    assert raised.value.errno == errno.ECONNREFUSED
+    assert raised.value.strerror == os.strerror(errno.ECONNREFUSED)

@@ -238,6 +238,7 @@ GROWING: dict[str, bytes] = {
     "arrays": b'{"items":[],"x":[' + b"[[]]," * 4 * MIB + b"1]}",
     "objects": b'{"items":[],"x":[' + b"{}," * 4 * MIB + b"1]}",
     "items": b'{"items":[' + b"{}," * 4 * MIB + b"1]}",
+    "empty-texts": b'{"items":[' + b'"",' * 22_000_000 + b"1]}",
     "numbers": b"[" + b"1," * 10 * MIB + b"1]",
 }
 
@@ -293,3 +294,31 @@ def test_a_stream_in_pieces_of_no_size_comes_whole(make: Any, size: int | None) 
         LIST(client.api, "_without_preload_content") as response,
     ):
         assert b"".join(response.stream(size)) == b"x" * 100_000
+
+
+WRONG: list[Any] = ["x", 1.5, b"1", [1]]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("name", ["read", "read1", "stream"])
+def test_a_size_that_is_no_number_is_refused_at_once_and_costs_nothing(name: str, wrong: Any) -> None:
+    with (
+        FaultServer([request, send(answer(200, b"abc")), stall]) as server,
+        session(server.url) as client,
+        LIST(client.api, "_without_preload_content") as response,
+    ):
+        with pytest.raises(oxide.ApiTypeError, match=f"int or None, not {type(wrong).__name__}"):
+            getattr(response, name)(wrong)
+        assert response.read() == b"abc"
+
+
+def test_a_header_is_asked_for_by_a_text() -> None:
+    with (
+        FaultServer([request, send(answer(200, b"abc", "5: x")), stall]) as server,
+        session(server.url) as client,
+        LIST(client.api, "_without_preload_content") as response,
+    ):
+        number: Any = 5
+        with pytest.raises(oxide.ApiTypeError, match="str, not int"):
+            response.getheader(number)
+        assert response.getheader("5") == "x"

@@ -10,13 +10,14 @@ import pytest
 import trustme
 
 import oxide
-from transport.calls import CALLS, CREATE, LIST, VIEW, Call, image, outcomes, session
+from transport.calls import CALLS, CREATE, LIST, PROMOTE, VIEW, Call, image, outcomes, session
 from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
     answer,
     chunked,
+    close_notify,
     drip,
     gzipped,
     inner_handshake,
@@ -389,3 +390,30 @@ def test_answers_of_all_sizes_keep_their_connection(
         for body in bodies:
             assert client.api.image_view_with_http_info("right").raw_data == body
         assert server.connections == len(scripts)
+
+
+WITHOUT_A_LENGTH = answer(200, image("whole"), length=False)
+
+
+def test_a_response_without_a_length_that_tls_does_not_end_may_have_been_cut(
+    server_tls: ssl.SSLContext, ca_file: str
+) -> None:
+    """Somebody in between can close a connection, but cannot say in TLS that nothing follows."""
+    cut: Script = [request, send(WITHOUT_A_LENGTH)]
+    whole: Script = [request, send(WITHOUT_A_LENGTH), close_notify, stall]
+    with (
+        FaultServer(cut, cut, whole, otherwise=cut, tls=server_tls) as server,
+        session(server.url, ssl_ca_cert=ca_file) as client,
+    ):
+        assert VIEW(client.api).name == "whole"
+        assert server.connections == 3
+        with pytest.raises(oxide.ApiConnectionError) as raised:
+            PROMOTE(client.api)
+        assert server.connections == 4
+        with (
+            VIEW(client.api, "_without_preload_content") as response,
+            pytest.raises(oxide.ApiConnectionError, match="cut short"),
+        ):
+            response.read()
+    assert raised.value.reason == "the response was cut short"
+    assert (raised.value.status, raised.value.outcome) == (200, "answered")
