@@ -141,7 +141,7 @@ def _derived(
     renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
     renamed.__kwdefaults__ = plain.__kwdefaults__
     renamed.__qualname__ = qualname
-    parameters = signature(plain).parameters
+    parameters = signature(plain).parameters.keys() - {"self", "options"}
 
     def derived(self: Api, *arguments: Any, **options: Any) -> object:
         mask_options(cast("RequestOptions", options), parameters)
