@@ -32,7 +32,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
-from oxide._leftover import Leftover
+from oxide._uploading import Leftover
 
 _T = TypeVar("_T", bound="OpenApiException")
 

@@ -13,16 +13,26 @@ import oxide
 PACKAGE: Final = Path(oxide.__file__).parent
 # From the lowest floor up. A room is a module, or a package with all that is in it.
 FLOORS: Final = (
-    {"_attempt", "_identifiers", "_lazy", "_leftover", "_traceback", "_version", "_warnings", "api_response"},
+    {
+        "_attempt",
+        "_identifiers",
+        "_lazy",
+        "_uploading",
+        "_traceback",
+        "_version",
+        "_warnings",
+        "api_response",
+    },
     {"exceptions", "models"},
     {"_identity"},
     {"configuration"},
     {"_transport"},
     {"_call", "rest"},
     {"_operations", "api_client"},
+    {"_upload"},
     {"api"},
-    {"__init__"},
-    {"_program", "testing"},
+    {"__init__", "_program"},
+    {"__main__", "testing"},
 )
 FLOOR_OF: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
