@@ -10,7 +10,6 @@ use it as a context manager. All three take the same arguments and raise
 Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
-from collections.abc import Callable
 from functools import partial
 from os import PathLike
 from typing import Unpack
@@ -18,15 +17,15 @@ from typing import Unpack
 from oxide import _operations as op
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._traceback import ends_here, leads_on
-from oxide._uploading import UploadProgress
-from oxide.api._arguments import DiskFile, ImageRef, NewImage, ProjectRef, SortMode
+from oxide._uploading import ImageFile, ProgressReport
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
 from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
 from oxide.models.image import Image
 from oxide.models.image_results_page import ImageResultsPage
 
-__all__ = ["DiskFile", "ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
+__all__ = ["ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
 
 
 class ImagesApi(Api):
@@ -285,7 +284,7 @@ class ImagesApi(Api):
 
     def image_upload(
         self,
-        file: DiskFile,
+        file: ImageFile,
         project: ProjectRef,
         *,
         name: str,
@@ -297,7 +296,7 @@ class ImagesApi(Api):
         size: int | None = None,
         journal: str | PathLike[str] | None = None,
         workers: int = 8,
-        progress: Callable[[UploadProgress], object] | bool | None = None,
+        progress: ProgressReport = None,
         **options: Unpack[RequestOptions],
     ) -> Image:
         """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
