@@ -1,6 +1,5 @@
 """What the images have beside their operations: the desired-state helpers, the listing of all pages, and the upload."""
 
-from collections.abc import Callable
 from functools import partial
 from os import PathLike
 from typing import Unpack
@@ -8,8 +7,8 @@ from typing import Unpack
 from oxide import _operations as op
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._traceback import ends_here, leads_on
-from oxide._uploading import UploadProgress
-from oxide.api._arguments import DiskFile, ImageRef, NewImage, ProjectRef, SortMode
+from oxide._uploading import ImageFile, ProgressReport
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._ensure import Images, ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
 from oxide.models.image import Image
@@ -193,7 +192,7 @@ class ImageHelpers:
 
     def image_upload(
         self: Images,
-        file: DiskFile,
+        file: ImageFile,
         project: ProjectRef,
         *,
         name: str,
@@ -205,7 +204,7 @@ class ImageHelpers:
         size: int | None = None,
         journal: str | PathLike[str] | None = None,
         workers: int = 8,
-        progress: Callable[[UploadProgress], object] | bool | None = None,
+        progress: ProgressReport = None,
         **options: Unpack[RequestOptions],
     ) -> Image:
         """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.

@@ -14,13 +14,13 @@ from typing import Unpack
 
 from oxide import _operations as op
 from oxide._call.options import RequestOptions
-from oxide.api._arguments import DiskFile, ImageRef, NewImage, ProjectRef, SortMode
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
 from oxide.api._image_helpers import ImageHelpers
 from oxide.models.image import Image
 from oxide.models.image_results_page import ImageResultsPage
 
-__all__ = ["DiskFile", "ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
+__all__ = ["ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
 
 
 class ImagesApi(ImageHelpers, Api):
