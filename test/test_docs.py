@@ -367,7 +367,7 @@ def test_the_map_of_the_code_has_every_module() -> None:
 
 def test_the_readme_names_what_is_needed() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    text = " ".join(section(read("README.md"), "What it is").split())
+    text = " ".join(section(read("README.md"), "Install").split())
     assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
     (names,) = re.findall(r"four dependencies: ([^.]*)\.", text)
     assert sorted(re.split(r", | and ", names)) == sorted(
