@@ -27,12 +27,10 @@ Bad arguments raise before anything is sent. An `ApiException` says whether the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
-
-if TYPE_CHECKING:
-    from oxide._upload.leftover import Leftover
+from oxide._uploading import Leftover
 
 _T = TypeVar("_T", bound="OpenApiException")
 
@@ -48,7 +46,7 @@ class OpenApiException(Exception):  # noqa: N818 - the name used by generated cl
         leftovers: what a failed `image_upload` left on the rack, one `oxide.Leftover` for each; usually none.
     """
 
-    leftovers: "tuple[Leftover, ...]" = ()
+    leftovers: tuple[Leftover, ...] = ()
 
     # The message says everything: see `oxide._traceback`.
     _needs_our_frames = False
@@ -84,7 +82,7 @@ class UploadError(OpenApiException):
     """
 
     def __init__(
-        self, reason: str, *, step: str, leftovers: "Sequence[Leftover]" = (), journal: str | None = None
+        self, reason: str, *, step: str, leftovers: Sequence[Leftover] = (), journal: str | None = None
     ) -> None:
         super().__init__(reason)
         self.step = step

@@ -28,7 +28,7 @@ from oxide.testing._simulator import ImageValues
 ROOT = Path(__file__).parent.parent
 API = "docs/ImagesApi.md"
 FORMS = ("_with_http_info", "_without_preload_content")
-HELPERS = ("image_ensure", "image_list_iter", "from_environment")
+HELPERS = ("image_ensure", "image_list_iter", "image_upload", "from_environment")
 OF_OPERATIONS = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 
 

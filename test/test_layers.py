@@ -13,7 +13,7 @@ import oxide
 PACKAGE: Final = Path(oxide.__file__).parent
 # From the lowest floor up. A room is a module, or a package with all that is in it.
 FLOORS: Final = (
-    {"_attempt", "_identifiers", "_traceback", "_version", "_warnings", "api_response"},
+    {"_attempt", "_identifiers", "_uploading", "_traceback", "_version", "_warnings", "api_response"},
     {"exceptions", "models"},
     {"_identity"},
     {"configuration"},
@@ -22,7 +22,7 @@ FLOORS: Final = (
     {"_operations", "api_client"},
     {"_upload"},
     {"api"},
-    {"__init__"},
+    {"__init__", "_program"},
     {"__main__", "testing"},
 )
 FLOOR_OF: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -67,7 +67,15 @@ PATHS = [
 
 
 # What each API has beside its operations.
-HELPERS = {"ImagesApi": {"image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"}}
+HELPERS = {
+    "ImagesApi": {
+        "image_ensure",
+        "image_ensure_absent",
+        "image_ensure_location",
+        "image_list_iter",
+        "image_upload",
+    }
+}
 APIS: list[type[Api]] = [kind for name in NAMES if issubclass(kind := getattr(oxide, name), Api)]
 
 

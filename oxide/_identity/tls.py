@@ -15,7 +15,7 @@ from oxide.exceptions import ConfigurationError
 Source = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tls:
     """What the contexts of a client are made from; nothing is read from files or the environment any more.
 

@@ -1,4 +1,4 @@
-"""The images of a silo: six operations, each in three forms, and two helpers on top of them.
+"""The images of a silo: six operations, each in three forms, and helpers on top of them.
 
 The plain form returns the result. `…_with_http_info` returns it in an `ApiResponse`, with status, headers and body.
 `…_without_preload_content` returns the answer itself, whatever its status, with its body still unread: close it, or
@@ -10,21 +10,23 @@ use it as a context manager. All three take the same arguments and raise
 Every method also takes `_request_timeout`, `_request_auth` and `_headers` for that call: see `RequestOptions`.
 """
 
+from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from typing import Unpack
 
 from oxide import _operations as op
 from oxide._call.options import RequestOptions, check_options, mask_options
 from oxide._traceback import ends_here, leads_on
-from oxide._upload.types import ImageFile, ProgressReport
-from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide._uploading import UploadProgress
+from oxide.api._arguments import DiskFile, ImageRef, NewImage, ProjectRef, SortMode
 from oxide.api._base import Api, with_http_info, without_preload_content
 from oxide.api._ensure import ensure_absent, ensure_image, ensure_location
 from oxide.api._pager import ImagePager
 from oxide.models.image import Image
 from oxide.models.image_results_page import ImageResultsPage
 
-__all__ = ["ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
+__all__ = ["DiskFile", "ImageRef", "ImagesApi", "NewImage", "ProjectRef", "SortMode"]
 
 
 class ImagesApi(Api):
@@ -283,7 +285,7 @@ class ImagesApi(Api):
 
     def image_upload(
         self,
-        file: ImageFile,
+        file: DiskFile,
         project: ProjectRef,
         *,
         name: str,
@@ -295,7 +297,7 @@ class ImagesApi(Api):
         size: int | None = None,
         journal: str | PathLike[str] | None = None,
         workers: int = 8,
-        progress: ProgressReport = None,
+        progress: Callable[[UploadProgress], object] | bool | None = None,
         **options: Unpack[RequestOptions],
     ) -> Image:
         """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
@@ -338,7 +340,7 @@ class ImagesApi(Api):
         mask_options(options)
         with ends_here:
             from oxide._upload.arguments import checked_arguments
-            from oxide._upload.upload import opened
+            from oxide._upload.opening import opened
 
             arguments = checked_arguments(
                 project,
@@ -352,7 +354,13 @@ class ImagesApi(Api):
                 workers=workers,
             )
             with opened(
-                self.api_client, file, arguments, journal=journal, progress=progress, options=options
+                self.api_client,
+                file,
+                arguments,
+                journal=journal,
+                progress=progress,
+                ensure=partial(self.image_ensure, project=project, **options),
+                options=options,
             ) as upload:
                 return upload.run()
 
