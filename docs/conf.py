@@ -48,6 +48,6 @@ nitpick_ignore_regex = [
 # What some arguments have to be, which is described where those are.
 nitpick_ignore = [
     ("py:class", "oxide._identity.keywords.Settings"),
-    ("py:class", "oxide._upload.types.BinaryFile"),
+    ("py:class", "oxide._uploading.BinaryFile"),
     ("py:class", "oxide.testing._contents.ImageValues"),
 ]
