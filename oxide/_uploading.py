@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
+from typing_extensions import override
+
 Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
 
 
@@ -54,6 +56,7 @@ class Leftover:
     state: str | None
     reason: str
 
+    @override
     def __str__(self) -> str:
         known = ", ".join(part for part in (self.id, self.state) if part)
         return f"{self.kind} {self.name}{f' ({known})' if known else ''}: {self.reason}"

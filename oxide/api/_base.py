@@ -7,6 +7,8 @@ from os import PathLike
 from types import FunctionType, SimpleNamespace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
+from typing_extensions import override
+
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._identity.hosts import masked_host
@@ -77,6 +79,7 @@ class Api:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @override
     def __repr__(self) -> str:
         state = "closed" if self.api_client._engine is None else "open"
         return f"<{type(self).__name__}: {self.api_client.configuration.host}, {state}>"
