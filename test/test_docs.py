@@ -88,22 +88,18 @@ def written_without_none(annotation: Any) -> str:
 
 def call(method: Callable[..., Any]) -> str:
     """Return a signature as the docs write it."""
-    parameters = [
-        "**" + parameter.name
-        if parameter.kind is parameter.VAR_KEYWORD
-        else parameter.name
-        if parameter.default is parameter.empty
-        else f"{parameter.name}={parameter.default!r}"
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.name != "self"
-    ]
-    by_name_only = [
-        parameter.name
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    if by_name_only:
-        parameters.insert(parameters.index(f"{by_name_only[0]}=None"), "*")
+    parameters: list[str] = []
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.name == "self":
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            parameters.append("**" + parameter.name)
+        elif parameter.default is parameter.empty:
+            parameters.append(parameter.name)
+        else:
+            parameters.append(f"{parameter.name}={parameter.default!r}")
     return f"{method.__name__}({', '.join(parameters)}) -> {written(inspect.signature(method).return_annotation)}"
 
 
