@@ -218,13 +218,11 @@ class ImageHelpers:
         is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
 
         ```python
-        from pathlib import Path
-
         import oxide
 
-        Path("disk.raw").write_bytes(bytes(2**20))
-        with oxide.ImagesApi.from_environment() as images:
-            image = images.image_upload("disk.raw", "my-project", name="debian-13", os="debian", version="13")
+
+        def upload(images: oxide.ImagesApi, path: str) -> oxide.Image:
+            return images.image_upload(path, "my-project", name="debian-13", os="debian", version="13")
         ```
 
         Args:
