@@ -203,7 +203,10 @@ def tunnelled() -> bool:
 def scene(tunnelled: bool, authority: Authority, tmp_path: Path) -> Iterator[Scene]:
     """Run a simulator behind a proxy."""
     tls = authority.server_context("127.0.0.1") if tunnelled else None
+    logger = logging.getLogger("oxide")
     with ExitStack() as stack:
+        # `debug=True` below sets it.
+        stack.callback(logger.setLevel, logger.level)
         simulator = stack.enter_context(Simulator(tls=tls))
         simulator.create_project("my-project")
         carrying = stack.enter_context(proxy({"127.0.0.1": "127.0.0.1"}, authorization=PROXY_AUTHORIZATION))
