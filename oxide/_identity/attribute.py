@@ -86,6 +86,7 @@ class Setting(Generic[Read, Taken]):
 
     # For `help()`, from the text below the setting, where editors find it too.
     @property
+    @override
     def __doc__(self) -> str | None:  # type: ignore[override]  # of each object, not of the class
         return _texts_below(self._owner).get(self.name)
 

@@ -6,12 +6,11 @@ What is odd but harmless is read, as browsers read it; its connection is then no
 import http.client
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
+
+from typing_extensions import override
 
 from oxide._transport.exchange import Exchange
-
-if TYPE_CHECKING:
-    from oxide._transport.connection import WireConnection
 
 MAX_INTERIM_RESPONSES = 20
 BUFFER_SIZE = 16384
@@ -47,9 +46,11 @@ class Reader(io.RawIOBase):
         self._file = sock.makefile("rb", 0)
         exchange.sock = sock
 
+    @override
     def readable(self) -> bool:
         return True
 
+    @override
     def readinto(self, buffer: Any) -> int | None:
         if self.ended:
             return 0
@@ -57,6 +58,7 @@ class Reader(io.RawIOBase):
         count: int | None = self._file.readinto(buffer)
         return count
 
+    @override
     def close(self) -> None:
         if self._file is not None:
             self._exchange.sock = None
@@ -67,6 +69,7 @@ class Reader(io.RawIOBase):
 class Lines(io.BufferedReader):
     """The bytes of a response; a cut line, which could pass for another line, is an error."""
 
+    @override
     def readline(self, limit: int | None = -1, /) -> bytes:
         line = super().readline(limit)
         if not line.endswith(b"\n") and len(line) != limit:
@@ -91,7 +94,8 @@ class Head(http.client.HTTPMessage):
 def read_headers(lines: Lines) -> Head:
     """Return the headers (or trailers) up to the empty line."""
     head = Head()
-    fields: list[tuple[bytes, bytes]] = []
+    # Each with the lines of its value.
+    fields: list[tuple[bytes, list[bytes]]] = []
     size = 0
     # Whether the line before was dropped, and with it those that continue it.
     dropped = True
@@ -102,22 +106,30 @@ def read_headers(lines: Lines) -> Head:
             message = f"more than {_MAX_HEADERS} bytes of headers, or {_MAX_LINE} of one"
             raise http.client.HTTPException(message)
         if match and not (match[2] and _FRAMING.fullmatch(match[1])):
-            fields.append((match[1], match[3].strip(b" \t")))
+            fields.append((match[1], [match[3].strip(b" \t")]))
             head.is_odd = head.is_odd or bool(match[2])
             dropped = False
         elif line.startswith((b" ", b"\t")) and not dropped:
             # A folded line, as sent by old servers, continues the one before (RFC 9112, section 5.2).
-            name, value = fields.pop()
-            fields.append((name, value + b" " + line.strip()))
+            fields[-1][1].append(line.strip())
         elif (b":" not in line or line.startswith((b" ", b"\t"))) and not _FRAMING.search(line):
             # No header, or the continuation of none (RFC 9112, section 2.2).
             head.is_odd = dropped = True
         else:
             message = "malformed header line"
             raise http.client.HTTPException(message)
-    for name, value in fields:
-        head.set_raw(name.decode("ascii"), value.decode("latin-1"))
+    for name, parts in fields:
+        head.set_raw(name.decode("ascii"), b" ".join(parts).decode("latin-1"))
     return head
+
+
+class Wire(Protocol):
+    """What a response needs of the connection that it comes from, which says what these do."""
+
+    def makefile(self, mode: str) -> io.BufferedReader: ...
+    def has_unread(self) -> bool: ...
+    def keep_for(self, seconds: float) -> None: ...
+    def close(self) -> None: ...
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -125,11 +137,11 @@ class StrictResponse(http.client.HTTPResponse):
 
     # For `close`, which still runs if the constructor is interrupted.
     fp: Any = None
-    # Whether the body is framed in an unusual way.
+    # Whether something besides the headers is unusual.
     _is_odd = False
     headers: Any
 
-    def __init__(self, connection: "WireConnection", method: str | None) -> None:
+    def __init__(self, connection: Wire, method: str | None) -> None:
         self._wire = connection
         super().__init__(connection, method=method)  # type: ignore[arg-type]  # only its `makefile` is used
 
@@ -150,10 +162,11 @@ class StrictResponse(http.client.HTTPResponse):
             if status == 101:
                 message = "101 Switching Protocols, which was not requested"
                 raise http.client.HTTPException(message)
-            read_headers(self.fp)
+            self._is_odd = read_headers(self.fp).is_odd or self._is_odd
         message = f"more than {MAX_INTERIM_RESPONSES} interim responses"
         raise http.client.HTTPException(message)
 
+    @override
     def begin(self) -> None:
         version, self.status, self.reason = self._read_status()
         self.code = self.status

@@ -1,6 +1,5 @@
 """Lets vcrpy record and replay calls: it puts connection classes of its own in the place of urllib3's."""
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -17,28 +16,22 @@ def recorded(recorder: Any, connection_class: Any) -> Any:
     What it records has secrets masked. What it sends has not, and its response is recorded as it came.
     """
 
-    class Sending(connection_class):  # type: ignore[misc]  # made when there is a client
-        # Those of the request under way.
-        sent_headers: Mapping[str, Any]
+    def request(
+        self: Any,
+        method: str,
+        url: str,
+        body: Any = None,
+        headers: Any = None,
+        *arguments: Any,
+        **options: Any,
+    ) -> None:
+        self.real_connection.sent_headers = headers
+        shown = {name: str(value) for name, value in headers.items()}
+        recorder.request(self, method, url, body, shown, *arguments, **options)
 
-        def request(self, *arguments: Any, headers: object, **options: Any) -> None:  # noqa: ARG002 - masked
-            options.update(preload_content=False, decode_content=False)
-            super().request(*arguments, headers=self.sent_headers, **options)
+    def send(self: Any, *arguments: Any, headers: object, **options: Any) -> None:  # noqa: ARG001 - those that are shown
+        options.update(headers=self.sent_headers, preload_content=False, decode_content=False)
+        connection_class.request(self, *arguments, **options)
 
-    class Recorded(recorder):  # type: ignore[misc]  # not known before
-        _baseclass = Sending
-
-        def request(
-            self,
-            method: str,
-            url: str,
-            body: Any = None,
-            headers: Any = None,
-            *arguments: Any,
-            **options: Any,
-        ) -> None:
-            self.real_connection.sent_headers = headers
-            shown = {name: str(value) for name, value in headers.items()}
-            super().request(method, url, body, shown, *arguments, **options)
-
-    return Recorded
+    sending = type("Sending", (connection_class,), {"request": send})
+    return type("Recorded", (recorder,), {"_baseclass": sending, "request": request})
