@@ -20,7 +20,13 @@ APIS: Final[list[type[Api]]] = [
 ]
 # What each of them has beside its operations and what all APIs have.
 HELPERS: Final[Mapping[str, set[str]]] = {
-    "ImagesApi": {"image_ensure", "image_ensure_absent", "image_ensure_location", "image_list_iter"}
+    "ImagesApi": {
+        "image_ensure",
+        "image_ensure_absent",
+        "image_ensure_location",
+        "image_list_iter",
+        "image_upload",
+    }
 }
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 

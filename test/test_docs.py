@@ -88,22 +88,17 @@ def written_without_none(annotation: Any) -> str:
 
 def call(method: Callable[..., Any]) -> str:
     """Return a signature as the docs write it."""
-    parameters = [
-        "**" + parameter.name
-        if parameter.kind is parameter.VAR_KEYWORD
-        else parameter.name
-        if parameter.default is parameter.empty
-        else f"{parameter.name}={parameter.default!r}"
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.name != "self"
-    ]
-    by_name_only = [
-        parameter.name
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.kind is parameter.KEYWORD_ONLY
-    ]
-    if by_name_only:
-        parameters.insert(parameters.index(f"{by_name_only[0]}=None"), "*")
+    parameters: list[str] = []
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            parameters.append("**" + parameter.name)
+        elif parameter.default is parameter.empty:
+            parameters.append(parameter.name)
+        else:
+            parameters.append(f"{parameter.name}={parameter.default!r}")
+    parameters = [parameter for parameter in parameters if parameter != "self"]
     return f"{method.__name__}({', '.join(parameters)}) -> {written(inspect.signature(method).return_annotation)}"
 
 
@@ -372,7 +367,7 @@ def test_the_map_of_the_code_has_every_module() -> None:
 
 def test_the_readme_names_what_is_needed() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    text = " ".join(section(read("README.md"), "What it is").split())
+    text = " ".join(section(read("README.md"), "Install").split())
     assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
     (names,) = re.findall(r"four dependencies: ([^.]*)\.", text)
     assert sorted(re.split(r", | and ", names)) == sorted(
