@@ -3,8 +3,8 @@
 # ruff: noqa: PLC0414 - the alias tells type checkers that a name is public
 from oxide._attempt import Attempt as Attempt
 from oxide._call.options import RequestOptions as RequestOptions
-from oxide._upload.leftover import Leftover as Leftover
-from oxide._upload.progress import UploadProgress as UploadProgress
+from oxide._uploading import Leftover as Leftover
+from oxide._uploading import UploadProgress as UploadProgress
 from oxide._warnings import OxideWarning as OxideWarning
 from oxide.api._pager import ImagePager as ImagePager
 from oxide.api.images_api import ImagesApi as ImagesApi

@@ -10,7 +10,8 @@ _HERE = str(Path(__file__).parent / "_")[:-1]  # with a trailing separator
 class OxideWarning(UserWarning):
     """The category of every warning of this package, so that they can be filtered.
 
-    They are about unverified TLS, profile files that other users may read, and tokens that have expired.
+    They are about unverified TLS, profile files that other users may read, tokens that have expired, and uploads: a disk
+    that may not boot, or what could not be removed.
     """
 
 

@@ -13,13 +13,14 @@ from urllib3.util.retry import Retry
 
 from oxide._attempt import Attempt
 from oxide._identity import checks
+from oxide._identity.attribute import Setting, setting
 from oxide._identity.credentials import find_credentials
 from oxide._identity.hosts import masked_host, parse_host
 from oxide._identity.keywords import Settings
 from oxide._identity.names import no_such_setting
 from oxide._identity.proxies import Proxy, choose_proxy
 from oxide._identity.secrets import masked
-from oxide._identity.settings import DEFAULT, HasSettings, Setting, setting
+from oxide._identity.settings import DEFAULT, HasSettings
 from oxide._identity.tls import Tls, read_tls, trusted_authorities
 from oxide._identity.versions import versions
 from oxide._traceback import ends_here

@@ -27,12 +27,12 @@ Bad arguments raise before anything is sent. An `ApiException` says whether the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+from typing_extensions import override
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
-
-if TYPE_CHECKING:
-    from oxide._upload.leftover import Leftover
+from oxide._uploading import Leftover
 
 _T = TypeVar("_T", bound="OpenApiException")
 
@@ -48,7 +48,7 @@ class OpenApiException(Exception):  # noqa: N818 - the name used by generated cl
         leftovers: what a failed `image_upload` left on the rack, one `oxide.Leftover` for each; usually none.
     """
 
-    leftovers: "tuple[Leftover, ...]" = ()
+    leftovers: tuple[Leftover, ...] = ()
 
     # The message says everything: see `oxide._traceback`.
     _needs_our_frames = False
@@ -84,13 +84,14 @@ class UploadError(OpenApiException):
     """
 
     def __init__(
-        self, reason: str, *, step: str, leftovers: "Sequence[Leftover]" = (), journal: str | None = None
+        self, reason: str, *, step: str, leftovers: Sequence[Leftover] = (), journal: str | None = None
     ) -> None:
         super().__init__(reason)
         self.step = step
         self.leftovers = tuple(leftovers)
         self.journal = journal
 
+    @override
     def __str__(self) -> str:
         """Return one line: what failed, what is left, and what to do."""
         parts = [f"upload failed at the step {self.step!r}: {self.args[0]}"]
@@ -104,6 +105,7 @@ class UploadError(OpenApiException):
             parts.append("nothing is left on the rack")
         return "; ".join(parts)
 
+    @override
     def __reduce__(self) -> tuple[Callable[..., "UploadError"], tuple[Any, ...], dict[str, Any]]:
         return _rebuilt, (type(self), self.args), self.__dict__
 
@@ -191,6 +193,7 @@ class ApiException(OpenApiException):
     def _is_passing(self) -> bool:
         return self._transient or self.status in PASSING_STATUSES
 
+    @override
     def __str__(self) -> str:
         """Return one line: status, code, message, what was asked for, request ID, attempts, and what to do if known."""
         what = " ".join(str(part) for part in (self.status, self.error_code or self.reason) if part)
@@ -213,10 +216,12 @@ class ApiException(OpenApiException):
         _, slash, target = self.url.partition("://")[2].partition("/")
         return one_line(f"{self.method} {slash}{target}", _MAX_TARGET)
 
+    @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
     # `OSError` would rebuild its subclasses from `args` alone, and keeps these two outside `__dict__`.
+    @override
     def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
         of_system = {name: getattr(self, name) for name in ("errno", "strerror") if isinstance(self, OSError)}
         return _rebuilt, (type(self), self.args), {**self.__dict__, **of_system}
@@ -235,6 +240,7 @@ class ApiTimeoutError(ApiException, TimeoutError):
     `errno` and `strerror` are those of the cause, or None.
     """
 
+    @override
     def _is_passing(self) -> bool:
         return True
 

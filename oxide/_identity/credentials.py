@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from oxide._identity.checks import needed_path
 from oxide._identity.hosts import masked_host, parse_host
-from oxide._identity.secrets import Secret, checked_token, in_quotes, masked
+from oxide._identity.secrets import QUOTED, Secret, checked_token, masked
 from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 
@@ -62,7 +62,7 @@ def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
     # `os.environ` itself must not be a local variable: its `repr` shows the token.
     host, profile = masked_host(_variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
     token = masked(_variable("OXIDE_TOKEN"))
-    if in_quotes(profile):
+    if QUOTED.fullmatch(profile):
         message = f"OXIDE_PROFILE {profile}: is in quotes, which are taken as part of it: leave them out"
         raise ConfigurationError(message)
     if host and profile:

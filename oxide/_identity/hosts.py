@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any, Final, NamedTuple
 
-from oxide._identity.secrets import Secret, in_quotes, masked_if_suspect
+from oxide._identity.secrets import QUOTED, Secret, masked_if_suspect
 from oxide.exceptions import ConfigurationError
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -63,7 +63,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
     if not text:
         message = f"{setting} is empty"
         raise ConfigurationError(message)
-    if in_quotes(text):
+    if QUOTED.fullmatch(text):
         message = f"{setting} {text}: is in quotes, which are taken as part of it: leave them out"
         raise ConfigurationError(message)
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):

@@ -25,6 +25,8 @@ _FRAMING: Final = frozenset(
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*", re.ASCII)  # RFC 9110, section 5.5
 _SKIP_HEADER: Final = "@@@SKIP_HEADER@@@"  # urllib3 leaves out a header of its own for this value
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
+# As in an env file that is not read by a shell.
+QUOTED: Final = re.compile(r"([\"']).*\1", re.DOTALL)
 _SUSPECT = re.compile(r"oxide-[a-z]+-[0-9A-Za-z]{20,}|PRIVATE KEY-----", re.ASCII | re.IGNORECASE)
 
 
@@ -103,10 +105,15 @@ class Secret(_Guarded):
 class SecretSource(_Guarded):
     """Wraps a callable that returns a secret, since its `repr` may show the secret, as that of a partial does."""
 
-    __slots__ = ("reveal",)
+    __slots__ = ("_held",)
 
     def __init__(self, read: Callable[[], object]) -> None:
-        self.reveal: Callable[[], Callable[[], object]] = lambda: read
+        # The bound method of a built-in, as in a `Secret`.
+        self._held = [read].__getitem__
+
+    def reveal(self) -> Callable[[], object]:
+        """Return the callable."""
+        return self._held(0)
 
     @calls_users_code
     def __call__(self) -> Any:
@@ -169,31 +176,27 @@ def checked_token(token: object, name: str = "access_token") -> Secret:
         message = f"{name} must be a str"
         raise ConfigurationError(message)
     token = Secret(token.reveal().strip())
-    if problem := _problem_of_token(token.reveal()):
+    if problem := _problem_of_token(token.reveal):
         message = f"{name} {problem}"
         raise ConfigurationError(message)
     return token
 
 
-def _problem_of_token(text: str) -> str | None:
-    if not text:
+# The text is asked for anew in each line, so that it is never in a local variable, not even for a moment.
+def _problem_of_token(text: Callable[[], str]) -> str | None:
+    if not text():
         return "is empty"
-    if in_quotes(text):
+    if QUOTED.fullmatch(text()):
         return "is in quotes, which are taken as part of it: leave them out"
-    if text.lower().startswith("bearer "):
+    if text().lower().startswith("bearer "):
         return "must be the token alone, without 'Bearer'"
-    if "://" in text:
+    if "://" in text():
         return "is a URL (not shown): were host and token given in the wrong order?"
-    if MASK in text:
+    if MASK in text():
         return _MASKED_TEXT
-    if not _TOKEN.fullmatch(text):
+    if not _TOKEN.fullmatch(text()):
         return "contains white space, a control character or a character outside ASCII (not shown)"
     return None
-
-
-def in_quotes(text: str) -> bool:
-    """Return whether a text is in matching quotes, as in an env file that is not read by a shell."""
-    return len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
 
 
 class Headers(MutableMapping[str, str]):
@@ -270,19 +273,19 @@ def _checked_header(name: Any, value: Any) -> tuple[str, str | Secret]:
     if isinstance(name, Secret):
         message = "header: the name (not shown) is not the name of a header; were name and value swapped?"
         raise ApiValueError(message)
-    if problem := _problem_of_header(name.lower(), value.reveal()):
+    if problem := _problem_of_header(name.lower(), value.reveal):
         message = f"header {name}{problem}"
         raise ApiValueError(message)
     return name, value.reveal() if name.lower() in _SHOWN else value
 
 
-def _problem_of_header(name: str, value: str) -> str | None:
+def _problem_of_header(name: str, value: Callable[[], str]) -> str | None:
     if name in _FRAMING:
         return ": only the transport may set it"
-    if MASK in value:
+    if MASK in value():
         return f" {_MASKED_TEXT}"
-    if value == _SKIP_HEADER:
+    if value() == _SKIP_HEADER:
         return ": this value would leave the header out"
-    if not _HEADER_VALUE.fullmatch(value):
+    if not _HEADER_VALUE.fullmatch(value()):
         return ": the value contains a control character or one outside Latin-1 (not shown)"
     return None

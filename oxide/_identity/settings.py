@@ -1,124 +1,22 @@
 """How a class of settings works: each is declared once, masked and checked when it is set, and tells its source."""
 
-import ast
 import inspect
-import textwrap
-from collections.abc import Callable, Mapping
-from functools import cache
-from itertools import pairwise
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    ClassVar,
-    Final,
-    Generic,
-    NoReturn,
-    Self,
-    TypeVar,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    overload,
-)
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, dataclass_transform
 
 from typing_extensions import override
 
+from oxide._identity.attribute import Setting, setting
 from oxide._identity.names import no_such_setting
-from oxide._identity.secrets import MASK, Headers, Secret, SecretSource, masked, masked_if_suspect
+from oxide._identity.secrets import MASK, Secret, masked
 from oxide._traceback import ends_here
 from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
-
-Read = TypeVar("Read")
-Taken = TypeVar("Taken")
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
 
 _MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
-
-
-class Setting(Generic[Read, Taken]):
-    # What a program reads, and what it may set. A comment, since each setting has a `__doc__` of its own.
-
-    def __init__(self, check: Callable[[str, Any], Any], default: Any, **flags: Any) -> None:
-        self.check = check
-        self.default = default
-        self.secret: bool = flags["secret"]
-        self.mask: Callable[[Any], Any] = masked if self.secret else flags["mask"]
-        self.live: bool = flags["live"]
-        self.kw_only: bool = flags["kw_only"]
-        self.none_is_default: bool = flags["none_is_default"]
-        self.belongs_to: str | None = flags["belongs_to"]
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name, self._owner = name, owner
-
-    @overload
-    def __get__(self, owner: None, cls: type) -> Self: ...
-    @overload
-    def __get__(self, owner: "HasSettings", cls: type) -> Read: ...
-    def __get__(self, owner: "HasSettings | None", cls: type) -> Any:
-        """Return the value; of a secret, what was set."""
-        if owner is None:
-            return self
-        kept = owner._secrets if self.secret else owner.__dict__
-        if self.name not in kept:
-            message = f"{self.name} is not set yet"
-            raise ApiAttributeError(message)
-        return _revealed(kept[self.name]) if self.secret else kept[self.name]
-
-    def __set__(self, owner: "HasSettings", value: Taken) -> None:
-        """Check and keep a value, which is masked already."""
-        owner._assign(self, value)
-
-    @override
-    def __repr__(self) -> str:
-        return f"<setting {self.name}, default {self.default!r}>"
-
-    # For `help()`, from the text below the setting, where editors find it too.
-    @property
-    def __doc__(self) -> str | None:  # type: ignore[override]  # of each object, not of the class
-        return _texts_below(self._owner).get(self.name)
-
-    def checked(self, value: Any) -> Any:
-        """Return a masked value as it is kept; raise `ConfigurationError` if it cannot be used."""
-        return self.check(self.name, self.default if value is None and self.none_is_default else value)
-
-
-def setting(
-    check: Callable[[str, Any], Any],
-    *,
-    default: Any,
-    secret: bool = False,
-    live: bool = False,
-    kw_only: bool = True,
-    none_is_default: bool = False,
-    belongs_to: str | None = None,
-    mask: Callable[[Any], Any] = masked_if_suspect,
-) -> Any:
-    """Declare a setting in a class of settings; what it is for stands in a text below it.
-
-    Args:
-        check: gets name and value, and returns the value as it is kept, or raises `ConfigurationError`.
-        default: what it is if it is not given.
-        secret: whether it is masked wherever it is shown.
-        live: whether it may change once a client is made.
-        kw_only: False if it may be given by position.
-        none_is_default: whether None means the default.
-        belongs_to: another setting; when that changes, this one is dropped until it is set again.
-        mask: masks a value that is not secret by itself, but may be one given in the wrong place.
-    """
-    return Setting(
-        check,
-        default,
-        secret=secret,
-        live=live,
-        kw_only=kw_only,
-        none_is_default=none_is_default,
-        belongs_to=belongs_to,
-        mask=mask,
-    )
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(setting,))
@@ -140,18 +38,7 @@ class HasSettings:
         cls._settings = MappingProxyType(
             {name: one for name, one in found.items() if isinstance(one, Setting)}
         )
-        annotations: dict[str, Any] = {}
-        for base in reversed(cls.__mro__):
-            annotations |= vars(base).get("__annotations__", {})
-        kinds = {True: inspect.Parameter.KEYWORD_ONLY, False: inspect.Parameter.POSITIONAL_OR_KEYWORD}
-        cls.__signature__ = inspect.Signature(
-            [
-                inspect.Parameter(
-                    name, kinds[one.kw_only], default=one.default, annotation=_taken(annotations[name])
-                )
-                for name, one in cls._settings.items()
-            ]
-        )
+        cls.__signature__ = inspect.Signature([one.parameter() for one in cls._settings.values()])
 
     def __init__(self, *positional: Any, **given: Any) -> None:
         # Done first, so that no traceback frame holds a plain secret.
@@ -184,7 +71,11 @@ class HasSettings:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            raise ApiAttributeError(no_such_setting(name, self._settings), name=name, obj=self)
+            message = (
+                # A debugger may ask while the constructor is running.
+                f"{name} is not set yet" if name in self._settings else no_such_setting(name, self._settings)
+            )
+            raise ApiAttributeError(message, name=name, obj=self)
 
         def __setattr__(self, name, value):
             one = self._settings.get(name)
@@ -234,7 +125,10 @@ class HasSettings:
 
     def _kept(self, name: str) -> Any:
         """Return the value of a setting, a secret one masked."""
-        return self._secrets[name] if self._settings[name].secret else self.__dict__[name]
+        kept = self._secrets if self._settings[name].secret else self.__dict__
+        if name not in kept:
+            raise AttributeError(name)
+        return kept[name]
 
     def _secret(self, name: str) -> Any:
         """Return a secret setting as a `Secret`, a `SecretSource` or `Headers`, or None."""
@@ -287,32 +181,3 @@ class HasSettings:
         secrets = {name: masked(value) for name, value in state.pop("_secrets").items()}
         self._begin(secrets, state.pop("_sources"))
         self.__dict__.update({n: MappingProxyType(v) if isinstance(v, dict) else v for n, v in state.items()})
-
-
-def _revealed(kept: Any) -> Any:
-    if isinstance(kept, (Secret, SecretSource)):
-        return kept.reveal()
-    return MappingProxyType(kept.revealed()) if isinstance(kept, Headers) else kept
-
-
-def _taken(annotation: Any) -> Any:
-    """Return the type that a setting takes, of its annotation."""
-    return get_args(annotation)[1] if get_origin(annotation) is Setting else annotation
-
-
-@cache
-def _texts_below(owner: type) -> dict[str, str]:
-    """Return the text below each setting of a class, from the source; where that is missing, none."""
-    try:
-        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]  # a class
-    except OSError:
-        return {}
-    return {
-        before.target.id: inspect.cleandoc(text.value.value)
-        for before, text in pairwise(body)
-        if isinstance(before, ast.AnnAssign)
-        and isinstance(before.target, ast.Name)
-        and isinstance(text, ast.Expr)
-        and isinstance(text.value, ast.Constant)
-        and isinstance(text.value.value, str)
-    }

@@ -15,7 +15,7 @@ from oxide.exceptions import ConfigurationError
 Source = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tls:
     """What the contexts of a client are made from; nothing is read from files or the environment any more.
 
@@ -85,8 +85,8 @@ class Tls:
         return context
 
     def _load_system_authorities(self, context: ssl.SSLContext) -> None:
-        if sys.platform == "win32":
-            # From the registry; there is no fork that would do it again.
+        if hasattr(ssl, "enum_certificates"):
+            # From the stores of Windows, where no fork would do it again.
             context.load_default_certs()
             return
         # As OpenSSL does it, broken certificates are passed over.

@@ -8,12 +8,14 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from typing import Any, Final
 
 from oxide._upload.arguments import Arguments, checked_arguments
-from oxide._upload.progress import UploadProgress
-from oxide._upload.upload import Upload, opened
+from oxide._upload.opening import opened
+from oxide._upload.upload import Upload
+from oxide._uploading import UploadProgress
 from oxide.api.images_api import ImagesApi
 from oxide.exceptions import (
     ApiException,
@@ -65,6 +67,7 @@ def _run(options: argparse.Namespace) -> str:
             arguments,
             journal=None if options.dry_run else options.journal,
             progress=_progress(),
+            ensure=partial(images.image_ensure, project=arguments.project),
             options={},
         ) as upload,
     ):
@@ -93,12 +96,8 @@ def _promoted(images: ImagesApi, upload: Upload, arguments: Arguments) -> Image:
         return upload.compared(existing)
     image = upload.run()
     try:
-        return images.image_promote(image)
+        return images.image_ensure_location(image)
     except ApiException as error:
-        if error.may_have_acted:
-            now = images.image_view(image)
-            if now.project_id is None:
-                return now
         error.hint = f"the image is in the project, with the ID {image.id}"
         raise
 

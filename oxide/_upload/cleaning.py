@@ -3,11 +3,11 @@
 from typing import Final
 from uuid import UUID
 
-from oxide._upload.leftover import Leftover
 from oxide._upload.life import FIRST_LOOK, UNKNOWN_FOR, WORKING
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.rack import Rack, backoff, is_passing
+from oxide._uploading import Leftover
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException
 from oxide.models._snapshot import Snapshot
 

@@ -5,12 +5,12 @@ from typing import Final
 
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.journal import Journal
-from oxide._upload.leftover import Leftover
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
-from oxide._upload.progress import Meter, Step
+from oxide._upload.progress import Meter
 from oxide._upload.rack import Rack
 from oxide._upload.stop import Stop
+from oxide._uploading import Leftover, Step
 from oxide.exceptions import (
     ApiException,
     ForbiddenException,

@@ -8,7 +8,6 @@ from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
 from oxide._upload.rack import Rack, backoff, is_passing
 from oxide._upload.stop import Stop
-from oxide.api._ensure import find_or_create
 from oxide.exceptions import (
     ApiException,
     BadRequestException,
@@ -190,14 +189,7 @@ class Life:
 
     def create_image(self, wanted: ImageCreate) -> Image:
         """Create the image, or return the one of that name if it agrees."""
-        rack = self._rack
-
-        def ensure() -> Image:
-            return find_or_create(
-                wanted, view=lambda: rack.image_find(wanted.name), create=lambda: rack.image_create(wanted)
-            )
-
-        return self._persist(ensure)
+        return self._persist(lambda: self._rack.image_ensure(wanted))
 
     def _look_for_snapshot(self, name: str) -> Snapshot | None:
         def look() -> list[Snapshot]:

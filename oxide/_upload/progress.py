@@ -1,41 +1,17 @@
-"""How far an upload is: `UploadProgress`, when it is reported, and the bar that shows it."""
+"""When the progress of an upload is reported, and the bar that shows it."""
 
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from oxide._traceback import calls_users_code
+from oxide._uploading import Step, UploadProgress
 from oxide.exceptions import ApiTypeError, ApiValueError
-
-Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
 
 # Seconds between two reports within one step.
 INTERVAL: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class UploadProgress:
-    """How far `image_upload` is.
-
-    Attributes:
-        step: what it is doing: `check`, `create disk`, `upload`, `finalize`, `create image`, `clean up` or `done`.
-        done: how many bytes of the content are on the disk, skipped zeros included; while a compressed file is
-            checked, how many have been decoded.
-        total: the bytes of the decoded content, or None while that is not known.
-        skipped: how many bytes were zeros and did not have to be sent.
-        retries: how often a chunk was sent again.
-        elapsed: the seconds since the call began.
-    """
-
-    step: Step
-    done: int
-    total: int | None
-    skipped: int
-    retries: int
-    elapsed: float
 
 
 Report: TypeAlias = Callable[[UploadProgress], object]

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -41,11 +42,19 @@ class Rack:
     """Makes the calls of one upload: in one project, with one set of options.
 
     Attributes:
+        image_ensure: returns the image of a name if it agrees, or creates it.
         clock, sleep, jitter: those of the client.
         deadline: when the last call has to be over, by the clock, or None.
     """
 
-    def __init__(self, client: ApiClient, project: Any, options: RequestOptions) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        project: str,
+        ensure: Callable[[ImageCreate], Image],
+        options: RequestOptions,
+    ) -> None:
+        self.image_ensure = ensure
         engine = client._open_engine()
         self._engine = engine
         self._once = engine._replace(policy=_NoRetries())
@@ -110,10 +119,6 @@ class Rack:
     def image_find(self, name: str) -> Image:
         """Return the project's image of that name."""
         return self._call(op.IMAGE_VIEW, image=name, project=self._project)
-
-    def image_create(self, wanted: ImageCreate) -> Image:
-        """Create an image in the project."""
-        return self._call(op.IMAGE_CREATE, wanted, project=self._project)
 
     def pause(self, seconds: float) -> None:
         """Wait, but not past the deadline."""

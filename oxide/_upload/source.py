@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Self
 
 from oxide._traceback import calls_users_code
 from oxide._upload.stop import Stop
-from oxide._upload.types import ImageFile
+from oxide._uploading import ImageFile
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 if TYPE_CHECKING:

@@ -1,27 +1,24 @@
 """An upload from beginning to end: the steps in order, and what becomes of it when one of them fails."""
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from typing import Any, NamedTuple
+from contextlib import contextmanager
+from typing import NamedTuple
 
-from oxide._call.options import RequestOptions, check_options
 from oxide._upload.arguments import Arguments
 from oxide._upload.cleaning import Cleaner
 from oxide._upload.content import GIB, Content
 from oxide._upload.ending import end_early, removed, tell
 from oxide._upload.journal import Journal
-from oxide._upload.leftover import Leftover
 from oxide._upload.life import UNKNOWN_FOR, Life
 from oxide._upload.models import Disk
 from oxide._upload.notes import Notes
-from oxide._upload.operations import IMAGE_UPLOAD
-from oxide._upload.progress import Meter, reporting
+from oxide._upload.progress import Meter
 from oxide._upload.rack import Rack
 from oxide._upload.sending import LostVolume, Sender
 from oxide._upload.source import Source
 from oxide._upload.stop import Stop
+from oxide._uploading import Leftover
 from oxide._warnings import warn
-from oxide.api_client import ApiClient
 from oxide.exceptions import (
     ApiException,
     NotFoundException,
@@ -30,31 +27,6 @@ from oxide.exceptions import (
 from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
 from oxide.models.image_source import ImageSource
-
-
-@contextmanager
-def opened(
-    client: ApiClient,
-    file: Any,
-    arguments: Arguments,
-    *,
-    journal: Any,
-    progress: Any,
-    options: RequestOptions,
-) -> "Iterator[Upload]":
-    """Open everything that an upload needs, and close it at the end.
-
-    Raises:
-        ApiTypeError: an argument has the wrong type.
-        ApiValueError: the file, the journal or the bar cannot be used.
-    """
-    check_options(IMAGE_UPLOAD, options)
-    rack = Rack(client, arguments.project, options)
-    with reporting(progress) as report, Source(file) as source:
-        meter = Meter(report, rack.clock)
-        notes = Notes() if journal is None else Journal(journal, arguments.facts(rack.host))
-        with closing(notes):
-            yield Upload(rack, source, notes, arguments, meter)
 
 
 class Found(NamedTuple):

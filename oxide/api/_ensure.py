@@ -13,6 +13,7 @@ from oxide._call.encoding import checked_body, identifier, identifier_or, projec
 from oxide._call.options import RequestOptions
 from oxide._identifiers import parse_id
 from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide.api_client import ApiClient
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException, ObjectAlreadyExists
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
@@ -24,7 +25,9 @@ _image_project = project_of("image", _image)
 
 
 class Images(Protocol):
-    """The operations that the helpers are made of."""
+    """The client and the operations that the helpers are made of."""
+
+    api_client: ApiClient
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
@@ -54,18 +57,14 @@ class Images(Protocol):
 def ensure_image(
     images: Images, image_create: NewImage, project: ProjectRef | None, options: RequestOptions
 ) -> Image:
-    """Return the image of that name, if it agrees with `image_create`, else create it."""
+    """Return the image of that name, if it agrees with `image_create`, else create it.
+
+    Names are unique, so it may be created again if the first outcome is unknown: if the server is still working on the
+    first request, it refuses the slower of the two.
+    """
     wanted = checked_body("image_ensure", ImageCreate, image_create)
     view = partial(images.image_view, wanted.name, project, **options)
-    return find_or_create(wanted, view, partial(images.image_create, wanted, project, **options))
-
-
-def find_or_create(wanted: ImageCreate, view: Callable[[], Image], create: Callable[[], Image]) -> Image:
-    """Return the image that `view` finds, if it agrees with `wanted`, else the one that `create` makes.
-
-    Names are unique, so `create` may be called again if its first outcome is unknown: if the server is still working on
-    the first request, it refuses the slower of the two.
-    """
+    create = partial(images.image_create, wanted, project, **options)
     if (found := _look(view)) is not None:
         return _agreeing(found, wanted)
     try:

@@ -203,7 +203,10 @@ def tunnelled() -> bool:
 def scene(tunnelled: bool, authority: Authority, tmp_path: Path) -> Iterator[Scene]:
     """Run a simulator behind a proxy."""
     tls = authority.server_context("127.0.0.1") if tunnelled else None
+    logger = logging.getLogger("oxide")
     with ExitStack() as stack:
+        # `debug=True` below sets it.
+        stack.callback(logger.setLevel, logger.level)
         simulator = stack.enter_context(Simulator(tls=tls))
         simulator.create_project("my-project")
         carrying = stack.enter_context(proxy({"127.0.0.1": "127.0.0.1"}, authorization=PROXY_AUTHORIZATION))
@@ -664,6 +667,58 @@ def test_no_error_reporter_shows_a_secret_of_a_running_call(scene: Scene) -> Non
         oxide.ImagesApi(client).image_list(_request_auth=look)
     needles = NEEDLES | {scene.simulator.token}
     assert {name for name, text in told.items() if any(needle in text for needle in needles)} == set()
+
+
+# Looks for the secrets of a request in its response.
+COMPARING = str(Path(PACKAGE, "_call", "echo.py"))
+
+
+class Watcher:
+    """A trace function that looks, at every line of this package, for secrets in plain in its local variables."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+        self.lines = 0
+
+    def __call__(self, frame: FrameType, event: str, argument: object) -> Any:
+        path = frame.f_code.co_filename
+        if not path.startswith(PACKAGE) or path.startswith(SERVER_SIDE) or path == COMPARING:
+            return None
+        self.lines += 1
+        for value in frame.f_locals.values():
+            # Of what is still in the making, not even the `repr` may be asked for.
+            with suppress(AttributeError, ValueError):
+                shown = repr(value) + (value.decode("latin-1") if isinstance(value, bytes) else "")
+                if any(needle in shown for needle in NEEDLES):
+                    self.found.add(frame.f_code.co_qualname.partition(".<locals>")[0])
+        return self
+
+
+# Those that are given plain text and mask it first, and that take a proxy's URL apart.
+DOORS = {"ApiClient.__init__", "Headers.update", "SecretSource.__init__"}
+MASKING = {"masked", "masked_name", "_masked_pairs", "Secret.__new__"}
+PARSING = {"_proxy_or_problem", "_basic"}
+HAVE_TO = DOORS | MASKING | PARSING
+
+
+@pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
+def test_no_line_has_a_secret_in_plain_but_those_that_have_to(scene: Scene) -> None:
+    """So that neither Ctrl-C nor a dump of all stacks, at any moment, finds one in a frame of this package."""
+    watcher = Watcher()
+    read = functools.partial(str, TOKEN)
+    configuration = oxide.Configuration(**{**scene.settings, "access_token": read})
+    before = sys.gettrace()
+    sys.settrace(watcher)
+    try:
+        client = oxide.ApiClient(configuration, "X-Default", f"{MARK}-default", COOKIE)
+        with suppress(oxide.UnauthorizedException):
+            oxide.ImagesApi(client).image_list()
+        client.default_headers.update({"X-New": f"{MARK}-new"})
+    finally:
+        sys.settrace(before)
+        scene.clients.callback(client.close)
+    assert watcher.lines > 1000
+    assert watcher.found - HAVE_TO == set()
 
 
 def test_every_error_reporter_shows_a_plain_local(tmp_path: Path) -> None:

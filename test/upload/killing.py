@@ -14,7 +14,7 @@ from oxide.testing import Simulator
 # A process that makes others, which need not import everything again; those are killed.
 MAKER = """
 import json, os, sys, time, oxide
-import oxide._upload.upload  # before the fork, to be fast
+import oxide._upload.opening  # before the fork, to be fast
 url, token = sys.argv[1:]
 
 def upload(options):
@@ -84,7 +84,7 @@ class Maker:
             if kill_when():
                 os.kill(number, signal.SIGKILL)
                 break
-            over.join(0.0005)
+            over.join(0.001)
         over.join()
         print(file=writer, flush=True)
         status = int(reader.readline())

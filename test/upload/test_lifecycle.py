@@ -150,6 +150,7 @@ class Uploads(RuleBasedStateMachine):
         assert {line.split()[1] for line in self.scene.left()} <= self.told
 
 
+# To make a failing sequence shorter would take minutes.
 TestUploads = Uploads.TestCase
 TestUploads.settings = settings(
     max_examples=20, stateful_step_count=12, deadline=None, phases=[Phase.generate]

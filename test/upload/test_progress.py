@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import oxide
-from oxide._upload.progress import Meter, Step, UploadProgress, reporting
+from oxide._upload.progress import Meter, reporting
+from oxide._uploading import Step, UploadProgress
 
 STEPS: list[Step] = ["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
 

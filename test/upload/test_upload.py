@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import oxide
-from oxide.testing import Answer, LosePantry, Refuse
+from oxide.testing import Answer, Delay, LosePantry, Refuse
 from upload.disks import CHUNK, COMPRESS, FORMATS, GIB, Pipe, disk, noise, packed, sparse
 from upload.scene import PROJECT, Scene, open_scene
 
@@ -319,10 +319,23 @@ def test_the_reports_follow_the_steps(scene: Scene) -> None:
     assert [r.done for r in scene.reports if r.step == "upload"][-1] == size
 
 
-def test_no_more_requests_are_under_way_than_there_are_workers(scene: Scene) -> None:
-    for workers in (1, 3):
-        scene.upload(noise(12 * CHUNK), name=f"disk-{workers}", workers=workers)
-    assert scene.left() == []
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_requests_are_under_way_than_there_are_workers(workers: int, scene: Scene) -> None:
+    scene.fail("disk_bulk_write_import", Delay(0.03), times=12)
+    most, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.wait(0.001):
+            chunks = [r for r in scene.simulator.requests if r.operation == "disk_bulk_write_import"]
+            most = max(most, sum(request.status is None for request in chunks))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    scene.upload(noise(12 * CHUNK), workers=workers)
+    done.set()
+    watcher.join()
+    assert most == workers
 
 
 def test_a_name_that_is_taken_meanwhile_leaves_the_snapshot(scene: Scene) -> None:
