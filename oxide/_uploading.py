@@ -1,6 +1,8 @@
 """What an upload reads, and what it tells: how far it is, and what it could not remove."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from typing import Literal, Protocol, TypeAlias
 
 from typing_extensions import override
@@ -9,7 +11,7 @@ Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create 
 
 
 class BinaryFile(Protocol):
-    """What a file object has to have: `read`, which returns bytes."""
+    """What a file object has to have."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to `size` bytes; none at the end."""
@@ -60,3 +62,7 @@ class Leftover:
     def __str__(self) -> str:
         known = ", ".join(part for part in (self.id, self.state) if part)
         return f"{self.kind} {self.name}{f' ({known})' if known else ''}: {self.reason}"
+
+
+ImageFile: TypeAlias = str | PathLike[str] | BinaryFile
+ProgressReport: TypeAlias = Callable[[UploadProgress], object] | bool | None

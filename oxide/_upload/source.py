@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Self
 
 from oxide._traceback import calls_users_code
 from oxide._upload.stop import Stop
-from oxide._uploading import BinaryFile
+from oxide._uploading import ImageFile
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Source:
         position: how many bytes have been read or skipped.
     """
 
-    def __init__(self, file: str | os.PathLike[str] | BinaryFile) -> None:
+    def __init__(self, file: ImageFile) -> None:
         self.hasher: _Hash | None = None
         self.position = 0
         self._ahead = b""
@@ -183,7 +183,7 @@ class Source:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
-def _opened(file: str | os.PathLike[str] | BinaryFile) -> Any:
+def _opened(file: ImageFile) -> Any:
     return _open(file) if isinstance(file, (str, os.PathLike)) else file
 
 

@@ -1,11 +1,9 @@
 """What the arguments of the methods may be."""
 
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from oxide._uploading import BinaryFile
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 from oxide.models.name_or_id import NameOrId
@@ -14,5 +12,4 @@ from oxide.models.name_or_id_sort_mode import NameOrIdSortMode
 ProjectRef: TypeAlias = NameOrId | str | UUID
 ImageRef: TypeAlias = Image | NameOrId | str | UUID
 NewImage: TypeAlias = ImageCreate | Mapping[str, Any]
-DiskFile: TypeAlias = str | PathLike[str] | BinaryFile
 SortMode: TypeAlias = NameOrIdSortMode | str

@@ -6,6 +6,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
 from typing_extensions import override
 
+from oxide._call.encoding import shown
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES
 from oxide._traceback import leads_on_unseen
 from oxide.exceptions import ApiResponseError, ApiValueError
@@ -68,7 +69,8 @@ class Pager(Iterator[T], Generic[T, PageT]):
 
     @override
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}, an iterator, at page_token={self.page_token!r}>"
+        pages = "1 page" if self._fetched == 1 else f"{self._fetched} pages"
+        return f"<{type(self).__name__}, an iterator: {pages} fetched, page_token={shown(self.page_token)}>"
 
     @override
     def __iter__(self) -> Self:
