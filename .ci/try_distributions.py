@@ -86,7 +86,7 @@ def try_wheel(python: str, environment: Path, wheel: Path, pins: list[str], tour
     run(*pip, "install", "--quiet", wheel, *pins)
     run(*pip, "freeze")
     run(inner, "-W", "error", "-c", IMPORT, cwd=environment)
-    run(*pip, "install", "--quiet", f"{wheel}[testing]", *pins)
+    run(*pip, "install", "--quiet", f"{wheel}[testing,upload]", *pins)
     run(*pip, "check")
     run(inner, "-W", "error", tour, cwd=environment, stdout=subprocess.DEVNULL)
 

@@ -22,6 +22,7 @@ configuration
 paging
 errors
 retries-and-timeouts
+uploading
 recipes
 testing
 performance

@@ -179,8 +179,19 @@ def _link(code: str, name: str) -> str:
         if re.fullmatch(r"oxide(\.testing)?(\.[A-Za-z]\w*)+", target) and _is_public(
             target
         ):
-            return f":py:obj:`{code} <{target}>`"
+            return f":py:obj:`{code} <{_described(target)}>`"
     return f"``{code}``"
+
+
+def _described(target: str) -> str:
+    """Return the name under which the reference has something: exceptions do not repeat what they inherit."""
+    owner, _, member = target.rpartition(".")
+    found = pydoc.locate(owner)
+    if isclass(found) and issubclass(found, Exception):
+        owner = next(
+            f"oxide.{base.__name__}" for base in found.__mro__ if member in vars(base)
+        )
+    return f"{owner}.{member}"
 
 
 def _is_public(name: str) -> bool:

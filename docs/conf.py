@@ -43,10 +43,11 @@ toc_object_entries_show_parents = "hide"
 _ELSEWHERE: Final = "|".join([*sorted(sys.stdlib_module_names), "pydantic", "urllib3"])
 nitpick_ignore_regex = [
     ("py:.*", rf"({_ELSEWHERE})\..*"),
-    ("py:class", r"oxide\..*\.T(_co)?"),
+    ("py:class", r"oxide\..*\.(Page)?T(_co)?"),
 ]
-# The keyword arguments of some methods, which are described where those are.
+# What some arguments have to be, which is described where those are.
 nitpick_ignore = [
     ("py:class", "oxide._identity.keywords.Settings"),
-    ("py:class", "oxide.testing._simulator.ImageValues"),
+    ("py:class", "oxide._uploading.BinaryFile"),
+    ("py:class", "oxide.testing._contents.ImageValues"),
 ]

@@ -1,6 +1,15 @@
 """Typed, synchronous Python client for the images part of the Oxide API.
 
-Names are imported on first use, so `import oxide` alone costs next to nothing.
+```python
+import oxide
+
+with oxide.ImagesApi.from_environment() as images:
+    for image in images.image_list_iter(project="my-project"):
+        print(image)
+```
+
+Host and token come from `OXIDE_HOST` and `OXIDE_TOKEN`, or from the profiles of `oxide auth login`. Names are imported on
+first use, so `import oxide` alone costs next to nothing.
 """
 
 from typing import TYPE_CHECKING

@@ -27,7 +27,8 @@ def parse_id(text: str) -> UUID | None:
 
     Four forms are IDs to the server: hyphenated, 32 hex digits, `{braced}` and `urn:uuid:…`, in any case.
     """
-    return UUID(text.lower()) if _ID.fullmatch(text) else None
+    # Not `text.lower()`, which a subclass may override.
+    return UUID(str.lower(text)) if _ID.fullmatch(text) else None
 
 
 def plain_uuid(value: UUID) -> UUID:
@@ -40,6 +41,8 @@ def name_problem(text: str) -> str | None:
 
     Rules are checked in the server's order, so the message is the one that the server would send.
     """
+    # The characters themselves, since a subclass may override any method.
+    text = str.__str__(text)
     if _NAME.fullmatch(text) and not _ID.fullmatch(text):
         return None
     if len(text.encode("utf-8", "surrogatepass")) > NAME_MAX_BYTES:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Literal, Protocol, TypeAlias
 
+from typing_extensions import override
+
 Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
 
 
@@ -56,6 +58,7 @@ class Leftover:
     state: str | None
     reason: str
 
+    @override
     def __str__(self) -> str:
         known = ", ".join(part for part in (self.id, self.state) if part)
         return f"{self.kind} {self.name}{f' ({known})' if known else ''}: {self.reason}"

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 
+from typing_extensions import override
+
 from oxide._call.engine import Engine
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
@@ -164,12 +166,14 @@ class ApiClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @override
     def __repr__(self) -> str:
         # A debugger may ask while the constructor is running.
         configuration, engine = (getattr(self, name, None) for name in ("_configuration", "_engine"))
         host = "" if configuration is None else f" {configuration.host},"
         return f"<ApiClient{host} {'closed' if engine is None else 'open'}>"
 
+    @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         message = "an ApiClient cannot be pickled: build it in the worker that uses it"
         raise ApiTypeError(message)

@@ -29,6 +29,8 @@ Bad arguments raise before anything is sent. An `ApiException` says whether the 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from typing_extensions import override
+
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
 from oxide._uploading import Leftover
 
@@ -89,6 +91,7 @@ class UploadError(OpenApiException):
         self.leftovers = tuple(leftovers)
         self.journal = journal
 
+    @override
     def __str__(self) -> str:
         """Return one line: what failed, what is left, and what to do."""
         parts = [f"upload failed at the step {self.step!r}: {self.args[0]}"]
@@ -102,6 +105,7 @@ class UploadError(OpenApiException):
             parts.append("nothing is left on the rack")
         return "; ".join(parts)
 
+    @override
     def __reduce__(self) -> tuple[Callable[..., "UploadError"], tuple[Any, ...], dict[str, Any]]:
         return _rebuilt, (type(self), self.args), self.__dict__
 
@@ -189,6 +193,7 @@ class ApiException(OpenApiException):
     def _is_passing(self) -> bool:
         return self._transient or self.status in PASSING_STATUSES
 
+    @override
     def __str__(self) -> str:
         """Return one line: status, code, message, what was asked for, request ID, attempts, and what to do if known."""
         what = " ".join(str(part) for part in (self.status, self.error_code or self.reason) if part)
@@ -211,10 +216,12 @@ class ApiException(OpenApiException):
         _, slash, target = self.url.partition("://")[2].partition("/")
         return one_line(f"{self.method} {slash}{target}", _MAX_TARGET)
 
+    @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
     # `OSError` would rebuild its subclasses from `args` alone, and keeps these two outside `__dict__`.
+    @override
     def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
         of_system = {name: getattr(self, name) for name in ("errno", "strerror") if isinstance(self, OSError)}
         return _rebuilt, (type(self), self.args), {**self.__dict__, **of_system}
@@ -233,6 +240,7 @@ class ApiTimeoutError(ApiException, TimeoutError):
     `errno` and `strerror` are those of the cause, or None.
     """
 
+    @override
     def _is_passing(self) -> bool:
         return True
 

@@ -11,8 +11,23 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 import oxide
+from oxide._call.operation import Operation
+from oxide.api._base import Api
 from oxide.testing import Answer, ReceivedRequest, Simulator
 
+APIS: Final[list[type[Api]]] = [
+    kind for name in dir(oxide) if isinstance(kind := getattr(oxide, name), type) and issubclass(kind, Api)
+]
+# What each of them has beside its operations and what all APIs have.
+HELPERS: Final[Mapping[str, set[str]]] = {
+    "ImagesApi": {
+        "image_ensure",
+        "image_ensure_absent",
+        "image_ensure_location",
+        "image_list_iter",
+        "image_upload",
+    }
+}
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 
 # Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
@@ -38,6 +53,12 @@ NEW_IMAGE: Final[Mapping[str, Any]] = {
     "version": "13",
     "source": {"type": "snapshot", "id": "3c4d5e6f-0718-4293-a4b5-c6d7e8f90a1b"},
 }
+
+
+def api_with(operation: Operation[Any]) -> type[Api]:
+    """Return the API that has an operation."""
+    (api,) = (api for api in APIS if hasattr(api, operation.id))
+    return api
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from core_support import APIS, HELPERS, api_with
 from markdown_it import MarkdownIt
 from pydantic import AwareDatetime, BaseModel
 
@@ -22,13 +23,13 @@ from oxide._attempt import PASSING_STATUSES
 from oxide._call.operation import Operation
 from oxide._identity.names import DROPPED
 from oxide._operations import MAX_LIMIT, OPERATIONS
+from oxide.api._base import Api
 from oxide.testing._routing import SUCCESS_STATUSES
 from oxide.testing._simulator import ImageValues
 
 ROOT = Path(__file__).parent.parent
 API = "docs/ImagesApi.md"
 FORMS = ("_with_http_info", "_without_preload_content")
-HELPERS = ("image_ensure", "image_list_iter", "image_upload", "from_environment")
 OF_OPERATIONS = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 
 
@@ -87,52 +88,82 @@ def written_without_none(annotation: Any) -> str:
 
 def call(method: Callable[..., Any]) -> str:
     """Return a signature as the docs write it."""
-    parameters = [
-        "**" + parameter.name
-        if parameter.kind is parameter.VAR_KEYWORD
-        else parameter.name
-        if parameter.default is parameter.empty
-        else f"{parameter.name}={parameter.default!r}"
-        for parameter in inspect.signature(method).parameters.values()
-        if parameter.name != "self"
-    ]
+    parameters: list[str] = []
+    for parameter in inspect.signature(method).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        if parameter.kind is parameter.VAR_KEYWORD:
+            parameters.append("**" + parameter.name)
+        elif parameter.default is parameter.empty:
+            parameters.append(parameter.name)
+        else:
+            parameters.append(f"{parameter.name}={parameter.default!r}")
+    parameters = [parameter for parameter in parameters if parameter != "self"]
     return f"{method.__name__}({', '.join(parameters)}) -> {written(inspect.signature(method).return_annotation)}"
 
 
 def public_methods(kind: type) -> set[str]:
-    """Return the names of the public methods that a class has itself."""
+    """Return the names of the public methods of a class."""
     return {
         name
-        for name, value in vars(kind).items()
-        if not name.startswith("_") and not isinstance(value, property)
+        for name in dir(kind)
+        if not name.startswith("_") and not isinstance(getattr(kind, name), property)
     }
 
 
-def test_every_method_is_documented_and_nothing_else() -> None:
-    plain_forms = {operation.id for operation in OPERATIONS}
+def page_of(api: type[Api]) -> str:
+    """Return the page that describes an API."""
+    return read(f"docs/{api.__name__}.md")
+
+
+def section_of(operation: Operation[Any], part: str) -> str:
+    """Return a part of what is said of an operation."""
+    return section(section(page_of(api_with(operation)), operation.id), part)
+
+
+def operations_of(api: type[Api]) -> list[Operation[Any]]:
+    return [operation for operation in OPERATIONS if api_with(operation) is api]
+
+
+OF_ALL_APIS = {"from_environment", "close"}
+EACH_API = pytest.mark.parametrize("api", APIS)
+
+
+@EACH_API
+def test_every_method_is_documented_and_nothing_else(api: type[Api]) -> None:
+    plain_forms = {operation.id for operation in operations_of(api)}
     other_forms = {name + form for name in plain_forms for form in FORMS}
-    assert public_methods(oxide.ImagesApi) == plain_forms | other_forms | set(HELPERS)
-    headings = set(re.findall(r"^#+ (\w+)$", read(API), re.MULTILINE))
-    assert headings >= plain_forms | set(HELPERS)
-    assert {name for name in headings if name.islower()} == plain_forms | set(HELPERS)
+    helpers = HELPERS.get(api.__name__, set()) | OF_ALL_APIS
+    assert public_methods(api) == plain_forms | other_forms | helpers
+    headings = set(re.findall(r"^#+ (\w+)$", page_of(api), re.MULTILINE))
+    assert {name for name in headings if name.islower()} == plain_forms | helpers
 
 
-@pytest.mark.parametrize("page", [API, "docs/index.md"])
-def test_table_of_methods(page: str) -> None:
-    text = read(page) if page == API else section(read(page), "Documentation for API endpoints")
-    documented = [row[-3:-1] for row in rows(text)]
+@EACH_API
+def test_table_of_methods(api: type[Api]) -> None:
+    expected = [[operation.id, f"{operation.method} {operation.path}"] for operation in operations_of(api)]
+    assert [row[-3:-1] for row in rows(page_of(api))] == expected
+
+
+def test_table_of_all_methods() -> None:
+    documented = [
+        row[-3:-1] for row in rows(section(read("docs/index.md"), "Documentation for API endpoints"))
+    ]
     assert documented == [[operation.id, f"{operation.method} {operation.path}"] for operation in OPERATIONS]
 
 
-@pytest.mark.parametrize("name", [*(operation.id for operation in OPERATIONS), *HELPERS])
-def test_signature(name: str) -> None:
-    assert section(read(API), name).startswith(f"> `{call(getattr(oxide.ImagesApi, name))}`\n")
+@pytest.mark.parametrize(
+    ("api", "name"),
+    [(api, name) for api in APIS for name in sorted(public_methods(api)) if not name.endswith(FORMS)],
+)
+def test_signature(api: type[Api], name: str) -> None:
+    assert section(page_of(api), name).startswith(f"> `{call(getattr(api, name))}`\n")
 
 
 @OF_OPERATIONS
 def test_parameters(operation: Operation[Any]) -> None:
-    parameters = list(inspect.signature(getattr(oxide.ImagesApi, operation.id)).parameters.values())[1:-1]
-    documented = rows(section(section(read(API), operation.id), "Parameters"))
+    parameters = list(inspect.signature(getattr(api_with(operation), operation.id)).parameters.values())[1:-1]
+    documented = rows(section_of(operation, "Parameters"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
         (
             parameter.name,
@@ -145,10 +176,10 @@ def test_parameters(operation: Operation[Any]) -> None:
 
 @OF_OPERATIONS
 def test_return_types(operation: Operation[Any]) -> None:
-    text = plain(section(section(read(API), operation.id), "Return type"))
+    text = plain(section_of(operation, "Return type"))
     text = " ".join(text.split())
     assert text.startswith(written(operation.result))
-    with_info, open_answer = (getattr(oxide.ImagesApi, operation.id + form) for form in FORMS)
+    with_info, open_answer = (getattr(api_with(operation), operation.id + form) for form in FORMS)
     assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
     opened = written(inspect.signature(open_answer).return_annotation)
     assert f"{open_answer.__name__} an open {opened}." in text
@@ -156,14 +187,14 @@ def test_return_types(operation: Operation[Any]) -> None:
 
 @OF_OPERATIONS
 def test_request_headers(operation: Operation[Any]) -> None:
-    text = plain(section(section(read(API), operation.id), "HTTP request headers"))
+    text = plain(section_of(operation, "HTTP request headers"))
     assert f"Content-Type: {'Not defined' if operation.body is None else 'application/json'}\n" in text
     assert text.endswith("Accept: application/json")
 
 
 @OF_OPERATIONS
 def test_statuses(operation: Operation[Any]) -> None:
-    success, *failures = rows(section(section(read(API), operation.id), "HTTP response details"))
+    success, *failures = rows(section_of(operation, "HTTP response details"))
     assert (success[0], success[3]) == (str(SUCCESS_STATUSES[operation.id]), "")
     for status, _, headers, raised in failures:
         assert headers == "x-request-id"
@@ -173,7 +204,7 @@ def test_statuses(operation: Operation[Any]) -> None:
             kind = getattr(exceptions, raised)
             assert issubclass(kind, exceptions.class_for(int(status.replace("X", "0")), raised))
     assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
-    docstring = inspect.getdoc(getattr(oxide.ImagesApi, operation.id)) or ""
+    docstring = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
     named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
     assert set(named) <= {row[3] for row in failures}
 
@@ -278,8 +309,10 @@ def test_each_exception_has_advice() -> None:
 
 def test_attributes_of_exceptions() -> None:
     documented = [row[0] for row in rows(section(read("docs/errors.md"), "Attributes"))]
-    assert documented == [name for name in vars(oxide.ApiException()) if not name.startswith("_")]
-    assert documented == attributes_in_docstring(oxide.ApiException)
+    of_each = [name for name in vars(oxide.ApiException()) if not name.startswith("_")]
+    of_class = [name for name, value in vars(oxide.ApiException).items() if isinstance(value, property)]
+    assert documented == of_each + of_class
+    assert of_each == attributes_in_docstring(oxide.ApiException)
 
 
 def attributes_in_docstring(kind: type) -> list[str]:
@@ -334,7 +367,7 @@ def test_the_map_of_the_code_has_every_module() -> None:
 
 def test_the_readme_names_what_is_needed() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
-    text = " ".join(section(read("README.md"), "What it is").split())
+    text = " ".join(section(read("README.md"), "Install").split())
     assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
     (names,) = re.findall(r"four dependencies: ([^.]*)\.", text)
     assert sorted(re.split(r", | and ", names)) == sorted(

@@ -8,7 +8,10 @@ too, after a whole run and after interrupted ones.
 
 import ast
 import doctest
+import hashlib
+import lzma
 import os
+import random
 import re
 import subprocess
 import sys
@@ -41,14 +44,29 @@ AGAIN = (
 )
 
 
-def prepare(simulator: Simulator) -> dict[str, str]:
-    """Fill a simulator as the examples expect it, and return the environment variables that they may read.
+def prepare(simulator: Simulator, directory: Path) -> dict[str, str]:
+    """Fill a simulator and a directory as the examples expect them; return the environment variables they may read.
 
-    It is what `python -m oxide.testing --demo` has and tells. `OXIDE_HOST` and `OXIDE_TOKEN` are those of the silo's
-    administrator, and `SNAPSHOT_ID` is that of `my-snapshot` in `my-project`.
+    The simulator has what `python -m oxide.testing --demo` has and tells. `OXIDE_HOST` and `OXIDE_TOKEN` are those of the
+    silo's administrator, and `SNAPSHOT_ID` is that of `my-snapshot` in `my-project`. The directory has a disk to upload,
+    `debian-13.raw`, also compressed as `debian-13.raw.xz`, and the SHA-256 of both in `SHA256SUMS`.
     """
     snapshot = seed_demo(simulator)
+    files = {"debian-13.raw": small_disk(), "debian-13.raw.xz": lzma.compress(small_disk())}
+    for name, content in files.items():
+        (directory / name).write_bytes(content)
+    sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items()]
+    (directory / "SHA256SUMS").write_text("".join(sums), "utf-8")
     return {"OXIDE_HOST": simulator.url, "OXIDE_TOKEN": simulator.token, "SNAPSHOT_ID": str(snapshot)}
+
+
+@cache
+def small_disk() -> bytes:
+    """Return 4 MiB that begin like a disk with a partition table (GPT) for blocks of 512 bytes."""
+    disk = bytearray(2**22)
+    disk[510:520] = b"\x55\xaaEFI PART"
+    disk[2**20 : 2**21] = random.Random(0).randbytes(2**20)
+    return bytes(disk)
 
 
 @dataclass(frozen=True)
@@ -144,7 +162,7 @@ def test_example(example: Example, tmp_path: Path) -> None:
     if reason := example.reason_to_skip:
         pytest.skip(f"{example}: {reason}")
     with Simulator() as simulator:
-        done = run(example.command(tmp_path), tmp_path, prepare(simulator))
+        done = run(example.command(tmp_path), tmp_path, prepare(simulator, tmp_path))
     if done.returncode:
         pytest.fail(f"{example} fails:\n{done.stdout}", pytrace=False)
 
@@ -171,7 +189,7 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
     example = below(ROOT / page, heading)
     command = example.command(tmp_path)
     with Simulator() as simulator:
-        environment = prepare(simulator)
+        environment = prepare(simulator, tmp_path)
         whole = run(command, tmp_path, environment)
         requests, expected = simulator.requests, contents(simulator)
         again = run(command, tmp_path, environment)
@@ -183,7 +201,7 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
     for number in changes:
         for acted in (False, True):
             with Simulator() as simulator:
-                environment = prepare(simulator)
+                environment = prepare(simulator, tmp_path)
                 if number:
                     simulator.fail_next(Delay(0), times=number)
                 simulator.fail_next(Drop(after_acting=acted))
@@ -211,6 +229,27 @@ def test_a_shell_script_can_use_the_simulator_in_the_background(tmp_path: Path) 
     host, token = done.stdout.split()[-2:]
     with oxide.ImagesApi.from_environment(host, token) as images, pytest.raises(oxide.ApiConnectionError):
         images.image_list()
+
+
+def commands_of_uploads() -> Iterator[str]:
+    """Yield the shell blocks of the page on uploads, without those that need a program which may not be there."""
+    page = (ROOT / "docs/uploading.md").read_text("utf-8")
+    for token in tokens(page):
+        if token.info == "sh" and re.search("python -m oxide|sha256sum", token.content):
+            yield token.content
+
+
+@pytest.mark.parametrize("script", list(commands_of_uploads()))
+def test_a_command_of_the_page_on_uploads(script: str, tmp_path: Path) -> None:
+    """Each ends well, and prints what the page shows below it."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    with Simulator() as simulator:
+        done = run(["bash", "-c", script], tmp_path, {**prepare(simulator, tmp_path), "PATH": path})
+    assert done.returncode == 0, done.stdout
+    page = (ROOT / "docs/uploading.md").read_text("utf-8")
+    if shown := re.match(r"```\n\n```text\n(.*?)^```", page.partition(script)[2], re.DOTALL | re.MULTILINE):
+        pattern = re.escape(shown[1]).replace("…", ".*")
+        assert re.search(pattern, done.stdout), done.stdout
 
 
 @cache

@@ -13,7 +13,16 @@ import oxide
 PACKAGE: Final = Path(oxide.__file__).parent
 # From the lowest floor up. A room is a module, or a package with all that is in it.
 FLOORS: Final = (
-    {"_attempt", "_identifiers", "_uploading", "_traceback", "_version", "_warnings", "api_response"},
+    {
+        "_attempt",
+        "_identifiers",
+        "_lazy",
+        "_uploading",
+        "_traceback",
+        "_version",
+        "_warnings",
+        "api_response",
+    },
     {"exceptions", "models"},
     {"_identity"},
     {"configuration"},
@@ -37,7 +46,9 @@ MODULES: Final = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
 def room_of(module: str) -> str:
-    return module.split(".")[1]
+    room = module.split(".")[1]
+    # The list of the public names is a part of the package's `__init__`, and uploading is one of the helpers of an API.
+    return {"_public": "__init__", "_upload": "api", "__main__": "_program"}.get(room, room)
 
 
 def imported(name: str) -> str | None:
@@ -56,7 +67,8 @@ def imports_of(module: str) -> set[str]:
                 found.update(
                     filter(None, [imported(f"{node.module}.{alias.name}") or imported(str(node.module))])
                 )
-    return found - {module}
+    # Loads the public names when the first is used, and is therefore the one import that leads upward.
+    return found - {module} - ({"oxide._public"} if module == "oxide._lazy" else set())
 
 
 IMPORTS: Final = {module: imports_of(module) for module in MODULES}

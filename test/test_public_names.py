@@ -12,7 +12,7 @@ from typing import Any, Unpack, get_type_hints
 from urllib.parse import urlsplit
 
 import pytest
-from core_support import BY_NAME, CONTRACTS, FORMS, Contract
+from core_support import APIS, BY_NAME, CONTRACTS, FORMS, HELPERS, Contract, api_with
 
 import oxide
 import oxide.testing
@@ -64,25 +64,6 @@ PATHS = [
     ("oxide.rest", "ApiException"),
     ("oxide.rest", "RESTResponse"),
 ]
-
-
-# What each API has beside its operations.
-HELPERS = {
-    "ImagesApi": {
-        "image_ensure",
-        "image_ensure_absent",
-        "image_ensure_location",
-        "image_list_iter",
-        "image_upload",
-    }
-}
-APIS: list[type[Api]] = [kind for name in NAMES if issubclass(kind := getattr(oxide, name), Api)]
-
-
-def api_with(operation: Operation[Any]) -> type[Api]:
-    """Return the API that has an operation."""
-    (api,) = (api for api in APIS if hasattr(api, operation.id))
-    return api
 
 
 def fresh(program: str) -> Any:
@@ -240,6 +221,11 @@ class TestOperations:
         assert unread.pop("return") is oxide.RESTResponse
         assert plain == info == unread
 
+    def test_result_and_an_example_are_documented(self, operation: Operation[Any]) -> None:
+        text = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+        assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
+        assert f".{operation.id}(" in text.partition("```python\n")[2].partition("```")[0]
+
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
             inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
@@ -259,10 +245,10 @@ def test_each_api_has_its_operations_in_three_forms_and_its_helpers() -> None:
     of_all = {name for name in vars(Api) if not name.startswith("_")}
     assert of_all == {"close", "from_environment"}
     for api in APIS:
-        public = {name for name in vars(api) if not name.startswith("_")}
+        public = {name for name in dir(api) if not name.startswith("_")} - of_all
         own = {operation.id for operation in OPERATIONS if hasattr(api, operation.id)}
         assert own
-        assert public == {name + form for name in own for form in FORMS} | HELPERS[api.__name__]
+        assert public == {name + form for name in own for form in FORMS} | HELPERS.get(api.__name__, set())
 
 
 @pytest.fixture(scope="module")
@@ -319,3 +305,14 @@ def test_every_annotation_of_something_public_can_be_evaluated() -> None:
         except NameError as error:
             failed.append(f"{name}: {error}")
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    ("api", "name"), [(api, name) for api in APIS for name in sorted(HELPERS.get(api.__name__, set()))]
+)
+def test_a_helper_documents_parameters_result_and_an_example(api: type[Api], name: str) -> None:
+    text = inspect.getdoc(getattr(api, name)) or ""
+    for parameter in [*inspect.signature(getattr(api, name)).parameters][1:-1]:
+        assert re.search(rf"^    {parameter}: ", text, re.MULTILINE), parameter
+    assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
+    assert f".{name}(" in text.partition("```python\n")[2].partition("```")[0]

@@ -1,56 +1,96 @@
-"""Run each of the six operations once, over real HTTP, against the simulator that ships with the package."""
+"""See the client at work: real HTTP, against the simulator that comes with it."""
 
-from uuid import UUID
+import os
+import tempfile
+from pathlib import Path
+from textwrap import fill
 
-from oxide import ImageCreate, ImagesApi, ImageSource, NotFoundException
-from oxide.testing import Simulator
+import oxide
+from oxide.testing import Answer, Drop, Simulator
+
+MIB = 2**20
 
 
 def main() -> None:
-    """Create, list, view, promote, demote and delete an image; print each request and its result."""
-    with Simulator() as simulator:
-        homes: dict[UUID | None, str] = {None: "the silo, for every project to see"}
-        for name in ("web", "database"):
-            homes[simulator.create_project(name)] = f"project {name}"
-        snapshot_id = simulator.create_snapshot("debian-root", "web", size=8 * 2**30)
+    """Upload a file, list images, and get past a busy server and a lost response."""
+    with Simulator() as rack, tempfile.TemporaryDirectory() as directory:
+        rack.create_project("web")
+        rack.create_images(["alpine-edge", "nginx"], "web", os="alpine", version="3.22")
+        rack.create_image("nginx")
+        print(f"oxide {oxide.__version__}, on a simulated Oxide rack at {rack.url}")
 
-        def show(result: str) -> None:
-            request = simulator.requests[-1]
-            print(f"{request.method:6} {request.target:46} {request.status}  {result}")
-
-        print(f"A simulated Oxide rack answers at {simulator.url}:")
-        with ImagesApi.from_environment(simulator.url, simulator.token) as images:
-            wanted = ImageCreate(
-                name="debian-13",
-                description="Debian with our settings",
-                os="debian",
-                version="13",
-                source=ImageSource(id=snapshot_id),
+        disk = make_disk(Path(directory, "debian.raw"))
+        step("1. A disk file of 1 GiB becomes an image. Its zeros are not sent.")
+        with oxide.ImagesApi.from_environment(rack.url, rack.token) as images:
+            debian = images.image_upload(
+                disk, "web", name="debian-13", os="debian", version="13", progress=True
             )
-            image = images.image_create(wanted, project="web")
-            show(
-                f"created {image.name}, {image.size // 2**30} GiB, in {homes[image.project_id]}"
+            print(f"   {debian.name} exists, with the ID {debian.id}")
+
+        with oxide.ImagesApi.from_environment(
+            rack.url, rack.token, on_attempt=show
+        ) as images:
+            step("2. The project's images, on one page:")
+            for image in images.image_list(project="web").items:
+                size = f"{image.size // MIB} MiB"
+                print(f"   {image.name:12} {image.os} {image.version:6} {size}")
+
+            step(
+                "3. The rack is busy: 503, Retry-After: 1. The client waits and retries."
             )
+            rack.fail_next(Answer(503, headers={"Retry-After": "1"}))
+            images.image_view("debian-13", project="web")
 
-            page = images.image_list(project="web")
-            show(f"project web has {', '.join(image.name for image in page.items)}")
+            step(
+                "4. The image moves to the silo, for every project. The response is lost.\n"
+                "   The client looks where the image is, and does not move it twice."
+            )
+            rack.fail_next(Drop(after_acting=True), operation="image_promote")
+            image = images.image_ensure_location(debian)
+            print(f"   {image}")
 
-            image = images.image_view("debian-13", project="web")
-            show(f"it is {image.os} {image.version}: {image.description}")
-
-            image = images.image_promote("debian-13", project="web")
-            show(f"promoted to {homes[image.project_id]}")
-
-            image = images.image_demote("debian-13", project="database")
-            show(f"demoted to {homes[image.project_id]}")
-
-            images.image_delete("debian-13", project="database")
-            show("deleted")
-
+            step("5. The silo has another nginx. The error says so on one line:")
             try:
-                images.image_view("debian-13", project="database")
-            except NotFoundException as error:
-                show(f"{error.error_code}: {error.message}")
+                images.image_promote("nginx", project="web")
+            except oxide.ObjectAlreadyExists as error:
+                print(
+                    fill(str(error), 79, initial_indent="   ", subsequent_indent="   ")
+                )
+
+    print(NEXT)
+
+
+def make_disk(path: Path) -> Path:
+    """Make a disk file with 64 MiB of data and the mark of a partition table."""
+    with path.open("wb") as file:
+        for place in range(0, 1024, 128):
+            file.seek(place * MIB)
+            file.write(os.urandom(8 * MIB))
+        file.truncate(1024 * MIB)
+        file.seek(512)
+        file.write(b"EFI PART")
+    return path
+
+
+def step(text: str) -> None:
+    """Print what comes next."""
+    print(f"\n{text}\n", flush=True)
+
+
+def show(attempt: oxide.Attempt) -> None:
+    """Print one line for each attempt."""
+    result = f"{attempt.status or 'no response'} in {1000 * attempt.elapsed:.0f} ms"
+    retry = "" if attempt.delay is None else f", retry in {attempt.delay:g} s"
+    print(f"   {attempt.operation}: {result}{retry}")
+
+
+NEXT = """
+All went as it should, and the simulated rack has stopped. What to try next:
+
+   docs/quickstart.md                          write your first program
+   .venv/bin/python -m oxide.testing --demo    keep a simulated rack running
+   .venv/bin/python -m oxide upload --help     upload an image from the shell
+"""
 
 
 if __name__ == "__main__":

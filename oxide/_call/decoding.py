@@ -53,7 +53,7 @@ def _unreadable(response: RESTResponse, echo: Echo, problem: str) -> ApiResponse
         response.status,
         response.reason,
         message=problem,
-        body=_text(echo.masked(response.data)),
+        body=_text(_kept(response, echo)),
         headers=response.headers,
         request_id=response.headers.get("x-request-id"),
     )
@@ -63,8 +63,12 @@ def _content_type(response: RESTResponse) -> str:
     return response.headers.get("content-type", "no content type")
 
 
+def _kept(response: RESTResponse, echo: Echo) -> bytes:
+    return echo.masked(response.data[:MAX_KEPT_BODY], is_cut=len(response.data) > MAX_KEPT_BODY)
+
+
 def _excerpt(response: RESTResponse, echo: Echo) -> str:
-    return f"({_content_type(response)}): {_text(echo.masked(response.data))[:_EXCERPT]!r}"
+    return f"({_content_type(response)}): {_text(_kept(response, echo))[:_EXCERPT]!r}"
 
 
 def refused(
@@ -74,6 +78,7 @@ def refused(
 
     `credentials_from` and `role` are those of a `Refusal`.
     """
+    echo.mask_headers(response.headers)
     read = bytearray()
     unread = ""
     try:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from oxide._attempt import one_line
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES, name_or_id, parse_id
+from oxide._identity.secrets import masked_if_suspect
 from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models._model import Model, RequestModel
 from oxide.models.name_or_id import NameOrId
@@ -89,7 +90,7 @@ def whole_number(least: int, most: int) -> Encoder:
             message = f"{name}: expected int, got {_kind(value)}"
             raise ApiTypeError(message)
         if not least <= number <= most:
-            message = f"{name}: must be {least} to {most}, not {shown(value)}"
+            message = f"{name}: must be {least} to {most}, not {shown(number)}"
             raise ApiValueError(message)
         return str(number)
 
@@ -160,6 +161,7 @@ def problem_at(location: tuple[int | str, ...], problem: str) -> str:
 
 def shown(value: object) -> str:
     """Return a value for a message, on one short line."""
+    value = masked_if_suspect(value)
     try:
         text = repr(value[:_MAX_SHOWN] if type(value) is str else value)
     except Exception:  # noqa: BLE001 - the `repr` of a caller's object may raise anything, that of a huge int does

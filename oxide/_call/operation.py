@@ -4,6 +4,8 @@ import string
 from collections.abc import Collection, Mapping
 from typing import Any, Generic, TypeVar
 
+from typing_extensions import override
+
 from oxide._call.encoding import Encoder, checked_body
 from oxide.models._model import RequestModel
 
@@ -69,6 +71,7 @@ class Operation(Generic[T_co]):
         self._in_path = tuple(name for _, name, _, _ in string.Formatter().parse(path) if name is not None)
         self.query = tuple(name for name in parameters if name not in self._in_path)
 
+    @override
     def __repr__(self) -> str:
         return f"<Operation {self.id}: {self.method} {self.path}>"
 

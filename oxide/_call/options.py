@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Container, Mapping
 from datetime import timedelta
-from typing import Any, SupportsIndex, TypedDict, cast
+from typing import Any, SupportsIndex, cast
+
+from typing_extensions import TypedDict
 
 from oxide._call.operation import Operation
 from oxide._identity import checks
@@ -11,7 +13,7 @@ from oxide._identity.secrets import Secret, checked_token, masked
 from oxide.exceptions import ApiTypeError, ApiValueError
 
 
-class RequestOptions(TypedDict, total=False):
+class RequestOptions(TypedDict, total=False, closed=True):
     """The keyword arguments that every method takes, for one call.
 
     Keys:

@@ -59,7 +59,8 @@ def make_request(
     if token is not None:
         credentials_from = "_request_auth of the call"
     elif (token := configuration._secret("access_token")) is not None:
-        credentials_from = configuration._source("access_token")
+        source = configuration._source("access_token")
+        credentials_from = "access_token of the Configuration" if source == "argument" else source
     if given := options.get("_headers"):
         own = Headers(given).by_lower_name()
         headers.update(own)

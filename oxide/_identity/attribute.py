@@ -86,6 +86,7 @@ class Setting(Generic[Read, Taken]):
 
     # For `help()`, from the text below the setting, where editors find it too.
     @property
+    @override
     def __doc__(self) -> str | None:  # type: ignore[override]  # of each object, not of the class
         return _texts_below(self._owner).get(self.name)
 
@@ -115,7 +116,7 @@ def _texts_below(owner: type) -> dict[str, str]:
     """Return the text below each setting of a class, from the source; where that is missing, none."""
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]  # a class
-    except OSError:
+    except (OSError, TypeError):  # as of a class without a file
         return {}
     return {
         before.target.id: inspect.cleandoc(text.value.value)

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from oxide._transport.exchange import Exchange
 from oxide._transport.failures import ConnectError, SignalInterrupt, TunnelRefused, is_from_signal_handler
 from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse, read_headers
@@ -67,6 +69,7 @@ class WireConnection(_Base):
             if isinstance(value, Exchange):
                 self._exchange = value
 
+    @override
     def connect(self) -> None:
         exchange = self._exchange
         exchange.begin_connecting()
@@ -74,6 +77,7 @@ class WireConnection(_Base):
         exchange.connecting = False
         self._kept_until = math.inf
 
+    @override
     def request(self, *arguments: Any, **options: Any) -> None:
         try:
             super().request(*arguments, **options)
@@ -84,6 +88,7 @@ class WireConnection(_Base):
             raise
 
     # `http.client` would hold the value, and the whole request, in plain in its locals, which error reporters print.
+    @override
     def putheader(self, header: str | bytes, *values: Any) -> None:
         name = header.encode("ascii") if isinstance(header, str) else header
         (value,) = values
@@ -105,6 +110,7 @@ class WireConnection(_Base):
         # What comes next, such as the body, is sent within what is left.
         sock.settimeout(self._exchange.time_left())
 
+    @override
     def _tunnel(self) -> None:
         host: Any = self._tunnel_host
         name = host.strip("[]")
@@ -145,6 +151,7 @@ class WireConnection(_Base):
         """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
         return self._exchange.time_left()
 
+    @override
     def _new_conn(self) -> socket.socket:
         host = self.resolve.get(self.host, self.host)
         try:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Literal, NamedTuple, Self
 
 import urllib3
+from typing_extensions import override
 
 _forks = 0
 
@@ -118,20 +119,24 @@ class ExchangeTimeout(urllib3.Timeout):
         super().__init__(connect=None, read=None)
         self._exchange = exchange
 
+    @override
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     __str__ = __repr__
 
+    @override
     def clone(self) -> Self:
         """Return itself."""
         return self
 
+    @override
     def start_connect(self) -> float:
         """Do nothing: the exchange has its own clock."""
         return 0.0
 
     @property
+    @override
     def connect_timeout(self) -> Any:
         """The exchange, which urllib3 assigns to the `timeout` of the connection before it uses it."""
         return self._exchange

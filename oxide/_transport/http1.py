@@ -8,6 +8,8 @@ import io
 import re
 from typing import Any, Protocol
 
+from typing_extensions import override
+
 from oxide._transport.exchange import Exchange
 
 MAX_INTERIM_RESPONSES = 20
@@ -44,9 +46,11 @@ class Reader(io.RawIOBase):
         self._file = sock.makefile("rb", 0)
         exchange.sock = sock
 
+    @override
     def readable(self) -> bool:
         return True
 
+    @override
     def readinto(self, buffer: Any) -> int | None:
         if self.ended:
             return 0
@@ -54,6 +58,7 @@ class Reader(io.RawIOBase):
         count: int | None = self._file.readinto(buffer)
         return count
 
+    @override
     def close(self) -> None:
         if self._file is not None:
             self._exchange.sock = None
@@ -64,6 +69,7 @@ class Reader(io.RawIOBase):
 class Lines(io.BufferedReader):
     """The bytes of a response; a cut line, which could pass for another line, is an error."""
 
+    @override
     def readline(self, limit: int | None = -1, /) -> bytes:
         line = super().readline(limit)
         if not line.endswith(b"\n") and len(line) != limit:
@@ -160,6 +166,7 @@ class StrictResponse(http.client.HTTPResponse):
         message = f"more than {MAX_INTERIM_RESPONSES} interim responses"
         raise http.client.HTTPException(message)
 
+    @override
     def begin(self) -> None:
         version, self.status, self.reason = self._read_status()
         self.code = self.status

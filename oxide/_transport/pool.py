@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import urllib3
+from typing_extensions import override
 from urllib3 import connection
 from urllib3.util.ssltransport import SSLTransport
 
@@ -114,12 +115,14 @@ class _HTTPConnection(WireConnection, HTTPConnection):
 
 
 class _HTTPSConnection(WireConnection, HTTPSConnection):
+    @override
     def connect(self) -> None:
         super().connect()
         sock: Any = self.sock
         # Otherwise, a response without a length that is cut would pass for whole.
         sock.suppress_ragged_eofs = False
 
+    @override
     def has_unread(self) -> bool:
         sock: Any = self.sock
         while isinstance(sock, SSLTransport):
@@ -129,6 +132,7 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
         # While a tunnel is being opened, it may still be a plain socket.
         return hasattr(sock, "pending") and sock.pending() > 0
 
+    @override
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         # urllib3 before 2.8 would apply the host's settings here.
         proxy: Any = self.proxy_config
@@ -163,6 +167,7 @@ class _TimedSocket:
         return getattr(self.socket, name)
 
     # `SSLTransport` counts the files that keep the socket open in an attribute of the socket.
+    @override
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.socket, name, value)
 
@@ -192,6 +197,7 @@ class _HTTPPool(_Pool):
 class _HTTPSPool(_Pool, urllib3.HTTPSConnectionPool):
     connection_class = _HTTPSConnection
 
+    @override
     def _validate_conn(self, conn: Any) -> None:
         # With verify_ssl=False urllib3 would warn at every call; the client has already warned once.
         if conn.is_closed:

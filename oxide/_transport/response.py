@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import urllib3
 from pydantic_core import from_json
+from typing_extensions import override
 
 from oxide._transport.exchange import Exchange, this_process
 from oxide._transport.failures import TRANSLATED, translate
@@ -170,6 +171,7 @@ class RESTResponse:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @override
     def __repr__(self) -> str:
         return f"<RESTResponse {self.status}>"
 
@@ -188,7 +190,9 @@ class RESTResponse:
                 from_json(body, allow_inf_nan=False)
             except ValueError as error:
                 message = f"the body is not JSON: {error}"
-                raise self._ending(ApiResponseError(self.status, message)) from None
+            else:
+                return body
+            raise self._ending(ApiResponseError(self.status, message))
         return body
 
     def _arrives_whole(self) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from typing_extensions import override
+
 from oxide._upload.content import CHUNK
 from oxide._upload.notes import Notes
 from oxide._upload.stop import Stop
@@ -65,14 +67,17 @@ class Journal(Notes):
         if new:
             self._append({"upload": new})
 
+    @override
     def will_send(self, offset: int, data: bytes) -> None:
         """Note that the disk may hold these bytes from now on."""
         self._append(f"s {offset // CHUNK} {_digest(data).hex()}")
 
+    @override
     def arrived(self, offset: int) -> None:
         """Note that the server has acknowledged what was sent last for this offset."""
         self._append(f"a {offset // CHUNK}")
 
+    @override
     def holds(self, offset: int, data: bytes | None) -> bool:
         """Return whether the disk is known to hold these bytes, None for zeros, at this offset."""
         number = offset // CHUNK
@@ -83,6 +88,7 @@ class Journal(Notes):
         noted = self._digests[number * _DIGEST : (number + 1) * _DIGEST]
         return state == _ARRIVED and noted == _digest(bytes(CHUNK) if data is None else data)
 
+    @override
     def sent_within(self, offset: int, length: int) -> list[int]:
         """Return the offsets, of those in a range, for which something was ever sent."""
         first, last = offset // CHUNK, -(-(offset + length) // CHUNK)
@@ -96,12 +102,14 @@ class Journal(Notes):
             os.unlink(self.path)  # noqa: PTH108 - the path may be bytes
         self.close()
 
+    @override
     def close(self) -> None:
         """Give up the lock and keep the file."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
+    @override
     def _note(self, record: Mapping[str, Any]) -> None:
         self._append(record)
 

@@ -7,6 +7,8 @@ from os import PathLike
 from types import FunctionType, SimpleNamespace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
+from typing_extensions import override
+
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._identity.hosts import masked_host
@@ -77,9 +79,10 @@ class Api:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @override
     def __repr__(self) -> str:
-        state = "closed" if self.api_client._engine is None else "open"
-        return f"<{type(self).__name__}: {self.api_client.configuration.host}, {state}>"
+        # A debugger may ask while the constructor is running.
+        return f"<{type(self).__name__} with {getattr(self, 'api_client', None)!r}>"
 
     def _call(
         self,
@@ -141,7 +144,7 @@ def _derived(
     renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
     renamed.__kwdefaults__ = plain.__kwdefaults__
     renamed.__qualname__ = qualname
-    parameters = signature(plain).parameters
+    parameters = signature(plain).parameters.keys() - {"self", "options"}
 
     def derived(self: Api, *arguments: Any, **options: Any) -> object:
         mask_options(cast("RequestOptions", options), parameters)

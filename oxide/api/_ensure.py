@@ -13,6 +13,7 @@ from oxide._call.encoding import checked_body, identifier, identifier_or, projec
 from oxide._call.options import RequestOptions
 from oxide._identifiers import parse_id
 from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide.api_client import ApiClient
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException, ObjectAlreadyExists
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
@@ -24,7 +25,9 @@ _image_project = project_of("image", _image)
 
 
 class Images(Protocol):
-    """The operations that the helpers are made of."""
+    """The client and the operations that the helpers are made of."""
+
+    api_client: ApiClient
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]

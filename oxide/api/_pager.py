@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import RLock
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
 
+from typing_extensions import override
+
+from oxide._call.encoding import shown
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES
 from oxide._traceback import leads_on_unseen
 from oxide.exceptions import ApiResponseError, ApiValueError
@@ -64,12 +67,16 @@ class Pager(Iterator[T], Generic[T, PageT]):
         """Return the pages that are left, instead of the items on them; the last one is empty."""
         return _Pages(self)
 
+    @override
     def __repr__(self) -> str:
-        return f"<{type(self).__name__}, an iterator, at page_token={self.page_token!r}>"
+        pages = "1 page" if self._fetched == 1 else f"{self._fetched} pages"
+        return f"<{type(self).__name__}, an iterator: {pages} fetched, page_token={shown(self.page_token)}>"
 
+    @override
     def __iter__(self) -> Self:
         return self
 
+    @override
     def __next__(self) -> T:
         while True:
             # Without the lock, which would cost more than the rest: no two threads get the same from a list's iterator.
@@ -127,6 +134,7 @@ class _Pages(Iterator[PageT]):
     def __init__(self, pager: Pager[Any, PageT]) -> None:
         self._pager = pager
 
+    @override
     def __next__(self) -> PageT:
         return self._pager._next_page()
 

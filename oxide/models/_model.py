@@ -6,6 +6,7 @@ from threading import RLock
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from typing_extensions import override
 
 _building = RLock()
 
@@ -18,6 +19,7 @@ class Model(BaseModel):
 
     # pydantic before 2.14 lets threads build a validator twice, and use that of the base class meanwhile.
     @classmethod
+    @override
     def model_rebuild(cls, **options: Any) -> bool | None:
         """Build the validator, unless it is built already."""
         # pydantic looks for names in the frame of whoever calls it, so this frame counts as well.
@@ -65,6 +67,7 @@ class ResponseModel(Model):
     model_config = ConfigDict(extra="allow")
 
     @classmethod
+    @override
     def from_json(cls, json_str: str | bytes) -> Self:
         """Return the model that a JSON text describes; raise `pydantic.ValidationError` if it is not valid."""
         # Nearly every response has known fields only. Its models then do without a dict for the others, which
@@ -74,12 +77,14 @@ class ResponseModel(Model):
         return super().from_json(json_str)
 
     @property
+    @override
     def model_extra(self) -> dict[str, Any]:
         """The fields unknown to this version, by name."""
         if self.__pydantic_extra__ is None:
             self.__pydantic_extra__ = {}
         return self.__pydantic_extra__
 
+    @override
     def __eq__(self, other: object) -> bool:
         if isinstance(other, ResponseModel):
             # pydantic before 2.13 says that no dict differs from an empty one.

@@ -3,6 +3,8 @@
 from enum import Enum
 from typing import Any, Self
 
+from typing_extensions import override
+
 
 class OpenEnum(Enum):
     """A base for enums, with `int` or `str` mixed in, whose unknown values survive.
@@ -12,6 +14,7 @@ class OpenEnum(Enum):
     """
 
     @classmethod
+    @override
     def _missing_(cls, value: object) -> Self | None:
         # Where Enum keeps the mixed-in type.
         raw = vars(cls)["_member_type_"]
@@ -28,8 +31,10 @@ class OpenEnum(Enum):
         """Whether this version of the client has no name for the value."""
         return self._value_ not in type(self)._value2member_map_
 
+    @override
     def __str__(self) -> str:
         return str(self._value_)
 
+    @override
     def __format__(self, format_spec: str) -> str:
         return format(self._value_, format_spec)

@@ -1,10 +1,10 @@
-"""The `Error` that the server answers with."""
+"""The `Error` in the body of a response."""
 
 from oxide.models._model import ResponseModel
 
 
 class Error(ResponseModel):
-    """The body of an answer with a 4xx or 5xx status.
+    """The body of a response with a 4xx or 5xx status.
 
     Attributes:
         error_code: the kind of error, such as `ObjectNotFound`; errors found while the server reads the request

@@ -3,6 +3,8 @@
 from typing import Final
 from uuid import UUID
 
+from typing_extensions import override
+
 from oxide._attempt import one_line
 from oxide.models._model import ResponseModel
 from oxide.models._moment import Moment
@@ -42,6 +44,7 @@ class Image(ResponseModel):
     time_modified: Moment
     version: str
 
+    @override
     def __str__(self) -> str:
         """Return name, ID, size, and the project or the silo, on one short line."""
         # Some may be missing if the model was built without validation.

@@ -26,7 +26,7 @@ class ImageCreate(RequestModel):
         source: the snapshot to make it from.
         version: the version of the operating system; at most 64 characters.
 
-    Longer texts are refused here because the server would answer with `500 Internal Server Error`.
+    Longer texts are refused here because the server would respond with `500 Internal Server Error`.
     """
 
     description: Annotated[StrictStr, StringConstraints(max_length=512)]

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BeforeValidator
+from typing_extensions import override
 
 from oxide._identifiers import parse_id, plain_uuid
 from oxide.models._model import RequestModel
@@ -28,6 +29,7 @@ class ImageSource(RequestModel):
     id: Annotated[UUID, BeforeValidator(_snapshot_id)]
     type: Literal["snapshot"] = "snapshot"
 
-    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - pydantic's own signature
+    @override
+    def model_post_init(self, context: Any, /) -> None:
         """Count `type` as set: the server needs it, so it must survive `exclude_unset`."""
         self.__pydantic_fields_set__.add("type")

@@ -5,6 +5,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from pydantic import field_validator
+from typing_extensions import override
 
 from oxide._identifiers import name_or_id, plain_uuid
 from oxide.models._model import RequestModel
@@ -38,22 +39,27 @@ class NameOrId(RequestModel):
         return name_or_id(value)
 
     @classmethod
+    @override
     def from_dict(cls, obj: Any) -> Self:
         """Return the identifier that a `str` or a `UUID` spells."""
         return cls(obj)
 
     @classmethod
+    @override
     def from_json(cls, json_str: str | bytes) -> Self:
         """Return the identifier that a JSON string spells."""
         return cls(json.loads(json_str))
 
+    @override
     def to_dict(self) -> Any:
         """Return the name (`str`) or the ID (`UUID`) itself, as in the API's schema."""
         return self.actual_instance
 
+    @override
     def to_json(self) -> str:
         """Return the name or the ID as a JSON string."""
         return json.dumps(str(self.actual_instance))
 
+    @override
     def __str__(self) -> str:
         return str(self.actual_instance)

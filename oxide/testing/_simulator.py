@@ -7,6 +7,8 @@ from datetime import datetime
 from os import PathLike
 from typing import Any, Final, Self, TypeVar, get_args
 
+from typing_extensions import override
+
 from oxide.configuration import Configuration
 from oxide.testing._api_version import NEWEST_API_VERSION, ApiVersion
 from oxide.testing._application import TOKEN_PREFIX, Application
@@ -89,6 +91,7 @@ class Simulator(Contents):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @override
     def __repr__(self) -> str:
         server, count = self._server, self._journal.count
         if server is None:
@@ -207,6 +210,7 @@ class Simulator(Contents):
         self._ca_certificate = authority.cert_pem.bytes().decode("ascii")
         return context
 
+    @override
     def _running_store(self) -> Store:
         return self._running(self._store)
 

@@ -42,9 +42,10 @@ def test_another_api_in_the_place_of_a_client_is_refused_with_its_client() -> No
 def test_it_prints_host_and_state_and_nothing_else() -> None:
     client = oxide.ApiClient(CONFIGURATION)
     images = oxide.ImagesApi(client)
-    assert repr(images) == str(images) == "<ImagesApi: https://rack.example, open>"
+    assert repr(images) == str(images) == "<ImagesApi with <ApiClient https://rack.example, open>>"
+    assert repr(oxide.ImagesApi.__new__(oxide.ImagesApi)) == "<ImagesApi with None>"
     client.close()
-    assert repr(images) == "<ImagesApi: https://rack.example, closed>"
+    assert repr(images) == "<ImagesApi with <ApiClient https://rack.example, closed>>"
 
 
 def test_close_closes_its_own_client() -> None:

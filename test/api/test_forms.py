@@ -4,10 +4,11 @@ import inspect
 import pickle
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, get_type_hints
 
 import pytest
-from core_support import FORMS, Scene, open_scene
+from core_support import BY_NAME, FORMS, Scene, open_scene
 
 import oxide
 from oxide._operations import OPERATIONS
@@ -83,6 +84,23 @@ class TestLooks:
             method(*(["x"] * 9))
 
 
+@EACH
+@pytest.mark.parametrize("by_name", [True, False])
+def test_it_sends_what_the_plain_form_sends(scene: Scene, name: str, form: str, by_name: bool) -> None:
+    arguments = BY_NAME[name].arguments
+    for each in ("", form):
+        scene.answer(200, b"{}")
+        with suppress(oxide.ApiResponseError):
+            if by_name:
+                scene.call(name, each, **arguments, _headers={"x-job": "nightly"})
+            else:
+                scene.call(name, each, *arguments.values(), _headers={"x-job": "nightly"})
+    plain, derived = scene.requests
+    assert (derived.method, derived.target, derived.body) == (plain.method, plain.target, plain.body)
+    assert derived.headers == plain.headers
+    assert derived.headers["x-job"] == "nightly"
+
+
 @pytest.mark.parametrize("form", DERIVED)
 class TestBehaviour:
     def test_a_failed_call_shows_the_public_method_alone(self, scene: Scene, form: str) -> None:
@@ -93,7 +111,13 @@ class TestBehaviour:
         assert shown[-2] == "call"
 
     @pytest.mark.parametrize(
-        "options", [{"_request_auth": "s3cret of mine"}, {"_headers": {"Authorization": "s3cret\n"}}]
+        "options",
+        [
+            {"_request_auth": "s3cret of mine"},
+            {"options": "s3cret"},
+            {"token": "s3cret"},
+            {"_headers": {"Authorization": "s3cret\n"}},
+        ],
     )
     def test_no_frame_holds_a_plain_secret(self, scene: Scene, form: str, options: dict[str, Any]) -> None:
         method = getattr(scene.images, "image_view" + form)

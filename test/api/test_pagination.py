@@ -173,9 +173,15 @@ class TestOnTheWire:
         assert scene.requests == []
 
 
-def test_a_pager_that_is_printed_says_what_it_is() -> None:
-    pager = oxide.ImagesApi(oxide.ApiClient()).image_list_iter(page_token="t")
-    assert repr(pager) == "<ImagePager, an iterator, at page_token='t'>"
+def test_a_pager_that_is_printed_says_what_it_is_and_how_far(scene: Scene) -> None:
+    fill(scene, 3)
+    pager = scene.images.image_list_iter(project="my-project", limit=2)
+    assert repr(pager) == "<ImagePager, an iterator: 0 pages fetched, page_token=None>"
+    next(pager)
+    assert repr(pager) == "<ImagePager, an iterator: 1 page fetched, page_token=None>"
+    list(pager)
+    assert repr(pager).startswith("<ImagePager, an iterator: 3 pages fetched, page_token='")
+    assert len(repr(scene.images.image_list_iter(page_token="t" * 5000))) < 200
 
 
 class TestLaziness:

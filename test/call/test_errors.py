@@ -580,7 +580,7 @@ class TestTree:
             above[depth:] = [cls]
             drawn.append(cls)
         assert sorted(map(repr, drawn)) == sorted(map(repr, every_class()))
-        assert len(drawn) == 20
+        assert len(drawn) == 21
 
     def test_each_says_what_to_do(self) -> None:
         for cls in every_class():
@@ -590,7 +590,8 @@ class TestTree:
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
     def test_each_pickles_and_copies(self, cls: Any, duplicate: Any) -> None:
         if cls not in ANSWERED:
-            error = cls("what is wrong")
+            of_upload = {"step": "write", "journal": "/journal"} if cls is oxide.UploadError else {}
+            error = cls("what is wrong", **of_upload)
             twin = duplicate(error)
             assert (type(twin), twin.args, str(twin)) == (cls, error.args, str(error))
             return

@@ -1,5 +1,6 @@
 """Mistakes that a first program makes end in a message that says what to do."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 import oxide
-from oxide.testing import Answer, Simulator
+from oxide.testing import Answer, Simulator, Truncate
 
 
 @pytest.fixture
@@ -30,7 +31,10 @@ def test_a_client_without_a_token_says_so(simulator: Simulator) -> None:
     assert caught.value.hint is not None
     with pytest.raises(oxide.UnauthorizedException) as refused:
         images(oxide.Configuration(simulator.url, access_token="oxide-token-0")).image_list()
-    assert refused.value.hint == "the token is unknown or expired; it came from argument"
+    assert (
+        refused.value.hint
+        == "the token is unknown or expired; it came from access_token of the Configuration"
+    )
 
 
 def test_a_client_without_a_host_says_so() -> None:
@@ -170,3 +174,129 @@ def test_objects_in_the_wrong_place_are_told() -> None:
     text: Any = "https://my.rack"
     with pytest.raises(oxide.ApiTypeError, match="expected a Configuration, got str"):
         oxide.ApiClient(text)
+
+
+def refusal(
+    simulator: Simulator, answer: Answer, call: str = "image_view", **arguments: Any
+) -> oxide.ApiException:
+    simulator.fail_next(answer)
+    with pytest.raises(oxide.ApiException) as caught:
+        getattr(images(simulator.configuration(max_retries=0)), call)(**arguments)
+    return caught.value
+
+
+FORBIDDEN = Answer(403, '{"message": "Forbidden", "error_code": "Forbidden", "request_id": "r"}')
+NEW: dict[str, Any] = {
+    "name": "new",
+    "description": "",
+    "os": "debian",
+    "version": "13",
+    "source": {"id": "3c4d5e6f-0718-4293-a4b5-c6d7e8f90a1b"},
+}
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "role"),
+    [
+        ("image_list", {"project": "web"}, "the viewer role on project web"),
+        ("image_list", {}, "the viewer role on the silo"),
+        ("image_view", {"image": "a", "project": oxide.NameOrId("web")}, "the viewer role on project web"),
+        ("image_create", {"image_create": NEW}, "the limited-collaborator role on the silo"),
+        (
+            "image_create",
+            {"image_create": NEW, "project": "web"},
+            "the limited-collaborator role on project web",
+        ),
+        ("image_delete", {"image": "a", "project": "web"}, "the limited-collaborator role on project web"),
+        ("image_promote", {"image": "a", "project": "web"}, "the limited-collaborator role on the silo"),
+        ("image_demote", {"image": "a", "project": "web"}, "the limited-collaborator role on the silo"),
+    ],
+)
+def test_a_403_names_the_role_that_is_needed(
+    simulator: Simulator, call: str, arguments: dict[str, Any], role: str
+) -> None:
+    assert refusal(simulator, FORBIDDEN, call, **arguments).hint == f"this needs {role}"
+
+
+def test_a_401_names_where_the_token_came_from(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def hint(api: oxide.ImagesApi, **options: Any) -> str:
+        with api.api_client, pytest.raises(oxide.UnauthorizedException) as caught:
+            api.image_list(**options)
+        assert "oxide-token-0" not in str(caught.value)
+        return (caught.value.hint or "").removeprefix("the token is unknown or expired; it came from ")
+
+    own = oxide.Configuration(simulator.url, access_token=simulator.token)
+    assert hint(images(own), _request_auth="oxide-token-0") == "_request_auth of the call"
+    authorization = {"Authorization": "Bearer oxide-token-0"}
+    assert hint(images(own), _headers=authorization) == "_headers of the call"
+    plain = oxide.ApiClient(oxide.Configuration(simulator.url), "Authorization", "Bearer oxide-token-0")
+    assert hint(oxide.ImagesApi(plain)) == "a default header of the ApiClient"
+    monkeypatch.setenv("OXIDE_HOST", simulator.url)
+    monkeypatch.setenv("OXIDE_TOKEN", "oxide-token-0")
+    assert hint(oxide.ImagesApi.from_environment()) == "OXIDE_HOST and OXIDE_TOKEN"
+    monkeypatch.delenv("OXIDE_HOST")
+    monkeypatch.delenv("OXIDE_TOKEN")
+    profile = tmp_path / "credentials.toml"
+    profile.write_text(f'[profile.mine]\nhost = "{simulator.url}"\ntoken = "oxide-token-0"\n')
+    profile.chmod(0o600)
+    with oxide.ImagesApi.from_environment(profile="mine", config_dir=tmp_path) as api:
+        assert hint(api) == f"profile 'mine' of {profile}"
+
+
+def test_a_404_for_an_id_says_who_sees_no_image_by_its_id(simulator: Simulator) -> None:
+    with pytest.raises(oxide.NotFoundException) as caught:
+        images(simulator.configuration()).image_view("0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0")
+    assert caught.value.hint == (
+        "a user with a role on a project alone sees no image by its ID: give its name and project"
+    )
+
+
+def test_a_304_is_explained(simulator: Simulator) -> None:
+    error = refusal(simulator, Answer(304), image="a")
+    assert isinstance(error, oxide.RedirectException)
+    assert (error.hint or "").startswith("304 answers a conditional request: ")
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 502])
+@pytest.mark.parametrize(
+    "body", ["<html>not here</html>", "[1]", '{"error": "foreign"}', '"text"', "{", b"\xff"], ids=range(6)
+)
+def test_an_error_body_of_somebody_else_is_told(simulator: Simulator, status: int, body: str | bytes) -> None:
+    error = refusal(simulator, Answer(status, body, {"content-type": "text/x-foreign"}), image="a")
+    assert error.data is None
+    assert (error.hint or "").startswith("this is no response of the Oxide API (text/x-foreign): ")
+
+
+def test_an_error_body_that_was_cut_is_told(simulator: Simulator) -> None:
+    simulator.fail_next(Truncate(1))
+    with pytest.raises(oxide.NotFoundException) as caught:
+        images(simulator.configuration()).image_view("a", project="no-such-project")
+    assert caught.value.hint == "the body could not be read: the response was cut short"
+
+
+@pytest.mark.parametrize(
+    ("body", "request_id"),
+    [
+        ({"message": "no"}, "of-the-header"),
+        ({"message": "no", "request_id": "r-1"}, "r-1"),
+        ({"message": "no", "request_id": 5, "error_code": []}, "of-the-header"),
+        ({"message": "no", "error_code": "Known", "new": 1}, "of-the-header"),
+    ],
+)
+def test_the_data_is_an_error_whenever_there_is_a_message(
+    simulator: Simulator, body: dict[str, Any], request_id: str
+) -> None:
+    answer = Answer(500, json.dumps(body), {"x-request-id": "of-the-header"})
+    error = refusal(simulator, answer, image="a")
+    assert isinstance(error.data, oxide.Error)
+    assert (error.data.message, error.data.request_id) == ("no", request_id)
+    assert error.data.error_code == (body.get("error_code") or None)
+    assert error.hint is None
+
+
+def test_a_hint_is_short_and_on_one_line(simulator: Simulator) -> None:
+    error = refusal(simulator, Answer(500, "x", {"content-type": "t" * 5000}), image="a")
+    assert len(error.hint or "") < 310
+    assert (error.hint or "").isprintable()

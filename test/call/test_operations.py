@@ -342,6 +342,41 @@ class _Few(int, enum.Enum):
     THREE = 3
 
 
+class _HostileText(str):
+    """Text whose methods say something else than its characters."""
+
+    __slots__ = ()
+
+    def _other(self, *_: object, **__: object) -> Any:
+        return "x/../promote?project=other&"
+
+    __str__ = __repr__ = __format__ = lower = upper = strip = casefold = __getitem__ = replace = _other
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"a&project=other"
+
+
+class _HostileNumber(int):
+    """A number that is written otherwise, and compares as it likes."""
+
+    def __str__(self) -> str:
+        return "5&project=other"
+
+    __repr__ = __str__
+    __int__ = __index__ = lambda self: 7
+    __le__ = __lt__ = __ge__ = __gt__ = lambda self, other: True
+
+
+class _Index:
+    """A number of another library, such as `numpy.int64`."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __index__(self) -> int:
+        return self._number
+
+
 _TEXTS_OF_ID = [
     write(text)
     for text in (str(ID), ID.hex, f"{{{ID}}}", ID.urn)
@@ -499,6 +534,77 @@ class TestListParameters:
         scene.images.image_list(sort_by=sort_by)
         assert scene.last.query == {"sort_by": arrives}
 
+    def test_a_number_of_another_library_is_a_limit(self, scene: Scene) -> None:
+        limit: Any = _Index(3)
+        scene.images.image_list(limit)
+        assert scene.last.query == {"limit": "3"}
+        too_large: Any = _Index(2**32)
+        with pytest.raises(oxide.ApiValueError, match="limit: must be 1 to 4294967295, not 4294967296"):
+            scene.images.image_list(too_large)
+
+    @pytest.mark.parametrize(
+        ("parameter", "value", "shown"),
+        [
+            ("limit", 0, "must be 1 to 4294967295, not 0"),
+            ("limit", 2.5, "expected int, got float 2.5"),
+            ("limit", "ten", "expected int, got str 'ten'"),
+            ("sort_by", "name", "not 'name'"),
+            ("page_token", "", "not ''"),
+            ("page_token", 5, "got int 5"),
+            ("project", "No Name", "'No Name' is neither a name nor an ID"),
+            ("project", 5, "got int 5"),
+        ],
+    )
+    def test_a_message_shows_the_value(self, scene: Scene, parameter: str, value: Any, shown: str) -> None:
+        arguments: dict[str, Any] = {parameter: value}
+        with pytest.raises(oxide.OpenApiException) as caught:
+            scene.images.image_list(**arguments)
+        assert str(caught.value).startswith(f"{parameter}: ")
+        assert shown in str(caught.value)
+
+    @pytest.mark.parametrize("parameter", ["limit", "sort_by", "project"])
+    def test_a_token_in_the_wrong_place_is_not_shown(self, scene: Scene, parameter: str) -> None:
+        arguments: dict[str, Any] = {parameter: "OXIDE-token-0123456789abcdef0123456789abcdef"}
+        with pytest.raises(oxide.OpenApiException) as caught:
+            scene.images.image_list(**arguments)
+        assert "0123456789abcdef" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("parameter", "value", "arrives"),
+        [
+            ("limit", _HostileNumber(5), "5"),
+            ("page_token", _HostileText("token"), "token"),
+            ("project", _HostileText("my-project"), "my-project"),
+            ("project", _HostileText("My-Project"), None),
+            ("project", _HostileText(str(ID).upper()), str(ID)),
+            ("project", oxide.NameOrId(_HostileText("my-project")), "my-project"),
+            ("sort_by", _HostileText("id_ascending"), "id_ascending"),
+        ],
+        ids=str,
+    )
+    def test_what_a_subclass_overrides_is_not_sent(
+        self, module_scene: Scene, parameter: str, value: Any, arrives: str | None
+    ) -> None:
+        module_scene.answer(200, PAGE)
+        try:
+            module_scene.images.image_list(**{parameter: value})
+        except oxide.ApiValueError:
+            module_scene.simulator.clear_faults()
+            assert arrives is None
+        else:
+            assert module_scene.last.query == {parameter: arrives}
+
+    def test_a_body_of_such_texts_has_their_characters(self, module_scene: Scene) -> None:
+        module_scene.answer(201, IMAGE)
+        source = {"id": _HostileText(str(ID).upper())}
+        new: dict[str, Any] = {**NEW_IMAGE, "name": _HostileText("debian-13"), "source": source}
+        module_scene.images.image_create(new)
+        sent = json.loads(module_scene.last.body)
+        assert (sent["name"], sent["source"]["id"]) == ("debian-13", str(ID))
+        bad: dict[str, Any] = {**new, "name": _HostileText("Debian 13")}
+        with pytest.raises(oxide.ApiValueError, match="name: "):
+            module_scene.images.image_create(bad)
+
     @given(token=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
     def test_any_page_token_arrives_as_it_is(self, module_scene: Scene, token: str) -> None:
         module_scene.answer(200, PAGE)
@@ -517,6 +623,7 @@ class TestListParameters:
             ("limit", True, oxide.ApiTypeError),
             ("page_token", "", oxide.ApiValueError),
             ("page_token", "\ud800", oxide.ApiValueError),
+            pytest.param("page_token", "t" * 8193, oxide.ApiValueError, id="long token"),
             ("page_token", b"abc", oxide.ApiTypeError),
             ("page_token", 5, oxide.ApiTypeError),
             ("sort_by", "name", oxide.ApiValueError),

@@ -276,7 +276,7 @@ NOW = "Date: Tue, 10 Nov 2026 12:00:00 GMT"
         ([NOW, "Retry-After: Mon, 09 Nov 2026 12:00:00 GMT"], 0.5, 0),
         (["Retry-After: Thu, 01 Jan 1970 00:00:00 GMT"], 0.5, 0),
         (["Retry-After: -5"], 0.5, None),
-        (["Retry-After: 1.5"], 0.5, None),
+        (["Retry-After: 1.5"], 1.5, 1.5),
         (["Retry-After: +5"], 0.5, None),
         (["Retry-After: 0x10"], 0.5, None),
         (["Retry-After: \xb2"], 0.5, None),
@@ -284,7 +284,9 @@ NOW = "Date: Tue, 10 Nov 2026 12:00:00 GMT"
         (["Retry-After:"], 0.5, None),
         (["Retry-After: 1 Jan 99999999999999999999 00:00:00"], 0.5, None),
         (["Date: 1 Jan 99999999999999999999 00:00:00", "Retry-After: 7"], 7, 7),
-        (["Retry-After: 7", "Retry-After: 8"], 0.5, None),
+        (["Retry-After: 7", "Retry-After: 8"], 8, 8),
+        (["Retry-After: 7", "Retry-After: soon", "Retry-After: 3.25"], 7, 7),
+        ([NOW, "Retry-After: 7", "Retry-After: Tue, 10 Nov 2026 12:00:42 GMT"], 42, 42),
     ],
 )
 def test_retry_after_makes_the_pause_longer(

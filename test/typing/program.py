@@ -63,6 +63,9 @@ def every_operation(images: ImagesApi, snapshot: UUID) -> None:
     assert_type(image, Image)
     assert_type(images.image_create(wanted.to_dict()), Image)
     assert_type(images.image_ensure(wanted, "my-project"), Image)
+    assert_type(images.image_ensure_absent("debian-12", "my-project"), bool)
+    assert_type(images.image_ensure_location(image, "my-project"), Image)
+    assert_type(images.image_ensure_location("debian-13", source="my-project", _request_timeout=5), Image)
     every_model(image)
     assert_type(images.image_view(image), Image)
     assert_type(images.image_view(image.id), Image)
@@ -121,6 +124,8 @@ def every_page(images: ImagesApi) -> Iterator[str]:
     """Yield the names of all images."""
     pager = images.image_list_iter(project="my-project", sort_by="id_ascending", limit=100)
     assert_type(pager, ImagePager)
+    assert_type(next(pager), Image)
+    assert_type(pager.page_token, str | None)
     for page in images.image_list_iter(page_token=pager.page_token).pages():
         assert_type(page, ImageResultsPage)
     for image in pager:

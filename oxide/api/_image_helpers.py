@@ -1,0 +1,272 @@
+"""What the images have beside their operations: the desired-state helpers, the listing of all pages, and the upload."""
+
+from functools import partial
+from os import PathLike
+from typing import Unpack
+
+from oxide import _operations as op
+from oxide._call.options import RequestOptions, check_options, mask_options
+from oxide._traceback import ends_here, leads_on
+from oxide._uploading import ImageFile, ProgressReport
+from oxide.api._arguments import ImageRef, NewImage, ProjectRef, SortMode
+from oxide.api._ensure import Images, ensure_absent, ensure_image, ensure_location
+from oxide.api._pager import ImagePager
+from oxide.models.image import Image
+from oxide.models.image_results_page import ImageResultsPage
+
+
+class ImageHelpers:
+    """Methods for a class that has the operations on images."""
+
+    def image_ensure(
+        self: Images,
+        image_create: NewImage,
+        project: ProjectRef | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Return the image of that name if description, os and version agree (its snapshot is not known), or create it.
+
+        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more to create the
+        image if it does not exist. An existing image may have been made from another snapshot, with another size: the
+        server does not say.
+
+        ```python
+        import os
+        from uuid import UUID
+
+        import oxide
+
+        with oxide.ImagesApi.from_environment() as images:
+            new = oxide.ImageCreate(
+                name="debian-13",
+                description="Debian with our settings",
+                os="debian",
+                version="13",
+                source=oxide.ImageSource(id=UUID(os.environ["SNAPSHOT_ID"])),
+            )
+            for _ in range(2):
+                image = images.image_ensure(new, project="my-project")
+        ```
+
+        Args:
+            image_create: the image to find or create; a dict of the same form will do.
+            project: the project to look and create in; None for the silo.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Returns:
+            the image, found or created.
+
+        Raises:
+            ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
+            ApiException: as for `image_view` and `image_create`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_image(self, image_create, project, options)
+
+    def image_ensure_absent(
+        self: Images, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
+    ) -> bool:
+        """Delete an image if there is one, so that it is gone afterwards.
+
+        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more if the image is
+        still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
+        image that takes the name meanwhile is deleted. That takes a role on the silo: a user with one on the project
+        alone gets `NotFoundException` with a hint, and can use `image_delete`.
+
+        ```python
+        import oxide
+
+        with oxide.ImagesApi.from_environment() as images:
+            assert images.image_ensure_absent("alpine-edge", project="my-project") is True
+            assert images.image_ensure_absent("alpine-edge", project="my-project") is False
+        ```
+
+        Args:
+            image: the image, as for `image_delete`.
+            project: the project of an image given by name; None for the silo.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Returns:
+            whether there was an image to delete.
+
+        Raises:
+            NotFoundException: there is no such project, or the user may not see it, so nobody knows whether the image
+                is gone; or see above.
+            ApiException: as for `image_view` and `image_delete`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_absent(self, image, project, options)
+
+    def image_ensure_location(
+        self: Images,
+        image: ImageRef,
+        project: ProjectRef | None = None,
+        *,
+        source: ProjectRef | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
+
+        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and goes on from
+        where the image is. Nothing is moved if another image in `project` has the same name. From one project to
+        another an image goes through the silo; if it cannot leave that, the error says so.
+
+        ```python
+        import oxide
+
+        with oxide.ImagesApi.from_environment() as images:
+            image = images.image_ensure_location("debian-12", "other-project", source="my-project")
+            image = images.image_ensure_location(image)  # and on to the silo
+            assert image.project_id is None
+        ```
+
+        Args:
+            image: the image: itself, its ID, or its name together with `source`.
+            project: where it is to be; None for the silo.
+            source: the project in which an image given by name is; None for the silo. If it has none of that name, an
+                earlier run may have moved it: then it is looked for in `project`, and after that in the silo. Give an
+                `Image` or an ID where the silo may have another image of that name.
+            **options: see `RequestOptions`; they apply to each of the calls made.
+
+        Returns:
+            the image as it is now.
+
+        Raises:
+            ObjectAlreadyExists: another image in `project`, or in the silo, has that name.
+            NotFoundException: there is no such image or project, or the user may not see it (404).
+            ForbiddenException: the user may not change the silo's images (403).
+            ApiException: as for `image_view`, `image_promote` and `image_demote`.
+        """
+        mask_options(options)
+        with leads_on:
+            return ensure_location(self, image, project, source, options)
+
+    def image_list_iter(
+        self: Images,
+        project: ProjectRef | None = None,
+        sort_by: SortMode | None = None,
+        limit: int | None = None,
+        page_token: str | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> ImagePager:
+        """Return an iterator over all images of a project, or of the silo, which fetches pages as needed.
+
+        Nothing is fetched until the first image is asked for. An image created behind the current position is missed;
+        one deleted in the meantime does no harm.
+
+        ```python
+        import oxide
+
+        with oxide.ImagesApi.from_environment() as images:
+            for image in images.image_list_iter(project="my-project"):
+                print(image)
+        ```
+
+        Args:
+            project: the project whose images to list; None for the silo's.
+            sort_by: the order, as for `image_list`.
+            limit: how many images to fetch at a time, as for `image_list`; None lets the server choose for the first
+                page (100), so that it comes soon, and fetches 1,000 at a time from then on.
+            page_token: where to resume: the `page_token` of an earlier pager. It then determines project and order.
+            **options: see `RequestOptions`; they apply to each page.
+
+        Returns:
+            the iterator, an `ImagePager`.
+        """
+        mask_options(options)
+        with ends_here:
+            # Now rather than with the first page, so that the mistake is where it was made.
+            check_options(op.IMAGE_LIST, options)
+            arguments = {"limit": limit, "page_token": page_token, "project": project, "sort_by": sort_by}
+            op.IMAGE_LIST.target(arguments)
+
+        def fetch(token: str | None, limit: int | None) -> ImageResultsPage:
+            # The token determines project and order; the server would ignore the parameters.
+            if token is not None:
+                return self.image_list(limit=limit, page_token=token, **options)
+            return self.image_list(limit=limit, project=project, sort_by=sort_by, **options)
+
+        return ImagePager(fetch, op.IMAGE_LIST.id, page_token, limit)
+
+    def image_upload(
+        self: Images,
+        file: ImageFile,
+        project: ProjectRef,
+        *,
+        name: str,
+        os: str,
+        version: str,
+        description: str = "",
+        block_size: int | None = None,
+        sha256: str | None = None,
+        size: int | None = None,
+        journal: str | PathLike[str] | None = None,
+        workers: int = 8,
+        progress: ProgressReport = None,
+        **options: Unpack[RequestOptions],
+    ) -> Image:
+        """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
+
+        The file is a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd; its first bytes tell, not its name.
+        Zeros are not sent, and holes of a sparse file are not read. The image is that of `project`; `image_promote`
+        makes it one of the silo.
+
+        Safe to run again: an image of that name with the same description, os, version, size and block size is
+        returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
+        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
+
+        Args:
+            file: a path, or a file object opened in binary mode, which is read from its position on. One that can be
+                read only once needs `size`.
+            project: the project to make the image in.
+            name: the image's name, as in `ImageCreate`.
+            os: the family of its operating system.
+            version: the version of its operating system.
+            description: free text.
+            block_size: 512, 2048 or 4096 bytes; None takes that of the partition table, else 512.
+            sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
+                does not become an image.
+            size: the bytes of the decoded content, for a file object that can be read only once.
+            journal: a file that remembers what has arrived, so that the same call goes on after an interruption, in
+                another process too. It is deleted at the end.
+            workers: how many requests to send at a time.
+            progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on
+                standard error, for which the extra `oxide[upload]` is needed. What it raises ends the upload.
+            **options: see `RequestOptions`; they apply to each of the calls made. A chunk has 60 seconds, everything
+                else the configuration's `timeout`, unless `_request_timeout` says otherwise.
+
+        Raises:
+            ApiValueError: the file or an argument cannot be used; nothing was sent.
+            ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
+            NotFoundException: there is no such project, or the user may not see it.
+            ForbiddenException: the user may not create disks there.
+            UploadError: anything else that failed: it names the step, and what is still on the rack.
+        """
+        mask_options(options)
+        with ends_here:
+            from oxide._upload.arguments import checked_arguments
+            from oxide._upload.opening import opened
+
+            arguments = checked_arguments(
+                project,
+                name=name,
+                os=os,
+                version=version,
+                description=description,
+                block_size=block_size,
+                sha256=sha256,
+                size=size,
+                workers=workers,
+            )
+            with opened(
+                self.api_client,
+                file,
+                arguments,
+                journal=journal,
+                progress=progress,
+                ensure=partial(ensure_image, self, project=project, options=options),
+                options=options,
+            ) as upload:
+                return upload.run()

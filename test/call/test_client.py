@@ -1,0 +1,91 @@
+"""The client itself: what it shows, what it takes from the program, and what it leaves alone when it cannot be made."""
+
+import random
+import re
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+import oxide
+from oxide.testing import Answer, Simulator
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator() as running:
+        yield running
+
+
+def test_its_repr_shows_host_and_state_and_no_secret() -> None:
+    configuration = oxide.Configuration("https://my.rack", access_token="oxide-token-0")
+    client = oxide.ApiClient(configuration, cookie="secret")
+    assert repr(client) == "<ApiClient https://my.rack, open>"
+    client.close()
+    assert repr(client) == "<ApiClient https://my.rack, closed>"
+    assert repr(oxide.ApiClient.__new__(oxide.ApiClient)) == "<ApiClient closed>"
+
+
+def test_a_warning_that_is_an_error_leaves_the_configuration_as_it_was() -> None:
+    configuration = oxide.Configuration("https://my.rack", verify_ssl=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="verify_ssl=False"):
+            oxide.ApiClient(configuration)
+    configuration.verify_ssl = True
+    assert oxide.ApiClient(configuration).configuration is configuration
+
+
+def pauses(simulator: Simulator, seed: int) -> list[float]:
+    seen: list[float] = []
+    random.seed(seed)
+    client = oxide.ApiClient(simulator.configuration(max_retries=5), sleep=seen.append)
+    simulator.fail_next(Answer(503), times=5)
+    with client:
+        oxide.ImagesApi(client).image_list()
+    return seen
+
+
+def test_pauses_do_not_depend_on_the_seed_of_the_program(simulator: Simulator) -> None:
+    """Programs that seed alike would all come back at once."""
+    assert pauses(simulator, 1) != pauses(simulator, 1)
+
+
+def test_a_client_leaves_the_random_numbers_of_the_program_alone(simulator: Simulator) -> None:
+    client = oxide.ApiClient(simulator.configuration(), sleep=lambda _: None)
+    simulator.fail_next(Answer(503), times=2)
+    random.seed(7)
+    before = random.getstate()
+    with client:
+        oxide.ImagesApi(client).image_list()
+    assert random.getstate() == before
+
+
+def test_clock_and_sleep_are_those_of_the_moment_at_which_a_client_is_made(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a test has patched while the package was imported must not stay for good."""
+    program = (
+        "import time; real = time.monotonic, time.sleep\n"
+        "time.monotonic = time.sleep = None\n"
+        "import oxide.api_client\n"
+        "time.monotonic, time.sleep = real\n"
+        "engine = oxide.ApiClient()._engine\n"
+        "assert (engine.clock, engine.sleep) == real\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    simulator.fail_next(Answer(503), times=2)
+    with oxide.ApiClient(simulator.configuration()) as client:
+        oxide.ImagesApi(client).image_list()
+    assert len(slept) == 2
+
+
+def test_a_message_shows_no_address_in_memory() -> None:
+    with pytest.raises(oxide.ApiTypeError) as caught:
+        oxide.ImagesApi(oxide.ApiClient()).image_view(object())  # type: ignore[arg-type]  # wrong on purpose
+    assert re.search("0x[0-9a-f]{6}", str(caught.value)) is None
