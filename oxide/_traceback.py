@@ -14,6 +14,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _OURS: Final = __name__.partition(".")[0]
 # What we call; gevent takes the place of `socket` and `ssl`.
 _LIBRARIES: Final = sys.stdlib_module_names | {"gevent", "pydantic", "urllib3"}
+_HOLDS_SECRETS: Final = f"{_OURS}._call.echo"
 _callers_of_users_code: set[CodeType] = set()
 
 
@@ -27,7 +28,7 @@ class _End:
     """A context whose exceptions leave without the frames further in.
 
     An exception that is neither ours nor an interrupt is a fault, which cannot be found without our frames: it keeps
-    them. They hold no plain secret.
+    them. They hold no plain secret, but for those that look for one in a response, which go in any case.
     """
 
     __slots__ = ("_keeps_this_frame",)
@@ -114,7 +115,8 @@ def _filtered(traceback: TracebackType | None, *, keeps_ours: bool) -> tuple[Tra
     is_users = False
     while traceback is not None and not is_users:
         frame, package = traceback.tb_frame, _package(traceback)
-        if package not in _LIBRARIES and (keeps_ours or package != _OURS):
+        is_kept = package != _OURS or (keeps_ours and frame.f_globals["__name__"] != _HOLDS_SECRETS)
+        if is_kept and package not in _LIBRARIES:
             kept.append(traceback)
         is_users = frame.f_code in _callers_of_users_code and traceback.tb_next is not None
         traceback = traceback.tb_next

@@ -27,7 +27,9 @@ class Echo:
     def __init__(self, headers: Mapping[str, str | Secret]) -> None:
         secrets = [value for value in headers.values() if isinstance(value, Secret)]
         # Behind a function, whose `repr` shows nothing.
-        self._reveal: Callable[[], set[str]] = lambda: set().union(*(_parts(secret) for secret in secrets))
+        self._reveal: Callable[[], set[str]] = lambda: set().union(
+            *(self._parts(secret) for secret in secrets)
+        )
 
     def masked(self, text: _T, *, is_cut: bool = False) -> _T:
         """Return `text` with a mask in place of each secret, and if it is cut, in place of the beginning of one."""
@@ -43,6 +45,12 @@ class Echo:
             if is_cut and (found := next(filter(text.endswith, beginnings), None)) is not None:
                 text = text[: -len(found)] + MASK
         return text
+
+    @staticmethod
+    def _parts(secret: Secret) -> set[str]:
+        text = secret.reveal()
+        # Of `Bearer …`, the token is repeated without the word as well.
+        return {part for part in (text, text.rpartition(" ")[2]) if len(part) >= _SHORTEST}
 
     def mask_headers(self, headers: Any) -> None:
         """Mask each value in the headers of a response, in place."""
@@ -68,12 +76,6 @@ class Echo:
         if isinstance(value, MutableMapping):
             self.mask_headers(value)
         return value
-
-
-def _parts(secret: Secret) -> set[str]:
-    text = secret.reveal()
-    # Of `Bearer …`, the token is repeated without the word as well.
-    return {part for part in (text, text.rpartition(" ")[2]) if len(part) >= _SHORTEST}
 
 
 def _escaped(character: str) -> str:

@@ -116,7 +116,7 @@ def _texts_below(owner: type) -> dict[str, str]:
     """Return the text below each setting of a class, from the source; where that is missing, none."""
     try:
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]  # a class
-    except OSError:
+    except (OSError, TypeError):  # as of a class without a file
         return {}
     return {
         before.target.id: inspect.cleandoc(text.value.value)

@@ -85,8 +85,8 @@ class Tls:
         return context
 
     def _load_system_authorities(self, context: ssl.SSLContext) -> None:
-        if sys.platform == "win32":
-            # From the registry; there is no fork that would do it again.
+        if hasattr(ssl, "enum_certificates"):
+            # From the stores of Windows, where no fork would do it again.
             context.load_default_certs()
             return
         # As OpenSSL does it, broken certificates are passed over.

@@ -19,6 +19,7 @@ from transport.fault_server import FaultServer, request, send
 import oxide
 from oxide._call.echo import Echo
 from oxide._identity.secrets import MASK, Secret
+from oxide._traceback import ends_here
 from oxide.testing import Answer, Simulator
 
 PLAIN = "oxide-token-0123456789abcdef"
@@ -179,3 +180,20 @@ def test_an_encoded_credential_is_masked_as_it_was_sent(simulator: Simulator) ->
     basic = base64.b64encode(b"user:password").decode()
     error = error_of(simulator, Answer(401, f"Basic {basic}"), header=f"Basic {basic}")
     assert basic not in everything(error)
+
+
+def test_a_fault_while_secrets_are_looked_for_shows_none(simulator: Simulator) -> None:
+    """Such as a lack of memory: its traceback is shown with the locals of each frame."""
+
+    class Hostile(str):
+        __slots__ = ()
+
+        def replace(self, *_: object) -> str:
+            raise MemoryError
+
+    echo = Echo({"authorization": Secret(f"Bearer {PLAIN}")})
+    with pytest.raises(MemoryError) as caught, ends_here:
+        echo.masked(Hostile("text"))
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    assert [frame.f_code.co_name for frame in frames][-1] == "replace"
+    assert not any(frame.f_globals["__name__"] == "oxide._call.echo" for frame in frames)

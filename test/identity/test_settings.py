@@ -412,6 +412,43 @@ def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, mean
         oxide.Configuration.from_environment(**given)
 
 
+def test_arguments_by_position_are_the_host_alone() -> None:
+    """The second would be the token, which is masked even so."""
+    configuration: Any = oxide.Configuration
+    with pytest.raises(oxide.ApiTypeError, match="Configuration takes only host by position") as caught:
+        configuration("https://my.rack", "hunter2")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(oxide.ApiTypeError, match="Configuration: host is given twice"):
+        configuration("https://my.rack", host="https://my.rack")
+
+
+def test_a_setting_that_is_read_too_early_is_told_apart_from_a_misspelled_one() -> None:
+    """As by a debugger while the constructor is running."""
+    unfinished = object.__new__(oxide.Configuration)
+    for name in ("timeout", "access_token"):
+        with pytest.raises(AttributeError, match=f"{name} is not set yet"):
+            getattr(unfinished, name)
+    assert repr(unfinished) == "Configuration()"
+
+
+def test_help_bears_a_program_without_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when it is frozen into one file."""
+    names: dict[str, Any] = {}
+    exec(
+        "from oxide._identity.settings import HasSettings\n"
+        "from oxide._identity.attribute import setting\n"
+        "class Own(HasSettings):\n"
+        "    size: int = setting(lambda name, value: value, default=1)\n"
+        "    'How large it is.'\n",
+        names,
+    )
+    own = names["Own"]
+    assert own.size.__doc__ is None
+    assert repr(own.size) == "<setting size, default 1>"
+    assert own(size=2).size == 2
+    pydoc.render_doc(own)
+
+
 def test_max_retries_and_retries_say_the_same() -> None:
     """So one of them is enough."""
     with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):

@@ -688,3 +688,26 @@ def test_a_broken_file_of_the_system_trusts_nothing(
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     with pytest.raises(oxide.ApiConnectionError, match=r"certificate refused.*broken\.pem"):
         ask(trusting(authority, tls_server, ca_cert_data=None))
+
+
+def test_a_variable_that_names_no_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the report, before a certificate is refused for it."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    configuration = oxide.Configuration("https://my.rack")
+    assert (
+        "trusted CA certificates: the system's (none found; SSL_CERT_FILE names '/nowhere/ca.pem', which does not "
+        "exist; SSL_CERT_DIR names '/nowhere', which does not exist)"
+    ) in configuration.to_debug_report()
+    context = configuration._tls().host_context()
+    assert context.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
+
+
+def test_the_certificates_of_windows_come_from_its_stores(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which only `load_default_certs` reads."""
+    monkeypatch.setattr(ssl, "enum_certificates", None, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
+    tls = oxide.Configuration("https://my.rack")._tls()
+    assert tls.host_context().cert_store_stats()["x509_ca"] == 1

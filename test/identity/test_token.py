@@ -71,6 +71,9 @@ def test_the_characters_of_a_token_are_sent_whatever_it_shows(token: str, server
 
 BAD_TOKENS = {
     "": "is empty",
+    "<hidden>": "contains '<hidden>', which is shown in place of a secret",
+    "'hunter2'": "is in quotes, which are taken as part of it",
+    "https://hunter2.test": "is a URL (not shown): were host and token given in the wrong order?",
     " \n": "is empty",
     "hunter2 hunter2": "contains white space, a control character or a character outside ASCII",
     "hunter2\nX-Evil: 1": "contains white space",

@@ -84,7 +84,7 @@ class Maker:
             if kill_when():
                 os.kill(number, signal.SIGKILL)
                 break
-            over.join(0.0005)
+            over.join(0.001)
         over.join()
         print(file=writer, flush=True)
         status = int(reader.readline())
