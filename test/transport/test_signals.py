@@ -187,6 +187,9 @@ class RingAt:
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # before anybody could have closed it
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
+)  # in the finalizer of what was interrupted in its constructor, such as `SocketIO`
 def test_an_alarm_at_any_line_passes_unchanged_and_nothing_is_sent_again() -> None:
     def serve(peer: Peer) -> None:
         # So that every call makes a connection.
