@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from oxide._attempt import Attempt
-from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
+from oxide._call.decoding import MAX_KEPT_BODY, class_for, decoded, refused, retry_after
 from oxide._call.echo import Echo
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions
@@ -18,7 +18,7 @@ from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import ApiException, class_for
+from oxide.exceptions import ApiException
 
 T = TypeVar("T")
 
