@@ -165,8 +165,7 @@ class Configuration(HasSettings):
         with ends_here:
             for name in settings:
                 if name == "access_token":
-                    message = "from_environment() takes the token as token=, together with host="
-                    raise ApiTypeError(message)
+                    raise ApiTypeError("from_environment() takes the token as token=, together with host=")
                 if name not in cls._settings:
                     known = {"token", "profile", "config_dir", *cls._settings} - {"access_token"}
                     raise ApiTypeError(no_such_setting(name, sorted(known)))

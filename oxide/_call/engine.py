@@ -93,8 +93,7 @@ class Engine(NamedTuple):
             return self._until_done(request, preload=preload)
         except StopIteration as error:
             # It would end a loop over a listing as if nothing were missing; generators do the same.
-            message = f"{operation.id}: a callable of the program raised StopIteration"
-            raise RuntimeError(message) from error
+            raise RuntimeError(f"{operation.id}: a callable of the program raised StopIteration") from error
 
     def _until_done(
         self, request: Request, *, preload: bool

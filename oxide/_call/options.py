@@ -59,13 +59,13 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
         values["_request_timeout"] = _checked_timeout(options["_request_timeout"])
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
-        message = f"{operation.id}: _headers must map header names to values"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{operation.id}: _headers must map header names to values")
     if isinstance(token, Secret):
         values["_request_auth"] = checked_token(token, "_request_auth")
     elif token is not None and not callable(token):
-        message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
-        raise ApiTypeError(message)
+        raise ApiTypeError(
+            f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
+        )
 
 
 def _checked_timeout(given: object) -> object:
@@ -76,8 +76,7 @@ def _checked_timeout(given: object) -> object:
         )
     if given is None or isinstance(given, (float, timedelta, SupportsIndex)):
         return checks.seconds("_request_timeout", given)
-    message = (
+    raise ApiValueError(
         "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
         f"not {given!r:.80}"
     )
-    raise ApiValueError(message)

@@ -29,8 +29,7 @@ _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
 def refuse(name: str, rule: str, *given: Any) -> NoReturn:
     """Raise `ConfigurationError` for a setting, with what was `given` if it is not secret."""
-    message = f"{name} {rule}{''.join(map(_shown, given))}"
-    raise ConfigurationError(message)
+    raise ConfigurationError(f"{name} {rule}{''.join(map(_shown, given))}")
 
 
 def _shown(value: Any) -> str:

@@ -51,8 +51,9 @@ class _Guarded:
 
     @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "a secret cannot be pickled: build the Configuration and the ApiClient where they are used"
-        raise ApiTypeError(message)
+        raise ApiTypeError(
+            "a secret cannot be pickled: build the Configuration and the ApiClient where they are used"
+        )
 
 
 class Secret(_Guarded):
@@ -173,12 +174,10 @@ def checked_token(token: object, name: str = "access_token") -> Secret:
     `name` is its name in the message.
     """
     if not isinstance(token, Secret):
-        message = f"{name} must be a str"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{name} must be a str")
     token = Secret(token.reveal().strip())
     if problem := _problem_of_token(token.reveal):
-        message = f"{name} {problem}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{name} {problem}")
     return token
 
 
@@ -268,14 +267,13 @@ class Headers(MutableMapping[str, str]):
 def _checked_header(name: Any, value: Any) -> tuple[str, str | Secret]:
     """Return a header as it is kept; raise if it cannot be sent. Both are masked."""
     if not isinstance(name, (str, Secret)) or not isinstance(value, Secret):
-        message = f"header {name!r}: name and value must be str"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"header {name!r}: name and value must be str")
     if isinstance(name, Secret):
-        message = "header: the name (not shown) is not the name of a header; were name and value swapped?"
-        raise ApiValueError(message)
+        raise ApiValueError(
+            "header: the name (not shown) is not the name of a header; were name and value swapped?"
+        )
     if problem := _problem_of_header(name.lower(), value.reveal):
-        message = f"header {name}{problem}"
-        raise ApiValueError(message)
+        raise ApiValueError(f"header {name}{problem}")
     return name, value.reveal() if name.lower() in _SHOWN else value
 
 

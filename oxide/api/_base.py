@@ -36,10 +36,9 @@ class Api:
     def __init__(self, api_client: ApiClient | None = None) -> None:
         with ends_here:
             if api_client is not None and not isinstance(api_client, ApiClient):
-                message = (
+                raise ApiTypeError(
                     f"{type(self).__name__}: expected an ApiClient, got {_instead(type(self), api_client)}"
                 )
-                raise ApiTypeError(message)
             self.api_client = ApiClient.get_default() if api_client is None else api_client
         self._owns_client = False
 
