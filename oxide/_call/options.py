@@ -1,6 +1,6 @@
 """The options that every method takes as keyword arguments, for one call."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, SupportsIndex, cast
 
@@ -28,14 +28,11 @@ class RequestOptions(TypedDict, total=False, closed=True):
     _headers: Mapping[str, str] | None
 
 
-def mask_options(options: RequestOptions, parameters: Container[str] = ()) -> None:
-    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret.
-
-    `parameters` are those of the operation, which may be among the options.
-    """
+def mask_options(options: RequestOptions) -> None:
+    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret."""
     values = cast("dict[str, Any]", options)
     for name, value in values.items():
-        if name != "_request_timeout" and name not in parameters:
+        if name != "_request_timeout":
             values[name] = masked(value)
 
 
