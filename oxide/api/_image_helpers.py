@@ -220,9 +220,10 @@ class ImageHelpers:
         ```python
         import oxide
 
-
-        def upload(images: oxide.ImagesApi, path: str) -> oxide.Image:
-            return images.image_upload(path, "my-project", name="debian-13", os="debian", version="13")
+        with oxide.ImagesApi.from_environment() as images:
+            image = images.image_upload(
+                "debian-13.raw.xz", "my-project", name="debian-13", os="debian", version="13"
+            )
         ```
 
         Args:
