@@ -125,9 +125,9 @@ class Configuration(HasSettings):
     """Sent as `api-version`; None sends none, and the server uses its newest."""
     application: tuple[str, str] | None = setting(checks.application, default=None)
     """Name and version of your program, put in front of the user agent."""
-    on_attempt: Callable[[Attempt], object] | None = setting(checks.optional_callable, default=None)
+    on_attempt: Callable[[Attempt], object] | None = setting(checks.function, default=None)
     """Called with an `oxide.Attempt` after each attempt; what it raises is logged, not raised."""
-    debug: bool | None = setting(checks.optional_flag, default=None)
+    debug: bool | None = setting(checks.flag, default=None)
     """True sets the logger `oxide` to DEBUG, False to WARNING, None leaves it alone."""
 
     __slots__ = ()

@@ -159,7 +159,7 @@ class Engine(NamedTuple):
         """Send a request once, and read its response with `preload`."""
         headers = dict(request.headers)
         if token is not None:
-            headers["authorization"] = token.with_prefix("Bearer ")
+            headers["authorization"] = Secret(f"Bearer {token.reveal()}")
         echo = Echo(headers)
         exchange = Exchange(self.clock, deadline, request.limits)
         response = failure = None

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from oxide._identity.checks import needed_path
+from oxide._identity import checks
 from oxide._identity.hosts import masked_host, parse_host
 from oxide._identity.secrets import QUOTED, Secret, checked_token, masked
 from oxide._warnings import warn
@@ -98,7 +98,7 @@ class _Profiles:
                 raise ConfigurationError(
                     "there is no home directory to find profiles in: set HOME, or give config_dir="
                 ) from None
-        directory = Path(needed_path("config_dir", directory))
+        directory = Path(checks.path("config_dir", directory))
         self._credentials_path = directory / "credentials.toml"
         self._config_path = directory / "config.toml"
 

@@ -83,10 +83,6 @@ class Secret(_Guarded):
         """Return the bytes of the text; as `http.client` calls it for the value of a header."""
         return self._reveal().encode(encoding, errors)
 
-    def with_prefix(self, prefix: str) -> "Secret":
-        """Return the secret that begins with `prefix`."""
-        return Secret(prefix + self._reveal())
-
     def __iter__(self) -> Iterator[str]:
         # OpenTelemetry takes the value of a header that is not text for a list of values.
         return iter((MASK,))
@@ -121,13 +117,8 @@ class SecretSource(_Guarded):
         return masked(self.reveal()())
 
 
-class _Unusable(_Guarded):
-    """Replaces a value of the wrong type, which may still hold a secret."""
-
-    __slots__ = ()
-
-
-_UNUSABLE = _Unusable()
+# Replaces a value of the wrong type, which may still hold a secret.
+_UNUSABLE: Final = _Guarded()
 
 
 def masked(value: Any) -> Any:
