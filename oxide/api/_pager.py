@@ -127,7 +127,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
 
     def _refuse(self, problem: str) -> None:
         message = f"next_page {problem}"
-        raise ApiResponseError(200, message=message, operation=self._operation)
+        error = ApiResponseError(200, message=message, operation=self._operation)
+        error._repeatable = True
+        raise error
 
 
 class _Pages(Iterator[PageT]):
