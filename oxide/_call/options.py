@@ -6,6 +6,7 @@ from typing import Any, SupportsIndex, cast
 
 from typing_extensions import TypedDict
 
+from oxide._call.encoding import shown
 from oxide._call.operation import Operation
 from oxide._identity import checks
 from oxide._identity.names import suggestion
@@ -78,6 +79,6 @@ def _checked_timeout(given: object) -> object:
         return checks.seconds("_request_timeout", given)
     message = (
         "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
-        f"not {given!r:.80}"
+        f"not {shown(given)}"
     )
     raise ApiValueError(message)
