@@ -38,7 +38,9 @@ def find_credentials(
     token never goes to a host named elsewhere. `token` is already masked.
     """
     if profile is not None and not isinstance(profile, str):
-        message = "profile= must be a str"
+        message = "profile= must be a str, the name of a profile" + (
+            "; was a token given in the wrong place?" if isinstance(profile, Secret) else ""
+        )
         raise ConfigurationError(message)
     if profile is not None and (host is not None or token is not None):
         message = (

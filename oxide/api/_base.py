@@ -13,7 +13,7 @@ from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._identity.hosts import masked_host
 from oxide._identity.keywords import Settings
-from oxide._identity.secrets import masked
+from oxide._identity.secrets import masked, masked_if_suspect
 from oxide._traceback import ends_here, leads_on, leads_on_unseen
 from oxide._transport.response import RESTResponse
 from oxide.api_client import ApiClient
@@ -60,7 +60,7 @@ class Api:
             ConfigurationError: no usable host and token were found.
         """
         # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_host(host), masked(token)
+        host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
         Configuration._mask(settings)
         with ends_here:
             configuration = Configuration.from_environment(host, token, profile, config_dir, **settings)
