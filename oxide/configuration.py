@@ -19,7 +19,7 @@ from oxide._identity.hosts import masked_host, parse_host
 from oxide._identity.keywords import Settings
 from oxide._identity.names import no_such_setting
 from oxide._identity.proxies import Proxy, choose_proxy
-from oxide._identity.secrets import masked
+from oxide._identity.secrets import masked, masked_if_suspect
 from oxide._identity.settings import DEFAULT, HasSettings
 from oxide._identity.tls import Tls, read_tls, trusted_authorities
 from oxide._identity.versions import versions
@@ -160,7 +160,7 @@ class Configuration(HasSettings):
             ConfigurationError: nothing was found, or what was found contradicts itself or cannot be read.
             ApiTypeError: a setting that does not exist.
         """
-        host, token = masked_host(host), masked(token)
+        host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
         cls._mask(settings)
         with ends_here:
             for name in settings:

@@ -15,6 +15,7 @@ from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
+DROPPED: Final = "dropped, since "
 
 _MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
 
@@ -119,7 +120,7 @@ class HasSettings:
         if was_given and self._kept(one.name) != before:
             for other in self._settings.values():
                 if other.belongs_to == one.name and self._secrets[other.name] is not None:
-                    self._keep(other, None, f"dropped, since {one.name} was changed after it was set")
+                    self._keep(other, None, f"{DROPPED}{one.name} was changed after it was set")
 
     def _kept(self, name: str) -> Any:
         """Return the value of a setting, a secret one masked."""

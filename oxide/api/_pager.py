@@ -126,7 +126,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
             self._refuse("leads back to an earlier page")
 
     def _refuse(self, problem: str) -> None:
-        raise ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
+        error = ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
+        error._repeatable = True
+        raise error
 
 
 class _Pages(Iterator[PageT]):

@@ -139,6 +139,14 @@ def test_default_headers_refuse_what_holds_no_headers(wrong: Any) -> None:
         Headers().update(wrong)
 
 
+def test_a_default_for_what_is_no_name_is_refused_unseen() -> None:
+    headers: Any = Headers()
+    with pytest.raises(oxide.ApiValueError, match=r"the name \(not shown\) is not the name of a header"):
+        headers.setdefault(f"Authorization: {TOKEN}", "x")
+    with pytest.raises(oxide.ApiTypeError, match="name and value must be str"):
+        headers.setdefault(5, "x")
+
+
 @pytest.mark.parametrize(
     "name", ["Host", "User-Agent", "Accept", "Authorization", "Accept-Encoding", "X-Job"]
 )

@@ -165,8 +165,8 @@ class RingAt:
     """A trace function that has a signal handled at the n-th line of what makes a call."""
 
     FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
-    # What runs in finalizers, whose exceptions Python drops, and where a hook's are logged.
-    EXCEPT = ("close", "closed", "flush", "isclosed", "_report")
+    # What runs in finalizers, whose exceptions Python drops.
+    EXCEPT = ("close", "closed", "flush", "isclosed")
 
     def __init__(self, lines: int) -> None:
         self.left = lines
