@@ -125,9 +125,9 @@ class Configuration(HasSettings):
     """Sent as `api-version`; None sends none, and the server uses its newest."""
     application: tuple[str, str] | None = setting(checks.application, default=None)
     """Name and version of your program, put in front of the user agent."""
-    on_attempt: Callable[[Attempt], object] | None = setting(checks.optional_callable, default=None)
+    on_attempt: Callable[[Attempt], object] | None = setting(checks.function, default=None)
     """Called with an `oxide.Attempt` after each attempt; what it raises is logged, not raised."""
-    debug: bool | None = setting(checks.optional_flag, default=None)
+    debug: bool | None = setting(checks.flag, default=None)
     """True sets the logger `oxide` to DEBUG, False to WARNING, None leaves it alone."""
 
     __slots__ = ()
@@ -165,8 +165,7 @@ class Configuration(HasSettings):
         with ends_here:
             for name in settings:
                 if name == "access_token":
-                    message = "from_environment() takes the token as token=, together with host="
-                    raise ApiTypeError(message)
+                    raise ApiTypeError("from_environment() takes the token as token=, together with host=")
                 if name not in cls._settings:
                     known = {"token", "profile", "config_dir", *cls._settings} - {"access_token"}
                     raise ApiTypeError(no_such_setting(name, sorted(known)))

@@ -3,24 +3,37 @@
 import time
 from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from oxide import exceptions
 from oxide._call.echo import Echo
 from oxide._call.encoding import problem_at
 from oxide._call.hints import Refusal, hint_for
 from oxide._call.operation import Operation
 from oxide._call.retry import parse_http_date, parse_retry_after
 from oxide._transport.response import RESTResponse
-from oxide.exceptions import ApiException, ApiResponseError, class_for
+from oxide.exceptions import ApiException, ApiResponseError, ObjectAlreadyExists
 from oxide.models.error import Error
 
 T = TypeVar("T")
 
 MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API is as long
 _EXCERPT = 120  # characters of a body that a message shows
+
+_CLASSES: Final[Mapping[int, type[ApiException]]] = {
+    400: exceptions.BadRequestException,
+    401: exceptions.UnauthorizedException,
+    403: exceptions.ForbiddenException,
+    404: exceptions.NotFoundException,
+    409: exceptions.ConflictException,
+    422: exceptions.UnprocessableEntityException,
+    429: exceptions.TooManyRequestsException,
+    **dict.fromkeys(range(300, 400), exceptions.RedirectException),
+    **dict.fromkeys(range(500, 600), exceptions.ServiceException),
+}
 
 
 def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
@@ -113,6 +126,13 @@ def refused(
         retry_after=retry_after(response.headers),
         hint=hint_for(refusal),
     )
+
+
+def class_for(status: int, error_code: str | None) -> type[ApiException]:
+    """Return the exception class for a response with a status outside 2xx."""
+    if status == 400 and error_code == ObjectAlreadyExists.__name__:
+        return ObjectAlreadyExists
+    return _CLASSES.get(status, ApiException)
 
 
 def _error(known: dict[str, Any], code: str | None, request_id: str | None) -> Error | None:

@@ -1,6 +1,6 @@
 """The options that every method takes as keyword arguments, for one call."""
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, SupportsIndex, cast
 
@@ -29,14 +29,11 @@ class RequestOptions(TypedDict, total=False, closed=True):
     _headers: Mapping[str, str] | None
 
 
-def mask_options(options: RequestOptions, parameters: Container[str] = ()) -> None:
-    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret.
-
-    `parameters` are those of the operation, which may be among the options.
-    """
+def mask_options(options: RequestOptions) -> None:
+    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret."""
     values = cast("dict[str, Any]", options)
     for name, value in values.items():
-        if name != "_request_timeout" and name not in parameters:
+        if name != "_request_timeout":
             values[name] = masked(value)
 
 
@@ -60,13 +57,13 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
         values["_request_timeout"] = _checked_timeout(options["_request_timeout"])
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
-        message = f"{operation.id}: _headers must map header names to values"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{operation.id}: _headers must map header names to values")
     if isinstance(token, Secret):
         values["_request_auth"] = checked_token(token, "_request_auth")
     elif token is not None and not callable(token):
-        message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
-        raise ApiTypeError(message)
+        raise ApiTypeError(
+            f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
+        )
 
 
 def _checked_timeout(given: object) -> object:
@@ -77,8 +74,7 @@ def _checked_timeout(given: object) -> object:
         )
     if given is None or isinstance(given, (float, timedelta, SupportsIndex)):
         return checks.seconds("_request_timeout", given)
-    message = (
+    raise ApiValueError(
         "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
         f"not {shown(given)}"
     )
-    raise ApiValueError(message)

@@ -42,8 +42,7 @@ def parse_proxy(text: str | Secret, source: str) -> Proxy:
     text = Secret(text)
     proxy = _proxy_or_problem(text, source)
     if isinstance(proxy, str):
-        message = f"{source} {proxy}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{source} {proxy}")
     return proxy
 
 

@@ -69,8 +69,9 @@ class Tls:
             try:
                 context.keylog_filename = self.keylog
             except OSError as error:
-                message = f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
-                raise ConfigurationError(message) from None
+                raise ConfigurationError(
+                    f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
+                ) from None
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -80,8 +81,9 @@ class Tls:
             try:
                 _load_authorities(context, data)
             except (ssl.SSLError, ValueError) as error:
-                message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
-                raise ConfigurationError(message) from None
+                raise ConfigurationError(
+                    f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
+                ) from None
         return context
 
     def _load_system_authorities(self, context: ssl.SSLContext) -> None:
@@ -238,8 +240,7 @@ def _read(setting: str, path: Source) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        message = f"{setting} {path!r} cannot be read: {error.strerror}"
-        raise ConfigurationError(message) from None
+        raise ConfigurationError(f"{setting} {path!r} cannot be read: {error.strerror}") from None
 
 
 def _reason(error: Exception) -> str:

@@ -1,20 +1,18 @@
 """What every API class has: its client, its lifetime, and how the other two forms of a method come from the plain one."""
 
 from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
-from inspect import signature
 from os import PathLike
-from types import FunctionType, SimpleNamespace
+from types import FunctionType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 from typing_extensions import override
 
 from oxide._call.operation import Operation
-from oxide._call.options import RequestOptions, mask_options
+from oxide._call.options import RequestOptions
 from oxide._identity.hosts import masked_host
 from oxide._identity.keywords import Settings
 from oxide._identity.secrets import masked, masked_if_suspect
-from oxide._traceback import ends_here, leads_on, leads_on_unseen
+from oxide._traceback import ends_here, leads_on_unseen
 from oxide._transport.response import RESTResponse
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
@@ -36,10 +34,9 @@ class Api:
     def __init__(self, api_client: ApiClient | None = None) -> None:
         with ends_here:
             if api_client is not None and not isinstance(api_client, ApiClient):
-                message = (
+                raise ApiTypeError(
                     f"{type(self).__name__}: expected an ApiClient, got {_instead(type(self), api_client)}"
                 )
-                raise ApiTypeError(message)
             self.api_client = ApiClient.get_default() if api_client is None else api_client
         self._owns_client = False
 
@@ -91,9 +88,18 @@ class Api:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> T:
-        """Run one operation and return its result; the other two forms put another function in the place of this."""
+        """Run one operation and return its result."""
         with leads_on_unseen:
             return self.api_client._call(operation, options, arguments, body).data
+
+    # What the other two forms of a method call instead.
+    def _call_with_http_info(self, *call: Any) -> ApiResponse[Any]:
+        with leads_on_unseen:
+            return self.api_client._call(*call)
+
+    def _call_without_preload_content(self, *call: Any) -> RESTResponse:
+        with leads_on_unseen:
+            return self.api_client._open(*call)
 
 
 def _instead(api: type[Api], given: object) -> str:
@@ -110,51 +116,33 @@ def _instead(api: type[Api], given: object) -> str:
 
 def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:
     """Derive the form of an operation's method that returns status, headers and body as well."""
-    what = "status and headers" if _result(method) is None else "status, headers and body as well"
-    return _derived(
-        method, with_http_info.__name__, _response_of(_result(method)), f"return {what}", ApiClient._call
-    )
+    result = method.__annotations__["return"]
+    returned = "status and headers" if result is None else "status, headers and body as well"
+    response: Any = ApiResponse
+    return _derived(method, with_http_info.__name__, response[result], returned)
 
 
 def without_preload_content(
     method: Callable[Concatenate[A, P], object],
 ) -> Callable[Concatenate[A, P], RESTResponse]:
     """Derive the form of an operation's method that returns the response with its body still unread."""
-    what = "return the response with its body still unread"
-    return _derived(method, without_preload_content.__name__, RESTResponse, what, ApiClient._open)
+    returned = "the response with its body still unread"
+    return _derived(method, without_preload_content.__name__, RESTResponse, returned)
 
 
-def _result(method: Callable[..., object]) -> Any:
-    return method.__annotations__["return"]
+def _derived(method: Callable[..., object], form: str, result: Any, returned: str) -> Callable[..., Any]:
+    """Return a copy of a method that calls `Api._call_FORM` where the method calls `Api._call`.
 
-
-def _response_of(result: Any) -> Any:
-    return ApiResponse[result]
-
-
-def _derived(
-    method: Callable[..., object], form: str, result: Any, what: str, send: Callable[..., object]
-) -> Callable[..., Any]:
-    """Derive a method that calls another one with something else in the place of `Api._call`.
-
-    It looks like one written by hand, in `help()`, tracebacks, pickles and the messages of a `TypeError`.
+    It is like one written by hand: in `help()`, tracebacks, pickles and the messages of a `TypeError`.
     """
     plain = cast("FunctionType", method)
-    name, qualname = f"{plain.__name__}_{form}", f"{plain.__qualname__}_{form}"
-    renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
-    renamed.__kwdefaults__ = plain.__kwdefaults__
-    renamed.__qualname__ = qualname
-    parameters = signature(plain).parameters.keys() - {"self", "options"}
-
-    def derived(self: Api, *arguments: Any, **options: Any) -> object:
-        mask_options(cast("RequestOptions", options), parameters)
-        with leads_on:
-            return renamed(SimpleNamespace(_call=partial(send, self.api_client)), *arguments, **options)
-
-    update_wrapper(derived, plain)
-    derived.__code__ = derived.__code__.replace(co_name=name, co_qualname=qualname)
-    derived.__name__, derived.__qualname__ = name, qualname
-    derived.__doc__ = f"Do as `{plain.__name__}`, and {what}."
+    code = plain.__code__.replace(
+        co_name=f"{plain.__name__}_{form}",
+        co_qualname=f"{plain.__qualname__}_{form}",
+        co_names=tuple(f"_call_{form}" if name == "_call" else name for name in plain.__code__.co_names),
+    )
+    derived = FunctionType(code, plain.__globals__, code.co_name, plain.__defaults__)
+    derived.__kwdefaults__ = plain.__kwdefaults__
+    derived.__doc__ = f"Do as `{plain.__name__}`, and return {returned}."
     derived.__annotations__ = {**plain.__annotations__, "return": result}
-    vars(derived)["__signature__"] = signature(plain).replace(return_annotation=result)
     return derived
