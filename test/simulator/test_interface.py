@@ -274,7 +274,10 @@ def test_plugin_imports_nothing_but_pytest() -> None:
         "import oxide.testing.pytest_plugin\n"
         "print(sorted(set(sys.modules) - before))"
     )
-    assert _fresh_interpreter(code).strip() == "['oxide', 'oxide.testing', 'oxide.testing.pytest_plugin']"
+    assert (
+        _fresh_interpreter(code).strip()
+        == "['oxide', 'oxide._lazy', 'oxide._version', 'oxide.testing', 'oxide.testing.pytest_plugin']"
+    )
 
 
 def test_fixture_is_fresh_for_every_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,6 +297,17 @@ def test_fixture_is_fresh_for_every_test(pytester: pytest.Pytester, monkeypatch:
     plugin = ("-p", "no:oxide_simulator", "-p", "oxide.testing.pytest_plugin")
     result = pytester.runpytest_subprocess(*plugin, "-W", "error")
     result.assert_outcomes(passed=2)
+
+
+def test_pytest_starts_in_a_program_that_has_imported_the_package(tmp_path: Path) -> None:
+    """With warnings as errors, too."""
+    (tmp_path / "test_it.py").write_text("def test_it(oxide_simulator): assert oxide_simulator.url\n")
+    program = "import oxide, pytest; raise SystemExit(pytest.main(['-W', 'error', '-p', 'no:cacheprovider']))"
+    result = subprocess.run(
+        [sys.executable, "-c", program], check=False, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "1 passed" in result.stdout
 
 
 def test_plugin_is_declared() -> None:
