@@ -29,11 +29,11 @@ _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
 def refuse(name: str, rule: str, *given: Any) -> NoReturn:
     """Raise `ConfigurationError` for a setting, with what was `given` if it is not secret."""
-    message = f"{name} {rule}{''.join(map(_shown, given))}"
+    message = f"{name} {rule}{''.join(map(_but_not, given))}"
     raise ConfigurationError(message)
 
 
-def _shown(value: Any) -> str:
+def _but_not(value: Any) -> str:
     if value is None or isinstance(value, (str, int, float, timedelta)):
         with suppress(ValueError):  # as of a number with thousands of digits
             return f", not {(text(value) or value)!r:.{_MAX_SHOWN}}"
