@@ -15,6 +15,7 @@ from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
+DROPPED: Final = "dropped, since "
 
 _MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
 
@@ -50,14 +51,12 @@ class HasSettings:
         self._mask(given)
         with ends_here:
             if len(positional) > len(names):
-                message = (
+                raise ApiTypeError(
                     f"{type(self).__name__} takes only {', '.join(names)} by position, and the others by name"
                 )
-                raise ApiTypeError(message)
             for name, value in zip(names, positional, strict=False):
                 if name in given:
-                    message = f"{type(self).__name__}: {name} is given twice"
-                    raise ApiTypeError(message)
+                    raise ApiTypeError(f"{type(self).__name__}: {name} is given twice")
                 given[name] = value
             for name in given:
                 if name not in self._settings:
@@ -71,11 +70,11 @@ class HasSettings:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            message = (
-                # A debugger may ask while the constructor is running.
-                f"{name} is not set yet" if name in self._settings else no_such_setting(name, self._settings)
+            raise ApiAttributeError(
+                f"{name} is not set yet" if name in self._settings else no_such_setting(name, self._settings),
+                name=name,
+                obj=self,
             )
-            raise ApiAttributeError(message, name=name, obj=self)
 
         def __setattr__(self, name, value):
             one = self._settings.get(name)
@@ -87,8 +86,7 @@ class HasSettings:
 
     @override
     def __delattr__(self, name: str) -> NoReturn:
-        message = f"{name}: a setting cannot be deleted"
-        raise ApiAttributeError(message)
+        raise ApiAttributeError(f"{name}: a setting cannot be deleted")
 
     @classmethod
     def _mask(cls, given: Any) -> None:
@@ -114,14 +112,15 @@ class HasSettings:
 
     def _assign(self, one: Setting[Any, Any], value: Any) -> None:
         if self._frozen is not None and not one.live:
-            message = f"{one.name} cannot change once a client is made: change a copy, and make a new client from it"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"{one.name} cannot change once a client is made: change a copy, and make a new client from it"
+            )
         before, was_given = self._kept(one.name), self._sources[one.name] != DEFAULT
         self._keep(one, value, ARGUMENT)
         if was_given and self._kept(one.name) != before:
             for other in self._settings.values():
                 if other.belongs_to == one.name and self._secrets[other.name] is not None:
-                    self._keep(other, None, f"dropped, since {one.name} was changed after it was set")
+                    self._keep(other, None, f"{DROPPED}{one.name} was changed after it was set")
 
     def _kept(self, name: str) -> Any:
         """Return the value of a setting, a secret one masked."""
@@ -171,8 +170,9 @@ class HasSettings:
     @override
     def __getstate__(self) -> dict[str, Any]:
         if any(self._secrets.values()):
-            message = f"a {type(self).__name__} that holds a secret cannot be pickled: build it in the worker that uses it"
-            raise ApiTypeError(message)
+            raise ApiTypeError(
+                f"a {type(self).__name__} that holds a secret cannot be pickled: build it in the worker that uses it"
+            )
         plain = {n: dict(v) if isinstance(v, MappingProxyType) else v for n, v in self.__dict__.items()}
         empty = {name: "" if isinstance(value, Secret) else None for name, value in self._secrets.items()}
         return {**plain, "_secrets": empty, "_sources": self._sources}

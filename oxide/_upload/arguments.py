@@ -8,7 +8,8 @@ from uuid import UUID
 from oxide._call.encoding import checked_body, identifier
 from oxide._upload.content import GIB, LARGEST
 from oxide._upload.layout import BLOCK_SIZES
-from oxide.exceptions import ApiTypeError, ApiValueError
+from oxide.exceptions import ApiTypeError, ApiValueError, ObjectAlreadyExists
+from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -39,6 +40,25 @@ class Arguments(NamedTuple):
             "sha256": self.sha256,
             "size": self.size,
         }
+
+    def agreeing(self, image: Image, disk_size: int, block_size: int) -> Image:
+        """Return the image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
+        wanted = {
+            "description": self.image.description,
+            "os": self.image.os,
+            "version": self.image.version,
+            "size": disk_size,
+            "block_size": block_size,
+        }
+        for field, ours in wanted.items():
+            theirs = getattr(image, field)
+            if theirs != ours:
+                raise ObjectAlreadyExists(
+                    error_code=ObjectAlreadyExists.__name__,
+                    message=f"image {image.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
+                    operation="image_upload",
+                )
+        return image
 
 
 def checked_arguments(

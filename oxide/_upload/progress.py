@@ -69,7 +69,9 @@ class Bar:
     """A bar on standard error, drawn by `tqdm`."""
 
     def __init__(self, tqdm: Any) -> None:
-        self._bar = tqdm(file=sys.stderr, unit="B", unit_scale=True, unit_divisor=1024, desc="check")
+        # It would start a thread that looks after bars nobody updates.
+        kind: Any = type("Bar", (tqdm,), {"monitor_interval": 0})
+        self._bar = kind(file=sys.stderr, unit="B", unit_scale=True, unit_divisor=1024, desc="check")
 
     def __enter__(self) -> Report:
         return self._show

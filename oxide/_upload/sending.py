@@ -105,7 +105,7 @@ class Sender:
             for thread in threads:
                 if thread.ident is not None:
                     thread.join(max(0.0, patience - time.monotonic()))
-        if self._acknowledged != sent:
+        if self._acknowledged != sent:  # pragma: no cover - cannot be, and must not be
             message = f"{sent - self._acknowledged} chunks were not acknowledged"
             raise Stop(message)
 

@@ -22,7 +22,6 @@ from oxide._warnings import warn
 from oxide.exceptions import (
     ApiException,
     NotFoundException,
-    ObjectAlreadyExists,
 )
 from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
@@ -80,7 +79,7 @@ class Upload:
     def compared(self, image: Image) -> Image:
         """Return an image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
         with self._concluded():
-            return self._same(image)
+            return self._agreeing(image)
 
     @contextmanager
     def _concluded(self) -> Iterator[None]:
@@ -107,26 +106,11 @@ class Upload:
                 raise
             self._check_quota(content)
             return content, None
-        return content, self._same(image)
+        return content, self._agreeing(image)
 
-    def _same(self, image: Image) -> Image:
-        """Return the image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
-        wanted, content = self._arguments.image, self._examined()
-        for field, ours in (
-            ("description", wanted.description),
-            ("os", wanted.os),
-            ("version", wanted.version),
-            ("size", _disk_size(content)),
-            ("block_size", content.block_size),
-        ):
-            theirs = getattr(image, field)
-            if theirs != ours:
-                raise ObjectAlreadyExists(
-                    error_code=ObjectAlreadyExists.__name__,
-                    message=f"image {image.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
-                    operation="image_upload",
-                )
-        return image
+    def _agreeing(self, image: Image) -> Image:
+        content = self._examined()
+        return self._arguments.agreeing(image, _disk_size(content), content.block_size)
 
     def _examined(self) -> Content:
         """Return the content, which is examined once."""
@@ -257,7 +241,7 @@ class Upload:
         self._meter.enter("create image")
         source = ImageSource(type="snapshot", id=self._snapshot.id)
         wanted = self._arguments.image.model_copy(update={"source": source})
-        return self._same(life.create_image(wanted))
+        return self._agreeing(life.create_image(wanted))
 
     def _remove_what_was_needed(self) -> None:
         """Remove disk and snapshot, and the journal; the image is there, so a failure is only worth a warning."""

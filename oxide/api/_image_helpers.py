@@ -217,6 +217,15 @@ class ImageHelpers:
         returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
         is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
 
+        ```python
+        import oxide
+
+        with oxide.ImagesApi.from_environment() as images:
+            image = images.image_upload(
+                "debian-13.raw.xz", "my-project", name="debian-13", os="debian", version="13"
+            )
+        ```
+
         Args:
             file: a path, or a file object opened in binary mode, which is read from its position on. One that can be
                 read only once needs `size`.
@@ -236,6 +245,9 @@ class ImageHelpers:
                 standard error, for which the extra `oxide[upload]` is needed. What it raises ends the upload.
             **options: see `RequestOptions`; they apply to each of the calls made. A chunk has 60 seconds, everything
                 else the configuration's `timeout`, unless `_request_timeout` says otherwise.
+
+        Returns:
+            the image, made or found.
 
         Raises:
             ApiValueError: the file or an argument cannot be used; nothing was sent.

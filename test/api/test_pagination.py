@@ -326,6 +326,7 @@ class TestOddServices:
         with pytest.raises(oxide.ApiResponseError, match="leads back") as caught:
             seen.extend(pager)
         assert caught.value.operation == "image_list"
+        assert not caught.value.may_have_acted
         # What was fetched has come before the error, and the error stays.
         count = len(scene.requests)
         assert len(seen) == count

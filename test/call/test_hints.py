@@ -76,6 +76,7 @@ def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) ->
         ((5,), r"a tuple .* not \(5,\)"),
         ((0, 1), r"_request_timeout\[0\] must be a positive number"),
         ((1, "x"), r"_request_timeout\[1\] must be a positive number"),
+        (f"oxide-token-{'0123456789abcdef' * 2}01234567", "a tuple .* not <hidden>"),
     ],
 )
 def test_a_time_limit_of_another_form_is_told(given: Any, told: str) -> None:
@@ -198,6 +199,20 @@ def test_a_401_names_where_the_token_came_from(
     profile.chmod(0o600)
     with oxide.ImagesApi.from_environment(profile="mine", config_dir=tmp_path) as api:
         assert hint(api) == f"profile 'mine' of {profile}"
+
+
+def test_a_401_tells_that_the_token_was_dropped(simulator: Simulator) -> None:
+    configuration = oxide.Configuration("https://my.rack", access_token="oxide-token-0")
+    configuration.host = simulator.url
+    client = oxide.ApiClient(configuration)
+    with client, pytest.raises(oxide.UnauthorizedException) as caught:
+        oxide.ImagesApi(client).image_list()
+    assert caught.value.hint == (
+        "no token was sent: it was dropped, since host was changed after it was set; set access_token after host"
+    )
+    client = oxide.ApiClient(configuration, "Authorization", "Bearer oxide-token-0")
+    with client, pytest.raises(oxide.UnauthorizedException, match="it came from a default header"):
+        oxide.ImagesApi(client).image_list()
 
 
 def test_a_404_for_an_id_says_who_sees_no_image_by_its_id(simulator: Simulator) -> None:

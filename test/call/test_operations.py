@@ -270,7 +270,7 @@ class TestResults:
                 assert type(result) is oxide.ImageResultsPage
                 assert result.next_page == PAGE["next_page"]
                 assert result.items == [oxide.Image.from_dict(IMAGE)]
-            case _:
+            case answer if answer is IMAGE:
                 assert type(result) is oxide.Image
                 assert result.name == IMAGE["name"]
                 assert result.id == UUID(IMAGE["id"])
@@ -281,6 +281,8 @@ class TestResults:
                 assert result.size == 2**31
                 assert result.time_created == datetime(2026, 11, 1, 12, 0, 0, 123, UTC)
                 assert result.time_modified == datetime(2026, 11, 1, 12, 0, 1, tzinfo=UTC)
+            case answer:
+                assert json.loads(result.to_json()) == answer
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
     def test_the_life_of_an_image(self, scene: Scene, form: str) -> None:

@@ -1,6 +1,7 @@
 """Logging, `on_attempt` and OpenTelemetry: what may be seen of a call."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from transport.test_signals import alarm
 
 import oxide
 from identity.ask import ask
@@ -203,6 +205,14 @@ def test_on_attempt_can_end_the_program(simulator: Simulator, exception: type[Ba
             with pytest.raises(exception):
                 oxide.ImagesApi(client).image_view("debian-13")
         assert oxide.ImagesApi(client).image_view("debian-13").name == "debian-13"
+
+
+def test_an_alarm_of_the_program_in_on_attempt_passes_unchanged(simulator: Simulator) -> None:
+    """It interrupts the hook, and is no error of it."""
+    error = TimeoutError("the program's own")
+    with alarm(error), pytest.raises(TimeoutError) as raised:
+        view(simulator, on_attempt=lambda _: signal.raise_signal(signal.SIGALRM))
+    assert raised.value is error
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """The journal: what is in it survives a cut at any byte, and nothing else is ever taken for a journal of this upload."""
 
-import multiprocessing
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -17,7 +15,6 @@ from hypothesis import strategies as st
 
 import oxide
 from oxide._upload.journal import Journal
-from oxide._upload.stop import Stop
 from upload.disks import CHUNK, noise
 
 ARGUMENTS: Mapping[str, Any] = {
@@ -224,33 +221,41 @@ def test_a_deleted_journal_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def fill_with_little_room(path: Path, room: int) -> None:
-    """Write a journal where only so many bytes fit into any file, and report what became of it by the exit status."""
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+# Writes a journal where only so many bytes fit into any file, again and again, each time in a process of its own.
+LITTLE_ROOM = """
+import os, resource, signal, sys
+sys.path[:0] = sys.argv[2:]
+from upload.test_journal import fill, journal_at
+import oxide, pathlib
+from oxide._upload.stop import Stop
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for room in range(1, 900, 23):
+    pid = os.fork()
+    if pid:
+        print(room, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        continue
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     try:
-        with journal_at(path) as journal:
+        with journal_at(pathlib.Path(sys.argv[1]) / str(room)) as journal:
             fill(journal)
     except oxide.ApiValueError:
         os._exit(2)
     except Stop:
         os._exit(1)
     os._exit(0)
+"""
 
 
 def test_a_full_disk_is_reported_and_leaves_a_journal_that_goes_on(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    statuses = set()
-    for room in range(1, 900, 23):
-        path = tmp_path / f"journal-{room}"
-        process = context.Process(target=fill_with_little_room, args=(path, room))
-        process.start()
-        process.join()
-        statuses.add(process.exitcode)
-        size = path.stat().st_size
-        assert size <= room
+    command = [sys.executable, "-u", "-c", LITTLE_ROOM, str(tmp_path), str(Path(__file__).parents[1])]
+    numbers = [int(word) for word in subprocess.check_output(command, text=True).split()]
+    statuses = dict(zip(numbers[::2], numbers[1::2], strict=True))
+    for room in statuses:
+        path = tmp_path / str(room)
+        assert path.stat().st_size <= room
         assert path.read_bytes()[-1:] in {b"", b"\n"}
         with journal_at(path) as journal:
             fill(journal)
     # Before a disk was asked for, nothing has been sent; later, the upload is interrupted.
-    assert statuses == {0, 1, 2}
+    assert set(statuses.values()) == {0, 1, 2}
