@@ -137,12 +137,12 @@ def read_tls(
         certificate=None if cert_file is None else ClientCertificate(cert_file, key_file, key_password),
         # As Python's own contexts do it.
         keylog=str(Path(keylog).absolute()) if keylog and not sys.flags.ignore_environment else None,
-        trusted=trusted_authorities("ssl_context", ssl_context, *trust),
-        trusted_for_proxy=trusted_authorities("proxy_ssl_context", proxy_ssl_context, *trust),
+        trusted=describe_trust("ssl_context", ssl_context, *trust),
+        trusted_for_proxy=describe_trust("proxy_ssl_context", proxy_ssl_context, *trust),
     )
 
 
-def trusted_authorities(
+def describe_trust(
     setting: str,
     context: ssl.SSLContext | None,
     verify_ssl: bool,  # noqa: FBT001 - the settings, in their order

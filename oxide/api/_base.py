@@ -114,7 +114,7 @@ def _instead(api: type[Api], given: object) -> str:
         what = f"{name}(images_api.api_client)"
     else:
         what = f"{name}.from_environment()"
-    return f"{type(given).__name__}: {what}"
+    return f"{type(given).__name__}; use {what}"
 
 
 def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:

@@ -117,42 +117,6 @@ def test_the_mask_of_a_secret_is_never_sent(
     assert simulator.requests == []
 
 
-def test_the_token_of_a_configuration_can_be_put_into_a_header(simulator: Simulator) -> None:
-    """As programs for generated clients do."""
-    configuration = simulator.configuration()
-    client = oxide.ApiClient(oxide.Configuration(simulator.url))
-    client.set_default_header("Authorization", f"Bearer {configuration.access_token}")
-    assert oxide.ImagesApi(client).image_list().items == []
-
-
-@pytest.mark.parametrize(
-    ("option", "meant"),
-    [
-        ("_request_timout", "_request_timeout"),
-        ("timeout", "_request_timeout"),
-        ("projet", "project"),
-        ("_header", "_headers"),
-    ],
-)
-def test_a_misspelled_option_is_told_with_the_one_meant(
-    simulator: Simulator, option: str, meant: str
-) -> None:
-    misspelled: dict[str, Any] = {option: "x"}
-    with pytest.raises(
-        oxide.ApiTypeError, match=rf"unexpected keyword argument '{option}'; did you mean '{meant}'\?"
-    ):
-        images(simulator.configuration()).image_list(**misspelled)
-
-
-@pytest.mark.parametrize(
-    ("setting", "told"), [("token", "did you mean 'access_token'"), ("qqqq", "there is no setting 'qqqq'$")]
-)
-def test_a_misspelled_setting_is_told(setting: str, told: str) -> None:
-    misspelled: dict[str, Any] = {setting: "x"}
-    with pytest.raises(oxide.ApiTypeError, match=told):
-        oxide.Configuration(**misspelled)
-
-
 @pytest.mark.parametrize("name", ["api_key", "username"])
 def test_the_credentials_of_generated_clients_lead_to_access_token(name: str) -> None:
     with pytest.raises(oxide.ApiAttributeError, match="use access_token"):
@@ -166,15 +130,6 @@ def test_what_generated_clients_have_is_missed_loudly(name: str) -> None:
         getattr(client, name)
     with pytest.raises(AttributeError, match=name):
         setattr(client, name, "x")
-
-
-def test_objects_in_the_wrong_place_are_told() -> None:
-    wrong: Any = oxide.Configuration()
-    with pytest.raises(oxide.ApiTypeError, match=r"ImagesApi\(ApiClient\(configuration\)\)"):
-        oxide.ImagesApi(wrong)
-    text: Any = "https://my.rack"
-    with pytest.raises(oxide.ApiTypeError, match="expected a Configuration, got str"):
-        oxide.ApiClient(text)
 
 
 def refusal(
