@@ -24,16 +24,17 @@ def calls_users_code(function: _Function) -> _Function:
     return function
 
 
-class _End:
-    """A context whose exceptions leave without the frames further in.
+class _Cut:
+    """A context that cuts frames from the traceback of what leaves it.
 
     An exception that is neither ours nor an interrupt is a fault, which cannot be found without our frames: it keeps
     them. They hold no plain secret, but for those that look for one in a response, which go in any case.
     """
 
-    __slots__ = ("_keeps_this_frame",)
+    __slots__ = ("_is_way", "_keeps_this_frame")
 
-    def __init__(self, *, keeps_this_frame: bool) -> None:
+    def __init__(self, *, is_way: bool = False, keeps_this_frame: bool) -> None:
+        self._is_way = is_way
         self._keeps_this_frame = keeps_this_frame
 
     def __enter__(self) -> None:
@@ -44,8 +45,13 @@ class _End:
     ) -> None:
         if error is None or traceback is None:
             return
-        is_fault = _is_fault(error)
-        inner, is_users = _filtered(traceback.tb_next, keeps_ours=is_fault)
+        is_fault = isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
+        inner, is_users = traceback.tb_next, True
+        if not self._is_way:
+            inner, is_users = _filtered(inner, keeps_ours=is_fault)
+        elif not is_fault:
+            while inner is not None and _package(inner) == _OURS:
+                inner = inner.tb_next
         if self._keeps_this_frame or is_fault:
             traceback.tb_next = inner
         else:
@@ -56,41 +62,11 @@ class _End:
 
 
 # The traceback ends with the frame of this `with` statement, or with the one before it.
-ends_here: Final = _End(keeps_this_frame=True)
-ends_above: Final = _End(keeps_this_frame=False)
-
-
-class _Way:
-    """A context around calls that have cut their own frames: those of ours which lead to them go too."""
-
-    __slots__ = ("_keeps_this_frame",)
-
-    def __init__(self, *, keeps_this_frame: bool) -> None:
-        self._keeps_this_frame = keeps_this_frame
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None or traceback is None or _is_fault(error):
-            return
-        inner = traceback.tb_next
-        while inner is not None and _package(inner) == _OURS:
-            inner = inner.tb_next
-        if self._keeps_this_frame:
-            traceback.tb_next = inner
-        else:
-            error.__traceback__ = inner
-
-
-leads_on: Final = _Way(keeps_this_frame=True)
-leads_on_unseen: Final = _Way(keeps_this_frame=False)
-
-
-def _is_fault(error: BaseException) -> bool:
-    return isinstance(error, Exception) and getattr(error, "_needs_our_frames", True)
+ends_here: Final = _Cut(keeps_this_frame=True)
+ends_above: Final = _Cut(keeps_this_frame=False)
+# Around calls that have cut their own frames: those of ours which lead to them go too, with this one or without.
+leads_on: Final = _Cut(is_way=True, keeps_this_frame=True)
+leads_on_unseen: Final = _Cut(is_way=True, keeps_this_frame=False)
 
 
 def _package(traceback: TracebackType) -> str:

@@ -65,8 +65,10 @@ class ApiClient:
         header_name = None if header_name is None else masked_name(header_name)
         with ends_here:
             if configuration is not None and not isinstance(configuration, Configuration):
-                message = f"ApiClient: expected a Configuration, got {type(configuration).__name__}"
-                raise ApiTypeError(message)
+                raise ApiTypeError(
+                    f"ApiClient: expected a Configuration, got {type(configuration).__name__}; "
+                    "use ApiClient(Configuration(host))"
+                )
             self._configuration = Configuration.get_default() if configuration is None else configuration
             self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
             if header_name is not None:
@@ -108,10 +110,9 @@ class ApiClient:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            message = (
+            raise ApiAttributeError(
                 f"ApiClient has no attribute {name!r}; for those of generated clients, see docs/migrating.md"
             )
-            raise ApiAttributeError(message)
 
     @classmethod
     def get_default(cls) -> "ApiClient":
@@ -175,8 +176,7 @@ class ApiClient:
 
     @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "an ApiClient cannot be pickled: build it in the worker that uses it"
-        raise ApiTypeError(message)
+        raise ApiTypeError("an ApiClient cannot be pickled: build it in the worker that uses it")
 
     def _call(
         self,
@@ -206,8 +206,9 @@ class ApiClient:
 
     def _open_engine(self) -> Engine:
         if self._engine is None:
-            message = "this ApiClient is closed: make the call inside its `with` block, or make a new client"
-            raise ApiValueError(message)
+            raise ApiValueError(
+                "this ApiClient is closed: make the call inside its `with` block, or make a new client"
+            )
         return self._engine
 
 

@@ -26,15 +26,15 @@ Bad arguments raise before anything is sent. An `ApiException` says whether the 
 (`may_have_acted`), and whether calling again is safe and may help (`retryable`). All can be pickled and copied.
 """
 
+import copyreg
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from typing_extensions import override
 
 from oxide._attempt import PASSING_STATUSES, Attempt, Outcome, may_have_acted, one_line
 from oxide._uploading import Leftover
-
-_T = TypeVar("_T", bound="OpenApiException")
 
 _MAX_TEXT = 1000  # bytes of UTF-8
 _MAX_REQUEST_ID = 100  # likewise; a UUID has 36
@@ -52,6 +52,13 @@ class OpenApiException(Exception):  # noqa: N818 - the name used by generated cl
 
     # The message says everything: see `oxide._traceback`.
     _needs_our_frames = False
+
+    # Python would rebuild some from `args` alone, and keeps these outside `__dict__`.
+    @override
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        of_python = ("args", "errno", "strerror", "name")
+        state = {name: getattr(self, name) for name in of_python if hasattr(self, name)}
+        return copyreg.__newobj__, (type(self),), {**vars(self), **state}  # type: ignore[attr-defined]  # not in typeshed
 
 
 class ApiTypeError(OpenApiException, TypeError):
@@ -105,11 +112,8 @@ class UploadError(OpenApiException):
             parts.append("nothing is left on the rack")
         return "; ".join(parts)
 
-    @override
-    def __reduce__(self) -> tuple[Callable[..., "UploadError"], tuple[Any, ...], dict[str, Any]]:
-        return _rebuilt, (type(self), self.args), self.__dict__
 
-
+@dataclass(eq=False, repr=False, match_args=False)
 class ApiException(OpenApiException):
     """A call failed.
 
@@ -132,46 +136,31 @@ class ApiException(OpenApiException):
         hint: what to do about it, if that is known, or None.
     """
 
+    status: int | None = None
+    reason: str | None = None
+    _: KW_ONLY
+    body: str | bytes | None = None
+    data: Any = None
+    headers: Mapping[str, str] | None = None
+    error_code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    operation: str | None = None
+    method: str | None = None
+    url: str | None = None
+    outcome: Outcome = "answered"
+    attempts: tuple[Attempt, ...] = ()
+    retry_after: float | None = None
+    hint: str | None = None
+
     # Whether the connection failed in a way that may not recur, and whether the request does no harm if it is sent
     # twice. The retry decision goes by both.
     _transient = False
     _repeatable = False
 
-    def __init__(
-        self,
-        status: int | None = None,
-        reason: str | None = None,
-        *,
-        body: str | bytes | None = None,
-        data: Any = None,
-        headers: Mapping[str, str] | None = None,
-        error_code: str | None = None,
-        message: str | None = None,
-        request_id: str | None = None,
-        operation: str | None = None,
-        method: str | None = None,
-        url: str | None = None,
-        outcome: Outcome = "answered",
-        attempts: Sequence[Attempt] = (),
-        retry_after: float | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-        self.body = body
-        self.data = data
-        self.headers = headers
-        self.error_code = error_code
-        self.message = message
-        self.request_id = request_id
-        self.operation = operation
-        self.method = method
-        self.url = url
-        self.outcome: Outcome = outcome
-        self.attempts: tuple[Attempt, ...] = tuple(attempts)
-        self.retry_after = retry_after
-        self.hint = hint
+    def __post_init__(self) -> None:
+        super().__init__(self.reason)
+        self.attempts = tuple(self.attempts)
 
     @property
     def may_have_acted(self) -> bool:
@@ -188,10 +177,8 @@ class ApiException(OpenApiException):
     @property
     def retryable(self) -> bool:
         """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
-        return not self.may_have_acted and self._is_passing()
-
-    def _is_passing(self) -> bool:
-        return self._transient or self.status in PASSING_STATUSES
+        is_passing = self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
+        return is_passing and not self.may_have_acted
 
     @override
     def __str__(self) -> str:
@@ -220,12 +207,6 @@ class ApiException(OpenApiException):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
 
-    # `OSError` would rebuild its subclasses from `args` alone, and keeps these two outside `__dict__`.
-    @override
-    def __reduce__(self) -> tuple[Callable[..., "ApiException"], tuple[Any, ...], dict[str, Any]]:
-        of_system = {name: getattr(self, name) for name in ("errno", "strerror") if isinstance(self, OSError)}
-        return _rebuilt, (type(self), self.args), {**self.__dict__, **of_system}
-
 
 class ApiConnectionError(ApiException, ConnectionError):
     """No response: the connection was refused, reset or cut, or TLS or a proxy failed. See `may_have_acted`.
@@ -239,10 +220,6 @@ class ApiTimeoutError(ApiException, TimeoutError):
 
     `errno` and `strerror` are those of the cause, or None.
     """
-
-    @override
-    def _is_passing(self) -> bool:
-        return True
 
 
 class ApiResponseError(ApiException, ValueError):
@@ -295,31 +272,3 @@ class TooManyRequestsException(ApiException):
 
 class ServiceException(ApiException):
     """5xx: the server, or something in front of it, failed."""
-
-
-_BY_STATUS: dict[int, type[ApiException]] = {
-    400: BadRequestException,
-    401: UnauthorizedException,
-    403: ForbiddenException,
-    404: NotFoundException,
-    409: ConflictException,
-    422: UnprocessableEntityException,
-    429: TooManyRequestsException,
-}
-
-
-def class_for(status: int, error_code: str | None) -> type[ApiException]:
-    """Return the exception class for a response with a status outside 2xx."""
-    if status == 400 and error_code == ObjectAlreadyExists.__name__:
-        return ObjectAlreadyExists
-    if 300 <= status < 400:
-        return RedirectException
-    if 500 <= status < 600:
-        return ServiceException
-    return _BY_STATUS.get(status, ApiException)
-
-
-def _rebuilt(cls: type[_T], args: tuple[Any, ...]) -> _T:
-    error = cls.__new__(cls)
-    error.args = args
-    return error

@@ -5,6 +5,7 @@ import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -28,6 +29,7 @@ HELPERS: Final[Mapping[str, set[str]]] = {
         "image_upload",
     }
 }
+_PUBLISHED: Final = json.loads((Path(__file__).parent / "published.openapi.json").read_text("utf-8"))
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 
 # Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
@@ -59,6 +61,14 @@ def api_with(operation: Operation[Any]) -> type[Api]:
     """Return the API that has an operation."""
     (api,) = (api for api in APIS if hasattr(api, operation.id))
     return api
+
+
+def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the fields of a model as Oxide has published it, and which of them are optional."""
+    schema = _PUBLISHED["components"]["schemas"][model]
+    forms = schema.get("oneOf", [schema])
+    fields = frozenset(name for form in forms for name in form["properties"])
+    return fields, fields.difference(*(form["required"] for form in forms))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -20,6 +19,7 @@ import oxide
 import oxide.testing
 from oxide import _identifiers, exceptions
 from oxide._attempt import PASSING_STATUSES
+from oxide._call.decoding import class_for
 from oxide._call.operation import Operation
 from oxide._identity.names import DROPPED
 from oxide._operations import MAX_LIMIT, OPERATIONS
@@ -174,6 +174,19 @@ def test_parameters(operation: Operation[Any]) -> None:
     ]
 
 
+def test_parameters_of_an_upload() -> None:
+    *parameters, _ = list(inspect.signature(oxide.ImagesApi.image_upload).parameters.values())[1:]
+    documented = rows(section(read(API), "image_upload"))
+    assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
+        (
+            parameter.name,
+            written_without_none(parameter.annotation),
+            parameter.default is not parameter.empty,
+        )
+        for parameter in parameters
+    ]
+
+
 @OF_OPERATIONS
 def test_return_types(operation: Operation[Any]) -> None:
     text = plain(section_of(operation, "Return type"))
@@ -202,7 +215,7 @@ def test_statuses(operation: Operation[Any]) -> None:
             assert raised == "ApiException or below"
         else:
             kind = getattr(exceptions, raised)
-            assert issubclass(kind, exceptions.class_for(int(status.replace("X", "0")), raised))
+            assert issubclass(kind, class_for(int(status.replace("X", "0")), raised))
     assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
     docstring = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
     named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
@@ -223,25 +236,26 @@ def test_range_of_limit() -> None:
 
 
 MODELS = [name for name in dir(oxide.models) if hasattr(oxide, name) and name != "DigestType"]
+WITH_A_PAGE = [name for name in MODELS if (ROOT / f"docs/{name}.md").exists()]
 OF_MODELS = pytest.mark.parametrize(
-    "model", [getattr(oxide, name) for name in MODELS], ids=lambda model: model.__name__
+    "model", [getattr(oxide, name) for name in WITH_A_PAGE], ids=lambda model: model.__name__
 )
 
 
 def test_every_model_is_listed() -> None:
+    """Those without a page of their own are in the reference."""
     listed = re.findall(
-        r"^- \[(\w+)\]\(\1\.md\)$", section(read("docs/index.md"), "Documentation for models"), re.MULTILINE
+        r"^- \[(\w+)\]\((.*)\)$", section(read("docs/index.md"), "Documentation for models"), re.MULTILINE
     )
-    assert listed == MODELS
+    assert listed == [
+        (name, f"{name}.md" if name in WITH_A_PAGE else "reference/models.md") for name in MODELS
+    ]
+    assert re.findall(r"\[(\w+)\]\(\.\./\1\.md\)", read("docs/reference/models.md")) == WITH_A_PAGE
 
 
 @OF_MODELS
-def test_model(model: type[BaseModel | Enum]) -> None:
+def test_model(model: type[BaseModel]) -> None:
     page = read(f"docs/{model.__name__}.md")
-    if issubclass(model, Enum):
-        documented = re.findall(r"^\* `(\w+)` \(value: `(.*)`\)$", section(page, "Enum"), re.MULTILINE)
-        assert documented == [(member.name, repr(member.value)) for member in model]
-        return
     documented = rows(section(page, "Properties"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
         (name, written_without_none(field.annotation), not field.is_required())
@@ -268,9 +282,10 @@ def test_code_fits_the_column_of_the_site(page: Path) -> None:
     assert [line for text in code for line in text.splitlines() if len(line) > 88] == []
 
 
-def test_members_of_digest_type() -> None:
-    (member,) = oxide.DigestType
-    assert f"the member `{member.name}` (value: `{member.value!r}`)" in read("docs/Digest.md")
+def test_block_sizes() -> None:
+    *first, last = oxide.BlockSize
+    row = rows(section(read("docs/Image.md"), "Properties"))[0]
+    assert row[3] == f"An int: {', '.join(map(str, first))} or {last}"
 
 
 def test_lengths() -> None:
@@ -333,9 +348,9 @@ def test_attributes_of_an_attempt() -> None:
     assert documented == [field.name for field in fields(oxide.Attempt)]
 
 
-def test_statuses_tried_again() -> None:
-    documented = rows(section(read("docs/retries-and-timeouts.md"), "What is tried again"))
-    assert [", ".join(map(str, sorted(PASSING_STATUSES))), "again", "no"] in documented
+def test_statuses_that_are_retried() -> None:
+    documented = rows(section(read("docs/retries-and-timeouts.md"), "What is retried"))
+    assert [", ".join(map(str, sorted(PASSING_STATUSES))), "retried", "no"] in documented
 
 
 def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
@@ -358,11 +373,18 @@ def test_the_version_has_its_place_in_the_changelog() -> None:
 
 
 def test_the_map_of_the_code_has_every_module() -> None:
-    found = {
-        path.relative_to(ROOT).as_posix() for path in ROOT.glob("oxide/*.py") if path.name != "__init__.py"
-    }
-    mapped = set(re.findall(r"\((oxide/\w+\.py)\)", section(read("CONTRIBUTING.md"), "A map of the code")))
-    assert mapped == found
+    (picture,) = re.findall(
+        r"^```text\n(.*?)^```",
+        section(read("CONTRIBUTING.md"), "A map of the code"),
+        re.MULTILINE | re.DOTALL,
+    )
+    drawn = re.findall(r"── (\w+)(?:\.py|/)(?= )", picture)
+    rooms = [*ROOT.glob("oxide/*.py"), *(path.parent for path in ROOT.glob("oxide/*/__init__.py"))]
+    wings = [
+        path for wing in ("_call", "_identity", "_transport") for path in ROOT.glob(f"oxide/{wing}/*.py")
+    ]
+    found = [path.stem for path in rooms + wings if path.name != "__init__.py"]
+    assert sorted(drawn) == sorted(found)
 
 
 def test_the_readme_names_what_is_needed() -> None:

@@ -98,15 +98,6 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         assert listed == sorted([*names, *MODULES, "__version__"])
         assert set(after) == {*before, *names, *MODULES}
 
-    def test_importing_it_loads_no_dependency_and_no_simulator(self) -> None:
-        loaded = fresh("import oxide\nprint(json.dumps(list(sys.modules)))")
-        assert "oxide" in loaded
-        assert not {"pydantic", "urllib3", "dateutil", "oxide.testing", "oxide.rest"} & set(loaded)
-
-    def test_the_client_never_loads_the_simulator(self) -> None:
-        program = "from oxide import *\nImagesApi(ApiClient())\nprint(json.dumps(list(sys.modules)))"
-        assert not [name for name in fresh(program) if name.startswith(("oxide.testing", "h11"))]
-
     @pytest.mark.parametrize(
         "name", ["ImageApi", "image_list", "_call2", "VERSION", "testing2", "__wrapped__"]
     )
@@ -123,6 +114,7 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         ("name", "meant"),
         [
             ("NotFoundExcepton", "NotFoundException"),
+            ("NotFoundError", "NotFoundException"),
             ("ImageApi", "ImagesApi"),
             ("Imagecreate", "ImageCreate"),
         ],
@@ -170,6 +162,8 @@ class TestOfGeneratedClients:
         )
         failed = fresh(f"""
 import importlib, os
+# Once for all children, which have only modules of the package left to import.
+import pydantic, pydantic.networks, urllib3, urllib3.util.ssl_, dateutil.parser, h11, trustme
 failed = []
 for name in {modules!r}:
     child = os.fork()

@@ -3,7 +3,7 @@
 import time
 from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -14,13 +14,38 @@ from oxide._call.hints import Refusal, hint_for
 from oxide._call.operation import Operation
 from oxide._call.retry import parse_http_date, parse_retry_after
 from oxide._transport.response import RESTResponse
-from oxide.exceptions import ApiException, ApiResponseError, class_for
+from oxide.exceptions import (
+    ApiException,
+    ApiResponseError,
+    BadRequestException,
+    ConflictException,
+    ForbiddenException,
+    NotFoundException,
+    ObjectAlreadyExists,
+    RedirectException,
+    ServiceException,
+    TooManyRequestsException,
+    UnauthorizedException,
+    UnprocessableEntityException,
+)
 from oxide.models.error import Error
 
 T = TypeVar("T")
 
 MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of the API is as long
 _EXCERPT = 120  # characters of a body that a message shows
+
+_CLASSES: Final[Mapping[int, type[ApiException]]] = {
+    400: BadRequestException,
+    401: UnauthorizedException,
+    403: ForbiddenException,
+    404: NotFoundException,
+    409: ConflictException,
+    422: UnprocessableEntityException,
+    429: TooManyRequestsException,
+    **dict.fromkeys(range(300, 400), RedirectException),
+    **dict.fromkeys(range(500, 600), ServiceException),
+}
 
 
 def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
@@ -113,6 +138,13 @@ def refused(
         retry_after=retry_after(response.headers),
         hint=hint_for(refusal),
     )
+
+
+def class_for(status: int, error_code: str | None) -> type[ApiException]:
+    """Return the exception class for a response with a status outside 2xx."""
+    if status == 400 and error_code == ObjectAlreadyExists.__name__:
+        return ObjectAlreadyExists
+    return _CLASSES.get(status, ApiException)
 
 
 def _error(known: dict[str, Any], code: str | None, request_id: str | None) -> Error | None:

@@ -49,11 +49,10 @@ def project_of(resource: str, encode_resource: Encoder) -> Encoder:
     def encode(name: str, arguments: Mapping[str, Any]) -> str:
         if parse_id(encode_resource(resource, arguments)):
             kind = type(arguments[resource]).__name__
-            message = (
+            raise ApiValueError(
                 f"{name}: leave it out, since {resource} is given by its ID ({kind}), which is unique by itself; "
                 f"{name} goes with a name"
             )
-            raise ApiValueError(message)
         return identifier(name, arguments)
 
     return encode
@@ -66,14 +65,12 @@ def _identifier(name: str, value: object, expected: str) -> str:
     if isinstance(value, UUID):
         return UUID.__str__(value)
     if not isinstance(value, str):
-        message = f"{name}: expected {expected}, got {_kind(value)}"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{name}: expected {expected}, got {_type_and_value(value)}")
     try:
         return str(name_or_id(str.__str__(value)))
     except ValueError as error:
         problem = str(error)
-    message = f"{name}: {shown(value)} is neither a name nor an ID: {problem}"
-    raise ApiValueError(message)
+    raise ApiValueError(f"{name}: {shown(value)} is neither a name nor an ID: {problem}")
 
 
 def whole_number(least: int, most: int) -> Encoder:
@@ -87,11 +84,9 @@ def whole_number(least: int, most: int) -> Encoder:
         except TypeError:
             number = None
         if number is None or isinstance(value, bool):
-            message = f"{name}: expected int, got {_kind(value)}"
-            raise ApiTypeError(message)
+            raise ApiTypeError(f"{name}: expected int, got {_type_and_value(value)}")
         if not least <= number <= most:
-            message = f"{name}: must be {least} to {most}, not {shown(number)}"
-            raise ApiValueError(message)
+            raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(number)}")
         return str(number)
 
     return encode
@@ -101,15 +96,13 @@ def page_token(name: str, arguments: Mapping[str, Any]) -> str:
     """Return the token of a page, quoted."""
     value = arguments[name]
     if not isinstance(value, str):
-        message = f"{name}: expected str, got {_kind(value)}"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{name}: expected str, got {_type_and_value(value)}")
     try:
         token = str.__str__(value).encode()
     except UnicodeEncodeError:
         token = b""
     if not 0 < len(token) <= PAGE_TOKEN_MAX_BYTES:
-        message = f"{name}: must be a next_page that the server sent, not {shown(value)}"
-        raise ApiValueError(message)
+        raise ApiValueError(f"{name}: must be a next_page that the server sent, not {shown(value)}")
     return quote(token, safe="")
 
 
@@ -119,8 +112,7 @@ def member_of(enum: type[StrEnum]) -> Encoder:
     def encode(name: str, arguments: Mapping[str, Any]) -> str:
         value = arguments[name]
         if not isinstance(value, str):
-            message = f"{name}: expected {enum.__name__} or str, got {_kind(value)}"
-            raise ApiTypeError(message)
+            raise ApiTypeError(f"{name}: expected {enum.__name__} or str, got {_type_and_value(value)}")
         try:
             return enum(str.__str__(value)).value
         except ValueError:
@@ -140,8 +132,7 @@ def checked_body(name: str, model: type[_M], value: object) -> _M:
         ApiValueError: it breaks a rule; the message names every field and its rule.
     """
     if not isinstance(value, (model, Mapping)):
-        message = f"{name}: expected {model.__name__} or a dict, got {_kind(value)}"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{name}: expected {model.__name__} or a dict, got {_type_and_value(value)}")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -169,7 +160,7 @@ def shown(value: object) -> str:
     return one_line(text, _MAX_SHOWN)
 
 
-def _kind(value: object) -> str:
+def _type_and_value(value: object) -> str:
     """Return the type of a value for a message, with the value if it is text or a number."""
     kind = type(value).__name__
     return f"{kind} {shown(value)}" if isinstance(value, (str, int, float)) else kind

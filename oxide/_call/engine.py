@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from oxide._attempt import Attempt
-from oxide._call.decoding import MAX_KEPT_BODY, decoded, refused, retry_after
+from oxide._call.decoding import MAX_KEPT_BODY, class_for, decoded, refused, retry_after
 from oxide._call.echo import Echo
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions
@@ -18,7 +18,7 @@ from oxide._transport.response import RESTResponse
 from oxide._transport.transport import Transport
 from oxide.api_response import ApiResponse
 from oxide.configuration import Configuration
-from oxide.exceptions import ApiException, class_for
+from oxide.exceptions import ApiException
 
 T = TypeVar("T")
 
@@ -93,8 +93,7 @@ class Engine(NamedTuple):
             return self._until_done(request, preload=preload)
         except StopIteration as error:
             # It would end a loop over a listing as if nothing were missing; generators do the same.
-            message = f"{operation.id}: a callable of the program raised StopIteration"
-            raise RuntimeError(message) from error
+            raise RuntimeError(f"{operation.id}: a callable of the program raised StopIteration") from error
 
     def _until_done(
         self, request: Request, *, preload: bool
@@ -160,7 +159,7 @@ class Engine(NamedTuple):
         """Send a request once, and read its response with `preload`."""
         headers = dict(request.headers)
         if token is not None:
-            headers["authorization"] = token.with_prefix("Bearer ")
+            headers["authorization"] = Secret(f"Bearer {token.reveal()}")
         echo = Echo(headers)
         exchange = Exchange(self.clock, deadline, request.limits)
         response = failure = None

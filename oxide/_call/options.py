@@ -6,6 +6,7 @@ from typing import Any, SupportsIndex, cast
 
 from typing_extensions import TypedDict
 
+from oxide._call.encoding import shown
 from oxide._call.operation import Operation
 from oxide._identity import checks
 from oxide._identity.names import suggestion
@@ -59,13 +60,13 @@ def check_options(operation: Operation[Any], options: RequestOptions) -> None:
         values["_request_timeout"] = _checked_timeout(options["_request_timeout"])
     headers, token = options.get("_headers"), options.get("_request_auth")
     if headers is not None and not isinstance(headers, Mapping):
-        message = f"{operation.id}: _headers must map header names to values"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"{operation.id}: _headers must map header names to values")
     if isinstance(token, Secret):
         values["_request_auth"] = checked_token(token, "_request_auth")
     elif token is not None and not callable(token):
-        message = f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
-        raise ApiTypeError(message)
+        raise ApiTypeError(
+            f"{operation.id}: _request_auth must be a token or a callable that returns one: see docs/migrating.md"
+        )
 
 
 def _checked_timeout(given: object) -> object:
@@ -76,8 +77,7 @@ def _checked_timeout(given: object) -> object:
         )
     if given is None or isinstance(given, (float, timedelta, SupportsIndex)):
         return checks.seconds("_request_timeout", given)
-    message = (
+    raise ApiValueError(
         "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
-        f"not {given!r:.80}"
+        f"not {shown(given)}"
     )
-    raise ApiValueError(message)

@@ -42,7 +42,8 @@ class Setting(Generic[Read, Taken]):
         """Declare a setting in a class of settings.
 
         Args:
-            check: gets name and value, and returns the value as it is kept, or raises `ConfigurationError`.
+            check: gets name and value, and returns the value as it is kept, or raises `ConfigurationError`. None
+                passes unchecked where it is the default.
             default: what it is if it is not given.
             secret: whether it is masked wherever it is shown.
             live: whether it may change once a client is made.
@@ -92,6 +93,8 @@ class Setting(Generic[Read, Taken]):
 
     def checked(self, value: Any) -> Any:
         """Return a masked value as it is kept; raise `ConfigurationError` if it cannot be used."""
+        if value is None and self.default is None:
+            return None
         return self._check(self.name, self.default if value is None and self.none_is_default else value)
 
     def parameter(self) -> inspect.Parameter:

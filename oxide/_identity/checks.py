@@ -29,11 +29,10 @@ _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
 def refuse(name: str, rule: str, *given: Any) -> NoReturn:
     """Raise `ConfigurationError` for a setting, with what was `given` if it is not secret."""
-    message = f"{name} {rule}{''.join(map(_shown, given))}"
-    raise ConfigurationError(message)
+    raise ConfigurationError(f"{name} {rule}{''.join(map(_but_not, given))}")
 
 
-def _shown(value: Any) -> str:
+def _but_not(value: Any) -> str:
     if value is None or isinstance(value, (str, int, float, timedelta)):
         with suppress(ValueError):  # as of a number with thousands of digits
             return f", not {(text(value) or value)!r:.{_MAX_SHOWN}}"
@@ -74,55 +73,51 @@ def host(name: str, value: Any) -> str:
     return parse_host(value, name).url
 
 
-def access_token(name: str, value: Any) -> Secret | SecretSource | None:
+def access_token(name: str, value: Any) -> Secret | SecretSource:
     """Return a token or its source."""
-    if value is None or isinstance(value, SecretSource):
+    if isinstance(value, SecretSource):
         return value
     if not isinstance(value, Secret):
         refuse(name, "must be a str, or a callable without arguments that returns one")
     return checked_token(value, name)
 
 
-def password(name: str, value: Any) -> Secret | None:
+def password(name: str, value: Any) -> Secret:
     """Return a secret text that is not empty."""
-    if value is not None and not (isinstance(value, Secret) and value.reveal().strip()):
+    if not (isinstance(value, Secret) and value.reveal().strip()):
         refuse(name, "must be a non-empty str, or None")
     return value
 
 
-def no_proxy(name: str, value: Any) -> str | None:
+def no_proxy(name: str, value: Any) -> str:
     """Return a list of hosts, as text."""
-    if value is not None and text(value) is None:
+    if (found := text(value)) is None:
         refuse(name, "must be a str of comma-separated hosts, or None", value)
-    return text(value)
+    return found
 
 
-def needed_path(name: str, value: Any) -> str:
+def path(name: str, value: Any) -> str:
     """Return a path as text."""
     if isinstance(value, Secret):
         refuse(name, "must be the path of a file, not what is in it")
     try:
         if isinstance(value, (str, os.PathLike)):
-            path = str.__str__(os.fsdecode(value))
-            if path and b"\0" not in os.fsencode(path):
-                return path
+            found = str.__str__(os.fsdecode(value))
+            if found and b"\0" not in os.fsencode(found):
+                return found
     except UnicodeEncodeError:
         pass
     refuse(name, "must be a non-empty path", value)
 
 
-def path(name: str, value: Any) -> str | None:
-    """Return a path as text, or None."""
-    return None if value is None else needed_path(name, value)
-
-
-def certificates(name: str, value: Any) -> str | bytes | None:
+def certificates(name: str, value: Any) -> str | bytes:
     """Return certificates, as text or bytes."""
     if isinstance(value, Secret):
         refuse(name, "must be certificates alone, without a private key")
-    if value is not None and not (isinstance(value, (str, bytes)) and value):
+    found = _plain_bytes(value) if isinstance(value, bytes) else text(value)
+    if not found:
         refuse(name, "must be certificates as str or bytes, or None")
-    return _plain_bytes(value) if isinstance(value, bytes) else text(value)
+    return found
 
 
 def _plain_bytes(value: bytes) -> bytes:
@@ -136,11 +131,6 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def optional_flag(name: str, value: Any) -> bool | None:
-    """Return True, False or None."""
-    return None if value is None else flag(name, value)
-
-
 def assert_hostname(name: str, value: Any) -> str | bool | None:
     """Return a name, or False for any."""
     # In the generated interface, True asks for the default.
@@ -149,21 +139,17 @@ def assert_hostname(name: str, value: Any) -> str | bool | None:
     return False if value is False else server_name(name, value)
 
 
-def server_name(name: str, value: Any) -> str | None:
+def server_name(name: str, value: Any) -> str:
     """Return a host name or an IP address."""
     found = text(value)
-    if value is not None and (
-        found is None or not (is_name(found.lower()) or parse_address(found) is not None)
-    ):
+    if found is None or not (is_name(found.lower()) or parse_address(found) is not None):
         refuse(name, "must be a host name or an IP address, without a port, or None", value)
     return found
 
 
-def client_context(name: str, value: Any) -> ssl.SSLContext | None:
+def client_context(name: str, value: Any) -> ssl.SSLContext:
     """Return a context for clients."""
-    if value is not None and (
-        not isinstance(value, ssl.SSLContext) or value.protocol == ssl.PROTOCOL_TLS_SERVER
-    ):
+    if not isinstance(value, ssl.SSLContext) or value.protocol == ssl.PROTOCOL_TLS_SERVER:
         refuse(name, "must be an ssl.SSLContext for clients, or None")
     return value
 
@@ -180,9 +166,9 @@ def at_least(least: int) -> Callable[[str, Any], int]:
     return check
 
 
-def retries(name: str, value: Any) -> int | Retry | None:
-    """Return a number of extra tries, or the rules of urllib3."""
-    if value is None or value is False or isinstance(value, Retry):
+def retries(name: str, value: Any) -> int | Retry:
+    """Return a maximum number of retries, or the rules of urllib3."""
+    if value is False or isinstance(value, Retry):
         return value
     if number(value) is None:
         refuse(name, "must be a number of extra tries, False, a urllib3.Retry or None", value)
@@ -203,19 +189,17 @@ def addresses(name: str, value: Any) -> Mapping[str, str]:
     return MappingProxyType(found)
 
 
-def proxy(name: str, value: Any) -> Secret | None:
+def proxy(name: str, value: Any) -> Secret:
     """Return the URL of a proxy; it may be empty."""
-    if value is not None and not isinstance(value, Secret):
+    if not isinstance(value, Secret):
         refuse(name, "must be a str or None")
     if value:
         parse_proxy(value, name)
     return value
 
 
-def headers(name: str, value: Any) -> Headers | None:
+def headers(name: str, value: Any) -> Headers:
     """Return headers that can be sent."""
-    if value is None:
-        return None
     if not isinstance(value, Mapping):
         refuse(name, "must map header names to values")
     try:
@@ -255,25 +239,23 @@ def _is_socket_option(option: tuple[Any, ...]) -> bool:
 
 
 def api_version(name: str, value: Any) -> str | None:
-    """Return a version, as the server writes its own."""
+    """Return a version, as the server writes its own; None means none."""
     found = text(value)
     if value is not None and (found is None or not _VERSION.fullmatch(found)):
         refuse(name, "must be a version, as in '2025112000.0.0', or None", value)
     return found
 
 
-def application(name: str, value: Any) -> tuple[str, str] | None:
+def application(name: str, value: Any) -> tuple[str, str]:
     """Return name and version of a program."""
-    if value is None:
-        return None
     parts = [text(part) or "" for part in value] if isinstance(value, (tuple, list)) else []
     if len(parts) != 2 or not all(PRODUCT_TOKEN.fullmatch(part) for part in parts):
         refuse(name, "must be a name and a version without spaces, as in ('my-job', '1.0')", value)
     return parts[0], parts[1]
 
 
-def optional_callable(name: str, value: Any) -> Any:
+def function(name: str, value: Any) -> Any:
     """Return what can be called."""
-    if value is not None and not callable(value):
+    if not callable(value):
         refuse(name, "must be callable", value)
     return value

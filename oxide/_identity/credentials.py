@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Final
 
-from oxide._identity.checks import needed_path
+from oxide._identity import checks
 from oxide._identity.hosts import masked_host, parse_host
 from oxide._identity.secrets import QUOTED, Secret, checked_token, masked
 from oxide._warnings import warn
@@ -38,17 +38,17 @@ def find_credentials(
     token never goes to a host named elsewhere. `token` is already masked.
     """
     if profile is not None and not isinstance(profile, str):
-        message = "profile= must be a str"
-        raise ConfigurationError(message)
+        wrong = "; was a token given in the wrong place?" if isinstance(profile, Secret) else ""
+        raise ConfigurationError(f"profile= must be a str, the name of a profile{wrong}")
     if profile is not None and (host is not None or token is not None):
-        message = (
+        raise ConfigurationError(
             f"profile= has a host and a token of its own: leave out {'token' if host is None else 'host'}="
         )
-        raise ConfigurationError(message)
     if token is not None:
         if host is None:
-            message = "token= needs host=: a token goes only to the host that it was given with"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                "token= needs host=: a token goes only to the host that it was given with"
+            )
         return Credentials(parse_host(host).url, checked_token(token, "token"), "argument")
     if host is not None:
         remedy = "give token= with it (OXIDE_TOKEN is only for OXIDE_HOST)"
@@ -63,14 +63,17 @@ def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
     host, profile = masked_host(_variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
     token = masked(_variable("OXIDE_TOKEN"))
     if QUOTED.fullmatch(profile):
-        message = f"OXIDE_PROFILE {profile}: is in quotes, which are taken as part of it: leave them out"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"OXIDE_PROFILE {profile}: is in quotes, which are taken as part of it: leave them out"
+        )
     if host and profile:
-        message = "OXIDE_HOST and OXIDE_PROFILE are both set, and may name different hosts: unset one of them"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            "OXIDE_HOST and OXIDE_PROFILE are both set, and may name different hosts: unset one of them"
+        )
     if token and not host:
-        message = "OXIDE_TOKEN is set but OXIDE_HOST is not: set it to the host that the token is for"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            "OXIDE_TOKEN is set but OXIDE_HOST is not: set it to the host that the token is for"
+        )
     if token:
         url = parse_host(host, "OXIDE_HOST").url
         return Credentials(url, checked_token(token, "OXIDE_TOKEN"), "OXIDE_HOST and OXIDE_TOKEN")
@@ -93,9 +96,10 @@ class _Profiles:
             try:
                 directory = Path.home() / ".config" / "oxide"
             except RuntimeError:
-                message = "there is no home directory to find profiles in: set HOME, or give config_dir="
-                raise ConfigurationError(message) from None
-        directory = Path(needed_path("config_dir", directory))
+                raise ConfigurationError(
+                    "there is no home directory to find profiles in: set HOME, or give config_dir="
+                ) from None
+        directory = Path(checks.path("config_dir", directory))
         self._credentials_path = directory / "credentials.toml"
         self._config_path = directory / "config.toml"
 
@@ -103,11 +107,11 @@ class _Profiles:
         """Return host and token of the profile `name`, which `asked_by` asks for."""
         profiles = self._read()
         if profiles is None:
-            message = f"{asked_by}: {self._credentials_path} does not exist; {_LOGIN}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{asked_by}: {self._credentials_path} does not exist; {_LOGIN}")
         if name not in profiles:
-            message = f"{asked_by}: {self._credentials_path} has no such profile; it has {_listed(profiles)}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"{asked_by}: {self._credentials_path} has no such profile; it has {_listed(profiles)}"
+            )
         return self._credentials(name, profiles[name])
 
     def of_host(self, host: str, setting: str, remedy: str) -> Credentials:
@@ -123,8 +127,9 @@ class _Profiles:
                     return self._credentials(name, profiles[name])
             known = (f"{name} ({url or 'no usable host'})" for name, url in hosts.items())
             found = f"has no profile with that host; it has {_listed(known)}"
-        message = f"{setting} is {wanted}, but {self._credentials_path} {found}: {remedy}, or {_LOGIN}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{setting} is {wanted}, but {self._credentials_path} {found}: {remedy}, or {_LOGIN}"
+        )
 
     def default(self) -> Credentials:
         """Return host and token of the default profile."""
@@ -138,14 +143,12 @@ class _Profiles:
                 if profiles is None
                 else f", or name a profile: {self._credentials_path} has {_listed(profiles)}"
             )
-            message = (
+            raise ConfigurationError(
                 "no host and no token: none were given, OXIDE_HOST, OXIDE_TOKEN and OXIDE_PROFILE are not set, and "
                 f"{self._config_path} {found}; {_LOGIN}, set OXIDE_HOST and OXIDE_TOKEN{known}"
             )
-            raise ConfigurationError(message)
         if not isinstance(name, str):
-            message = f"{self._config_path}: default-profile must be a string"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{self._config_path}: default-profile must be a string")
         return self.named(name, f"default-profile = {name!r} in {self._config_path}")
 
     def _read(self) -> dict[str, dict[str, Any]] | None:
@@ -156,16 +159,14 @@ class _Profiles:
             return None
         profiles = document.get("profile", {})
         if not isinstance(profiles, dict) or not all(isinstance(entry, dict) for entry in profiles.values()):
-            message = f"{path}: `profile` must be a table of tables, as in [profile.my-silo]"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{path}: `profile` must be a table of tables, as in [profile.my-silo]")
         return profiles
 
     def _credentials(self, name: str, entry: dict[str, Any]) -> Credentials:
         where = f"profile {name!r} of {self._credentials_path}"
         missing = [key for key in ("host", "token") if not isinstance(entry.get(key), (str, Secret))]
         if missing:
-            message = f"{where} has no {' and no '.join(missing)}; {_LOGIN}"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{where} has no {' and no '.join(missing)}; {_LOGIN}")
         url = parse_host(entry["host"], f"{where}: host").url
         token = checked_token(entry["token"], f"{where}: token")
         expiry = _expiry(entry.get("time_expires"))
@@ -194,8 +195,7 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
         if private and os.name == "posix" and mode & 0o077:
             warn(f"{path} can be read by other users (mode {mode & 0o777:o}); run `chmod 600 {path}`")
         return document
-    message = f"{path} {problem}"
-    raise ConfigurationError(message)
+    raise ConfigurationError(f"{path} {problem}")
 
 
 def _masked_table(table: dict[str, Any]) -> dict[str, Any]:

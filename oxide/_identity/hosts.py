@@ -54,38 +54,34 @@ def parse_host(text: object, setting: str = "host") -> Host:
     """
     text = masked_host(text)
     if isinstance(text, Secret):
-        message = f"{setting}: {_secret_part(text.reveal())}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{setting}: {_secret_part(text.reveal())}")
     if not isinstance(text, str):
-        message = f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{setting} must be a str, as in 'https://my-silo.sys.rack.example'")
     text = text.strip()
     if not text:
-        message = f"{setting} is empty"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{setting} is empty")
     if QUOTED.fullmatch(text):
-        message = f"{setting} {text}: is in quotes, which are taken as part of it: leave them out"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{setting} {text}: is in quotes, which are taken as part of it: leave them out"
+        )
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):
-        message = f"{setting} {text!r}: must not contain white space, a backslash or a control character"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{setting} {text!r}: must not contain white space, a backslash or a control character"
+        )
     scheme, separator, rest = text.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("https", text)
     if scheme not in DEFAULT_PORTS:
-        message = f"{setting} {text!r}: the scheme must be http or https"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{setting} {text!r}: the scheme must be http or https")
     authority, slash, path = rest.partition("/")
     place = parse_authority(authority)
     if place is None:
-        message = (
+        raise ConfigurationError(
             f"{setting} {text!r}: {authority!r} must be a host name in ASCII or an IP address (IPv6 in brackets, "
             "without a zone), with or without a port from 1 to 65535"
         )
-        raise ConfigurationError(message)
     base_path = (slash + path).rstrip("/")
     if not re.fullmatch(_PATH, base_path) or not {".", ".."}.isdisjoint(base_path.split("/")):
-        message = f"{setting} {text!r}: the path must be made of plain segments"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{setting} {text!r}: the path must be made of plain segments")
     name, port = place
     return Host(scheme, name, port or DEFAULT_PORTS[scheme], base_path)
 

@@ -51,8 +51,9 @@ class _Guarded:
 
     @override
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        message = "a secret cannot be pickled: build the Configuration and the ApiClient where they are used"
-        raise ApiTypeError(message)
+        raise ApiTypeError(
+            "a secret cannot be pickled: build the Configuration and the ApiClient where they are used"
+        )
 
 
 class Secret(_Guarded):
@@ -81,10 +82,6 @@ class Secret(_Guarded):
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
         """Return the bytes of the text; as `http.client` calls it for the value of a header."""
         return self._reveal().encode(encoding, errors)
-
-    def with_prefix(self, prefix: str) -> "Secret":
-        """Return the secret that begins with `prefix`."""
-        return Secret(prefix + self._reveal())
 
     def __iter__(self) -> Iterator[str]:
         # OpenTelemetry takes the value of a header that is not text for a list of values.
@@ -120,13 +117,8 @@ class SecretSource(_Guarded):
         return masked(self.reveal()())
 
 
-class _Unusable(_Guarded):
-    """Replaces a value of the wrong type, which may still hold a secret."""
-
-    __slots__ = ()
-
-
-_UNUSABLE = _Unusable()
+# Replaces a value of the wrong type, which may still hold a secret.
+_UNUSABLE: Final = _Guarded()
 
 
 def masked(value: Any) -> Any:
@@ -173,12 +165,10 @@ def checked_token(token: object, name: str = "access_token") -> Secret:
     `name` is its name in the message.
     """
     if not isinstance(token, Secret):
-        message = f"{name} must be a str"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{name} must be a str")
     token = Secret(token.reveal().strip())
     if problem := _problem_of_token(token.reveal):
-        message = f"{name} {problem}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{name} {problem}")
     return token
 
 
@@ -248,7 +238,8 @@ class Headers(MutableMapping[str, str]):
     def setdefault(self, name: str, default: Any = None) -> str:
         """Set a header unless there is one of that name, and return what is set, masked."""
         name, default = masked_name(name), masked(default)
-        if name not in self:
+        # Of any other type, it is none that a header may have.
+        if not isinstance(name, str) or name not in self:
             self[name] = default
         return self[name]
 
@@ -268,14 +259,13 @@ class Headers(MutableMapping[str, str]):
 def _checked_header(name: Any, value: Any) -> tuple[str, str | Secret]:
     """Return a header as it is kept; raise if it cannot be sent. Both are masked."""
     if not isinstance(name, (str, Secret)) or not isinstance(value, Secret):
-        message = f"header {name!r}: name and value must be str"
-        raise ApiTypeError(message)
+        raise ApiTypeError(f"header {name!r}: name and value must be str")
     if isinstance(name, Secret):
-        message = "header: the name (not shown) is not the name of a header; were name and value swapped?"
-        raise ApiValueError(message)
+        raise ApiValueError(
+            "header: the name (not shown) is not the name of a header; were name and value swapped?"
+        )
     if problem := _problem_of_header(name.lower(), value.reveal):
-        message = f"header {name}{problem}"
-        raise ApiValueError(message)
+        raise ApiValueError(f"header {name}{problem}")
     return name, value.reveal() if name.lower() in _SHOWN else value
 
 

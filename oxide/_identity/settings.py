@@ -15,6 +15,7 @@ from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
+DROPPED: Final = "dropped, since "
 
 _MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
 
@@ -50,19 +51,17 @@ class HasSettings:
         self._mask(given)
         with ends_here:
             if len(positional) > len(names):
-                message = (
+                raise ApiTypeError(
                     f"{type(self).__name__} takes only {', '.join(names)} by position, and the others by name"
                 )
-                raise ApiTypeError(message)
             for name, value in zip(names, positional, strict=False):
                 if name in given:
-                    message = f"{type(self).__name__}: {name} is given twice"
-                    raise ApiTypeError(message)
+                    raise ApiTypeError(f"{type(self).__name__}: {name} is given twice")
                 given[name] = value
             for name in given:
                 if name not in self._settings:
                     raise ApiTypeError(no_such_setting(name, self._settings))
-            self._begin(secrets={}, sources={})
+            self._set_state(secrets={}, sources={})
             for name, one in self._settings.items():
                 self._keep(one, given.get(name, one.default), ARGUMENT if name in given else DEFAULT)
             self._check()
@@ -71,11 +70,11 @@ class HasSettings:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
-            message = (
-                # A debugger may ask while the constructor is running.
-                f"{name} is not set yet" if name in self._settings else no_such_setting(name, self._settings)
+            raise ApiAttributeError(
+                f"{name} is not set yet" if name in self._settings else no_such_setting(name, self._settings),
+                name=name,
+                obj=self,
             )
-            raise ApiAttributeError(message, name=name, obj=self)
 
         def __setattr__(self, name, value):
             one = self._settings.get(name)
@@ -87,8 +86,7 @@ class HasSettings:
 
     @override
     def __delattr__(self, name: str) -> NoReturn:
-        message = f"{name}: a setting cannot be deleted"
-        raise ApiAttributeError(message)
+        raise ApiAttributeError(f"{name}: a setting cannot be deleted")
 
     @classmethod
     def _mask(cls, given: Any) -> None:
@@ -96,7 +94,7 @@ class HasSettings:
         for name, value in given.items():
             given[name] = cls._settings[name].mask(value) if name in cls._settings else masked(value)
 
-    def _begin(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
+    def _set_state(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
         for name, value in {"_frozen": None, "_secrets": secrets, "_sources": sources}.items():
             object.__setattr__(self, name, value)
 
@@ -114,14 +112,15 @@ class HasSettings:
 
     def _assign(self, one: Setting[Any, Any], value: Any) -> None:
         if self._frozen is not None and not one.live:
-            message = f"{one.name} cannot change once a client is made: change a copy, and make a new client from it"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"{one.name} cannot change once a client is made: change a copy, and make a new client from it"
+            )
         before, was_given = self._kept(one.name), self._sources[one.name] != DEFAULT
         self._keep(one, value, ARGUMENT)
         if was_given and self._kept(one.name) != before:
             for other in self._settings.values():
                 if other.belongs_to == one.name and self._secrets[other.name] is not None:
-                    self._keep(other, None, f"dropped, since {one.name} was changed after it was set")
+                    self._keep(other, None, f"{DROPPED}{one.name} was changed after it was set")
 
     def _kept(self, name: str) -> Any:
         """Return the value of a setting, a secret one masked."""
@@ -138,7 +137,7 @@ class HasSettings:
         """Return where the value of a setting came from: `default`, `argument`, or a text that names the place."""
         return self._sources[name]
 
-    def _shown(self, name: str) -> str:
+    def _for_report(self, name: str) -> str:
         """Return the value of a setting as reports show it."""
         value = self._kept(name)
         if self._settings[name].secret and value is not None:
@@ -156,11 +155,11 @@ class HasSettings:
         sources = getattr(self, "_sources", {})
         positional = [name for name, one in self._settings.items() if not one.kw_only]
         shown = [name for name in sources if name in positional or sources[name] != DEFAULT]
-        return f"{type(self).__name__}({', '.join(f'{name}={self._shown(name)}' for name in shown)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={self._for_report(name)}' for name in shown)})"
 
     def __copy__(self) -> Self:
         clone = object.__new__(type(self))
-        clone._begin(dict(self._secrets), dict(self._sources))
+        clone._set_state(dict(self._secrets), dict(self._sources))
         clone.__dict__.update(self.__dict__)
         return clone
 
@@ -171,13 +170,14 @@ class HasSettings:
     @override
     def __getstate__(self) -> dict[str, Any]:
         if any(self._secrets.values()):
-            message = f"a {type(self).__name__} that holds a secret cannot be pickled: build it in the worker that uses it"
-            raise ApiTypeError(message)
+            raise ApiTypeError(
+                f"a {type(self).__name__} that holds a secret cannot be pickled: build it in the worker that uses it"
+            )
         plain = {n: dict(v) if isinstance(v, MappingProxyType) else v for n, v in self.__dict__.items()}
         empty = {name: "" if isinstance(value, Secret) else None for name, value in self._secrets.items()}
         return {**plain, "_secrets": empty, "_sources": self._sources}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         secrets = {name: masked(value) for name, value in state.pop("_secrets").items()}
-        self._begin(secrets, state.pop("_sources"))
+        self._set_state(secrets, state.pop("_sources"))
         self.__dict__.update({n: MappingProxyType(v) if isinstance(v, dict) else v for n, v in state.items()})

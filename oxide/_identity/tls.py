@@ -69,8 +69,9 @@ class Tls:
             try:
                 context.keylog_filename = self.keylog
             except OSError as error:
-                message = f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
-                raise ConfigurationError(message) from None
+                raise ConfigurationError(
+                    f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
+                ) from None
         if not self.verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -80,8 +81,9 @@ class Tls:
             try:
                 _load_authorities(context, data)
             except (ssl.SSLError, ValueError) as error:
-                message = f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
-                raise ConfigurationError(message) from None
+                raise ConfigurationError(
+                    f"{where} holds no usable CA certificate, PEM or DER ({_reason(error)})"
+                ) from None
         return context
 
     def _load_system_authorities(self, context: ssl.SSLContext) -> None:
@@ -122,6 +124,7 @@ def read_tls(
     if not authorities and system.cafile is not None:
         with suppress(OSError):
             content = Path(system.cafile).read_bytes()
+    keylog = os.environ.get("SSLKEYLOGFILE")
     trust = (verify_ssl, ssl_ca_cert, ca_cert_data)
     return Tls(
         context=ssl_context,
@@ -129,16 +132,17 @@ def read_tls(
         verify=verify_ssl,
         authorities=tuple(authorities) or None,
         system=content,
-        system_directory=system.capath,
+        # Looked into later, when the working directory may be another.
+        system_directory=None if system.capath is None else str(Path(system.capath).absolute()),
         certificate=None if cert_file is None else ClientCertificate(cert_file, key_file, key_password),
         # As Python's own contexts do it.
-        keylog=(not sys.flags.ignore_environment and os.environ.get("SSLKEYLOGFILE")) or None,
-        trusted=trusted_authorities("ssl_context", ssl_context, *trust),
-        trusted_for_proxy=trusted_authorities("proxy_ssl_context", proxy_ssl_context, *trust),
+        keylog=str(Path(keylog).absolute()) if keylog and not sys.flags.ignore_environment else None,
+        trusted=describe_trust("ssl_context", ssl_context, *trust),
+        trusted_for_proxy=describe_trust("proxy_ssl_context", proxy_ssl_context, *trust),
     )
 
 
-def trusted_authorities(
+def describe_trust(
     setting: str,
     context: ssl.SSLContext | None,
     verify_ssl: bool,  # noqa: FBT001 - the settings, in their order
@@ -236,8 +240,7 @@ def _read(setting: str, path: Source) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        message = f"{setting} {path!r} cannot be read: {error.strerror}"
-        raise ConfigurationError(message) from None
+        raise ConfigurationError(f"{setting} {path!r} cannot be read: {error.strerror}") from None
 
 
 def _reason(error: Exception) -> str:

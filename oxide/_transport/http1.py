@@ -137,9 +137,9 @@ class StrictResponse(http.client.HTTPResponse):
 
     # For `close`, which still runs if the constructor is interrupted.
     fp: Any = None
+    headers: Any = None
     # Whether something besides the headers is unusual.
     _is_odd = False
-    headers: Any
 
     def __init__(self, connection: Wire, method: str | None) -> None:
         self._wire = connection

@@ -1,10 +1,11 @@
 """What every API class has: its client, its lifetime, and how the other two forms of a method come from the plain one."""
 
 from collections.abc import Callable, Mapping
-from functools import partial, update_wrapper
+from contextlib import suppress
+from functools import wraps
 from inspect import signature
 from os import PathLike
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 from typing_extensions import override
@@ -13,7 +14,7 @@ from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, mask_options
 from oxide._identity.hosts import masked_host
 from oxide._identity.keywords import Settings
-from oxide._identity.secrets import masked
+from oxide._identity.secrets import masked, masked_if_suspect
 from oxide._traceback import ends_here, leads_on, leads_on_unseen
 from oxide._transport.response import RESTResponse
 from oxide.api_client import ApiClient
@@ -36,10 +37,9 @@ class Api:
     def __init__(self, api_client: ApiClient | None = None) -> None:
         with ends_here:
             if api_client is not None and not isinstance(api_client, ApiClient):
-                message = (
+                raise ApiTypeError(
                     f"{type(self).__name__}: expected an ApiClient, got {_instead(type(self), api_client)}"
                 )
-                raise ApiTypeError(message)
             self.api_client = ApiClient.get_default() if api_client is None else api_client
         self._owns_client = False
 
@@ -60,7 +60,7 @@ class Api:
             ConfigurationError: no usable host and token were found.
         """
         # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_host(host), masked(token)
+        host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
         Configuration._mask(settings)
         with ends_here:
             configuration = Configuration.from_environment(host, token, profile, config_dir, **settings)
@@ -91,9 +91,18 @@ class Api:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> T:
-        """Run one operation and return its result; the other two forms put another function in the place of this."""
+        """Run one operation and return its result."""
         with leads_on_unseen:
             return self.api_client._call(operation, options, arguments, body).data
+
+    # What the other two forms of a method call instead.
+    def _call_with_http_info(self, *call: Any) -> ApiResponse[Any]:
+        with leads_on_unseen:
+            return self.api_client._call(*call)
+
+    def _call_without_preload_content(self, *call: Any) -> RESTResponse:
+        with leads_on_unseen:
+            return self.api_client._open(*call)
 
 
 def _instead(api: type[Api], given: object) -> str:
@@ -105,56 +114,44 @@ def _instead(api: type[Api], given: object) -> str:
         what = f"{name}(images_api.api_client)"
     else:
         what = f"{name}.from_environment()"
-    return f"{type(given).__name__}: {what}"
+    return f"{type(given).__name__}; use {what}"
 
 
 def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:
     """Derive the form of an operation's method that returns status, headers and body as well."""
-    what = "status and headers" if _result(method) is None else "status, headers and body as well"
-    return _derived(
-        method, with_http_info.__name__, _response_of(_result(method)), f"return {what}", ApiClient._call
-    )
+    result = method.__annotations__["return"]
+    returned = "status and headers" if result is None else "status, headers and body as well"
+    response: Any = ApiResponse
+    return _derived(method, with_http_info.__name__, response[result], returned)
 
 
 def without_preload_content(
     method: Callable[Concatenate[A, P], object],
 ) -> Callable[Concatenate[A, P], RESTResponse]:
     """Derive the form of an operation's method that returns the response with its body still unread."""
-    what = "return the response with its body still unread"
-    return _derived(method, without_preload_content.__name__, RESTResponse, what, ApiClient._open)
+    returned = "the response with its body still unread"
+    return _derived(method, without_preload_content.__name__, RESTResponse, returned)
 
 
-def _result(method: Callable[..., object]) -> Any:
-    return method.__annotations__["return"]
+def _derived(method: Callable[..., object], form: str, result: Any, returned: str) -> Callable[..., Any]:
+    """Return a method that calls `Api._call_FORM` where `method` calls `Api._call`; it looks as if written by hand."""
+    taken = signature(method)
+    *parameters, _options = taken.parameters
+    caller = f"_call_{form}"
 
-
-def _response_of(result: Any) -> Any:
-    return ApiResponse[result]
-
-
-def _derived(
-    method: Callable[..., object], form: str, result: Any, what: str, send: Callable[..., object]
-) -> Callable[..., Any]:
-    """Derive a method that calls another one with something else in the place of `Api._call`.
-
-    It looks like one written by hand, in `help()`, tracebacks, pickles and the messages of a `TypeError`.
-    """
-    plain = cast("FunctionType", method)
-    name, qualname = f"{plain.__name__}_{form}", f"{plain.__qualname__}_{form}"
-    renamed = FunctionType(plain.__code__, plain.__globals__, name, plain.__defaults__, plain.__closure__)
-    renamed.__kwdefaults__ = plain.__kwdefaults__
-    renamed.__qualname__ = qualname
-    parameters = signature(plain).parameters.keys() - {"self", "options"}
-
+    @wraps(method)
     def derived(self: Api, *arguments: Any, **options: Any) -> object:
         mask_options(cast("RequestOptions", options), parameters)
         with leads_on:
-            return renamed(SimpleNamespace(_call=partial(send, self.api_client)), *arguments, **options)
+            return method(SimpleNamespace(_call=getattr(self, caller)), *arguments, **options)
 
-    update_wrapper(derived, plain)
-    derived.__code__ = derived.__code__.replace(co_name=name, co_qualname=qualname)
-    derived.__name__, derived.__qualname__ = name, qualname
-    derived.__doc__ = f"Do as `{plain.__name__}`, and {what}."
-    derived.__annotations__ = {**plain.__annotations__, "return": result}
-    vars(derived)["__signature__"] = signature(plain).replace(return_annotation=result)
+    own: Any = derived
+    own.__name__ += f"_{form}"
+    own.__qualname__ += f"_{form}"
+    own.__doc__ = f"Do as `{method.__name__}`, and return {returned}."
+    own.__annotations__ = {**method.__annotations__, "return": result}
+    own.__signature__ = taken.replace(return_annotation=result)
+    # For tracebacks and profilers; what Nuitka compiles does not allow it.
+    with suppress(RuntimeError):
+        own.__code__ = own.__code__.replace(co_name=own.__name__, co_qualname=own.__qualname__)
     return derived

@@ -64,27 +64,16 @@ def ensure_image(
     """
     wanted = checked_body("image_ensure", ImageCreate, image_create)
     view = partial(images.image_view, wanted.name, project, **options)
+
+    def look() -> Image | None:
+        found = _look(view)
+        return None if found is None else _agreeing(found, wanted)
+
+    if (found := look()) is not None:
+        return found
+    # Refused if it was created meanwhile; not found then, if it was deleted again or this user may not see it.
     create = partial(images.image_create, wanted, project, **options)
-    if (found := _look(view)) is not None:
-        return _agreeing(found, wanted)
-    try:
-        return create()
-    except ObjectAlreadyExists as error:
-        refusal = error
-    except ApiException as error:
-        if not error.may_have_acted:
-            raise
-        with _going_on_after(error, "created"):
-            if (found := _look(view)) is not None:
-                return _agreeing(found, wanted)
-            try:
-                return create()
-            except ObjectAlreadyExists as again:
-                refusal = again
-    if (found := _look(view)) is None:
-        # Deleted in the meantime, or not visible to this user.
-        raise refusal
-    return _agreeing(found, wanted)
+    return _settled(create, look, "created", ObjectAlreadyExists)
 
 
 def ensure_absent(
@@ -105,7 +94,7 @@ def ensure_absent(
     try:
         delete()
     except NotFoundException as error:
-        if isinstance(image, Image) and _is_in(images, image, image.project_id, options):
+        if isinstance(image, Image) and _seen(images, image, image.project_id, options) is not None:
             error.hint = (
                 f"it is there, but only a user with a role on the silo can name an image by its ID; "
                 f"image_delete({image.name!r}, {str(image.project_id)!r}) deletes whatever has that name"
@@ -183,44 +172,48 @@ def _promoted(images: Images, image: Image, options: RequestOptions) -> Image:
         found = images.image_view(image, **options)
         return found if found.project_id is None else None
 
-    return _settled(partial(images.image_promote, image, **options), look)
+    # Refused if somebody else has moved it there; likewise below.
+    return _settled(partial(images.image_promote, image, **options), look, "moved", BadRequestException)
 
 
 def _demoted(images: Images, image: Image, project: str, options: RequestOptions) -> Image:
-    def look() -> Image | None:
-        found = _look(partial(images.image_view, image.name, project, **options))
-        return found if found is not None and found.id == image.id else None
+    look = partial(_seen, images, image, project, options)
+    return _settled(
+        partial(images.image_demote, image, project, **options), look, "moved", BadRequestException
+    )
 
-    return _settled(partial(images.image_demote, image, project, **options), look)
 
-
-def _settled(move: Callable[[], Image], look: Callable[[], Image | None]) -> Image:
-    """Move an image whatever happens on the way; `look` returns it if it has arrived."""
+def _settled(
+    act: Callable[[], Image], look: Callable[[], Image | None], done: str, refusal: type[ApiException]
+) -> Image:
+    """Act, and return the image; after a refusal or a lost response, look for it, and after the latter act once more."""
     try:
-        return move()
-    except BadRequestException:
-        # Somebody else may have moved it there.
-        if (there := look()) is None:
-            raise
-        return there
+        return _act_or_look(act, look, refusal)
     except ApiException as error:
         if not error.may_have_acted:
             raise
-        with _going_on_after(error, "moved"):
-            if (there := look()) is not None:
-                return there
-            try:
-                return move()
-            except BadRequestException:
-                # The first request was still on its way.
-                if (there := look()) is None:
-                    raise
-                return there
+        with _going_on_after(error, done):
+            if (found := look()) is not None:
+                return found
+            # Refused if the first request was still on its way.
+            return _act_or_look(act, look, refusal)
 
 
-def _is_in(images: Images, image: Image, project: ProjectRef | None, options: RequestOptions) -> bool:
+def _act_or_look(
+    act: Callable[[], Image], look: Callable[[], Image | None], refusal: type[ApiException]
+) -> Image:
+    try:
+        return act()
+    except refusal:
+        if (found := look()) is None:
+            raise
+        return found
+
+
+def _seen(images: Images, image: Image, project: ProjectRef | None, options: RequestOptions) -> Image | None:
+    """Return the image as it is now if it has its name in that place, else None."""
     found = _look(partial(images.image_view, image.name, project, **options))
-    return found is not None and found.id == image.id
+    return found if found is not None and found.id == image.id else None
 
 
 def _check_project(images: Images, project: ProjectRef | None, options: RequestOptions) -> None:

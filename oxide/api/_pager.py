@@ -90,8 +90,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
     def _next_page(self) -> PageT:
         with leads_on_unseen, self._lock:
             if self._is_fetching:
-                message = "this pager is fetching a page: let greenlets of one thread each have a pager of their own"
-                raise ApiValueError(message)
+                raise ApiValueError(
+                    "this pager is fetching a page: let greenlets of one thread each have a pager of their own"
+                )
             if self._fetched and not self._following:
                 raise StopIteration
             self._is_fetching = True
@@ -110,8 +111,7 @@ class Pager(Iterator[T], Generic[T, PageT]):
         try:
             page = self._fetch(token, limit)
         except StopIteration as error:  # which a loop over the pager would take for the end
-            message = "what fetched a page raised StopIteration"
-            raise RuntimeError(message) from error
+            raise RuntimeError("what fetched a page raised StopIteration") from error
         if token is not None:
             self._seen.add(hash(token))
         self._fetched += 1
@@ -126,8 +126,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
             self._refuse("leads back to an earlier page")
 
     def _refuse(self, problem: str) -> None:
-        message = f"next_page {problem}"
-        raise ApiResponseError(200, message=message, operation=self._operation)
+        error = ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
+        error._repeatable = True
+        raise error
 
 
 class _Pages(Iterator[PageT]):

@@ -27,8 +27,7 @@ class _Rfc3339:
 def _not_a_number(value: object) -> object:
     if isinstance(value, datetime) or (isinstance(value, str) and ":" in value):
         return value
-    message = "expected a datetime, or text such as 2026-11-28T09:30:00Z"
-    raise ValueError(message)
+    raise ValueError("expected a datetime, or text such as 2026-11-28T09:30:00Z")
 
 
 Moment = Annotated[AwareDatetime, _Rfc3339]

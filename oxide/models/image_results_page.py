@@ -27,8 +27,7 @@ class ImageResultsPage(ResponseModel):
     else:
 
         def __iter__(self):
-            message = (
+            raise TypeError(
                 "an ImageResultsPage is not iterable: its images are in .items, and image_list_iter() goes through "
                 "the images of all pages"
             )
-            raise TypeError(message)

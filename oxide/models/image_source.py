@@ -13,8 +13,7 @@ from oxide.models._model import RequestModel
 def _snapshot_id(value: object) -> UUID:
     found = parse_id(value) if isinstance(value, str) else value
     if not isinstance(found, UUID):
-        message = "expected the ID of a snapshot; its name will not do"
-        raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
+        raise ValueError("expected the ID of a snapshot; its name will not do")  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
     return plain_uuid(found)
 
 

@@ -34,8 +34,7 @@ class NameOrId(RequestModel):
         if isinstance(value, UUID):
             return plain_uuid(value)
         if not isinstance(value, str):
-            message = f"expected a name or a UUID, got {type(value).__name__}"
-            raise ValueError(message)  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
+            raise ValueError(f"expected a name or a UUID, got {type(value).__name__}")  # noqa: TRY004 - pydantic turns only ValueError into its ValidationError
         return name_or_id(value)
 
     @classmethod

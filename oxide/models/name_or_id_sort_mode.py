@@ -6,7 +6,7 @@ from typing import Self
 
 
 class NameOrIdSortMode(StrEnum):
-    """The order of a listing; names are compared byte by byte, so `-` comes before digits before letters."""
+    """The order of a listing; names are compared byte by byte: `-`, then digits, then letters. None is by time."""
 
     NAME_ASCENDING = "name_ascending"
     NAME_DESCENDING = "name_descending"

@@ -550,7 +550,10 @@ class TestOneLine:
             message="later",
             operation="image_view",
             request_id="r-1",
-            attempts=[attempt, attempt],
+            attempts=(
+                attempt,
+                attempt,
+            ),
             retry_after=1.5,
         )
         assert str(error) == (
@@ -608,7 +611,7 @@ class TestTree:
             method="GET",
             url="http://localhost/v1/images/a",
             outcome="unknown",
-            attempts=[oxide.Attempt("image_view", "GET", "/", 1, "unknown", None, None, "x", 0.1, None)],
+            attempts=(oxide.Attempt("image_view", "GET", "/", 1, "unknown", None, None, "x", 0.1, None),),
             retry_after=5.0,
             hint="do this",
         )

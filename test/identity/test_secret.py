@@ -45,7 +45,6 @@ def test_a_secret_compares_and_hashes_by_its_text(one: str, other: str) -> None:
     assert Secret(one) != one
     assert bool(Secret(one)) == bool(one)
     assert Secret(one).reveal() == one
-    assert Secret(one).with_prefix(other).reveal() == other + one
 
 
 def test_a_secret_copies_as_itself_and_does_not_pickle() -> None:
@@ -60,7 +59,7 @@ def test_http_client_sends_a_secret() -> None:
     """It asks for no more than `encode`."""
     connection = http.client.HTTPConnection("127.0.0.1")
     connection.putrequest("GET", "/")
-    value: Any = Secret(TOKEN).with_prefix("Bearer ")
+    value: Any = Secret(f"Bearer {TOKEN}")
     connection.putheader("Authorization", value)
     buffer: Any = vars(connection)["_buffer"]
     assert buffer[-1] == f"Authorization: Bearer {TOKEN}".encode()
@@ -138,6 +137,14 @@ def test_default_headers_update_as_those_of_any_mapping(other: Any) -> None:
 def test_default_headers_refuse_what_holds_no_headers(wrong: Any) -> None:
     with pytest.raises(oxide.ApiTypeError, match="name and value must be str"):
         Headers().update(wrong)
+
+
+def test_a_default_for_what_is_no_name_is_refused_unseen() -> None:
+    headers: Any = Headers()
+    with pytest.raises(oxide.ApiValueError, match=r"the name \(not shown\) is not the name of a header"):
+        headers.setdefault(f"Authorization: {TOKEN}", "x")
+    with pytest.raises(oxide.ApiTypeError, match="name and value must be str"):
+        headers.setdefault(5, "x")
 
 
 @pytest.mark.parametrize(

@@ -412,6 +412,14 @@ def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, mean
         oxide.Configuration.from_environment(**given)
 
 
+def test_the_constructor_takes_the_token_as_access_token() -> None:
+    given: dict[str, Any] = {"token": "x"}
+    with pytest.raises(
+        oxide.ApiTypeError, match=r"^there is no setting 'token'; did you mean 'access_token'\?$"
+    ):
+        oxide.Configuration(**given)
+
+
 def test_arguments_by_position_are_the_host_alone() -> None:
     """The second would be the token, which is masked even so."""
     configuration: Any = oxide.Configuration
@@ -468,6 +476,9 @@ def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
     assert "host: 'http://localhost' (argument)" in configuration.to_debug_report()
     assert "max_retries: 2 (argument)" in configuration.to_debug_report()
     assert "host: 'http://localhost' (default)" in oxide.Configuration().to_debug_report()
+    none = oxide.Configuration(max_retries=None, timeout=None).to_debug_report()
+    assert "max_retries: 2 (default)" in none
+    assert "timeout: None (argument)" in none  # no limit
 
 
 def test_the_report_of_a_client_tells_the_proxy_that_it_uses(

@@ -603,8 +603,20 @@ def test_a_forked_child_needs_no_file_again(
     context = authority.server_context(NAME, client_certificate=ssl.CERT_REQUIRED)
     with recorder(context, host=NAME) as server:
         code = IN_A_CHILD.format(url=server.url, here=HERE, settings=settings)
-        assert run(code, directory, SSL_CERT_FILE="ca.pem") == "[]\n[]\n"
+        assert run(code, directory, SSL_CERT_FILE="ca.pem", SSLKEYLOGFILE="keys.log") == "[]\n[]\n"
         assert len(server.received) == 2
+    # The child logs its keys to the same place.
+    assert "CLIENT_TRAFFIC_SECRET_0 " in (directory / "keys.log").read_text()
+
+
+def test_the_directory_of_the_system_is_found_from_another_one(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenSSL looks into it when it verifies a certificate."""
+    monkeypatch.chdir(authority.directory.parent)
+    monkeypatch.setenv("SSL_CERT_DIR", authority.directory.name)
+    tls = oxide.Configuration("https://my.rack")._tls()
+    assert tls.system_directory == str(authority.directory)
 
 
 def test_contexts_are_made_without_files_in_memory_too(

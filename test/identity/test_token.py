@@ -190,17 +190,18 @@ def test_a_callable_is_asked_anew_by_the_pager_and_by_threads(server: Recorder) 
     assert sent == {f"Bearer token-{number}" for number in range(9)}
 
 
-def test_what_the_callable_raises_leaves_unchanged(server: Recorder) -> None:
+def test_what_the_callable_raises_passes_unchanged(server: Recorder) -> None:
     """It is the program's own error, and nothing was sent."""
+    problem = PermissionError("the vault is locked")
 
     def locked() -> str:
-        message = "the vault is locked"
-        raise PermissionError(message)
+        raise problem
 
     both: list[dict[str, Any]] = [{}, {"_request_auth": locked}]
     for options in both:
-        with pytest.raises(PermissionError, match="the vault is locked"):
+        with pytest.raises(PermissionError) as caught:
             ask(oxide.Configuration(server.url, access_token=locked), **options)
+        assert caught.value is problem
     assert server.received == []
 
 

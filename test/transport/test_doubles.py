@@ -122,6 +122,7 @@ FAKED = "rack.example"
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:httpretty")  # of a module that is gone in Python 3.12
+@pytest.mark.filterwarnings("ignore:functools.partial:FutureWarning")  # how it replaces a function of urllib3
 def test_httpretty_takes_the_place_of_the_socket(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Without this, no urllib3 since 2.3 works with it.
     monkeypatch.setattr(httpretty.core.fakesock.socket, "shutdown", lambda *_: None, raising=False)
