@@ -128,7 +128,7 @@ def test_a_promoted_image_is_one_of_the_silo_however_often_it_runs(scene: Scene,
     assert "with a different version" in err
 
 
-def test_a_promotion_whose_answer_was_lost_is_looked_after(scene: Scene, file: str, run: Any) -> None:
+def test_a_promotion_whose_response_was_lost_is_looked_after(scene: Scene, file: str, run: Any) -> None:
     scene.fail("image_promote", Answer(502, after_acting=True))
     status, out, _ = run("upload", file, *BASE, "--promote", "--json")
     assert (status, json.loads(out)["project_id"]) == (0, None)
