@@ -19,6 +19,7 @@ import oxide
 import oxide.testing
 from oxide import _identifiers, exceptions
 from oxide._attempt import PASSING_STATUSES
+from oxide._call.decoding import class_for
 from oxide._call.operation import Operation
 from oxide._identity.names import DROPPED
 from oxide._operations import MAX_LIMIT, OPERATIONS
@@ -214,7 +215,7 @@ def test_statuses(operation: Operation[Any]) -> None:
             assert raised == "ApiException or below"
         else:
             kind = getattr(exceptions, raised)
-            assert issubclass(kind, exceptions.class_for(int(status.replace("X", "0")), raised))
+            assert issubclass(kind, class_for(int(status.replace("X", "0")), raised))
     assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
     docstring = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
     named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
