@@ -82,7 +82,7 @@ class ConfigurationError(ApiValueError):
 
 
 class UploadError(OpenApiException):
-    """An upload did not become an image. What the API answered, or what failed here, is its `__cause__`.
+    """An upload did not become an image. The exception of the API, or what failed here, is its `__cause__`.
 
     Attributes:
         step: what it was doing, as in `UploadProgress.step`.
@@ -131,7 +131,7 @@ class ApiException(OpenApiException):
         url: the requested URL, or None.
         outcome: how far the call got: `not sent` (the request never left), `unknown` (it left, and there is no response)
             or `answered`.
-        attempts: one `oxide.Attempt` for each try, in order.
+        attempts: one `oxide.Attempt` for each, in order.
         retry_after: how long the server asks to wait, in seconds, or None.
         hint: what to do about it, if that is known, or None.
     """
@@ -216,7 +216,7 @@ class ApiConnectionError(ApiException, ConnectionError):
 
 
 class ApiTimeoutError(ApiException, TimeoutError):
-    """No response in time. See `may_have_acted`: if it is True, look before you try again.
+    """No response in time. See `may_have_acted`: if it is True, look before you call again.
 
     `errno` and `strerror` are those of the cause, or None.
     """
@@ -236,7 +236,7 @@ class RedirectException(ApiException):
 
 
 class BadRequestException(ApiException):
-    """400: the server rejects the request; trying again will not help."""
+    """400: the server rejects the request; calling again will not help."""
 
 
 class ObjectAlreadyExists(BadRequestException):
