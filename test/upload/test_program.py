@@ -190,7 +190,7 @@ def test_a_journal_goes_on_after_a_failure(scene: Scene, file: str, tmp_path: Pa
     scene.fail("disk_bulk_write_import", Refuse(401, "expired", "Unauthorized"))
     status, _, err = run("upload", file, *BASE, *journal)
     assert status == 1
-    assert "the same call goes on with the journal" in err
+    assert "the same call resumes with the journal" in err
     assert run("upload", file, *BASE, *journal)[0] == 0
     assert scene.holds(scene.images.image_view("debian", PROJECT), disk())
     assert scene.left() == []
