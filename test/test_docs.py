@@ -118,11 +118,11 @@ def page_of(api: type[Api]) -> str:
 
 def section_of(operation: Operation[Any], part: str) -> str:
     """Return a part of what is said of an operation."""
-    return section(section(page_of(api_with(operation)), operation.id), part)
+    return section(section(page_of(api_with(operation.id)), operation.id), part)
 
 
 def operations_of(api: type[Api]) -> list[Operation[Any]]:
-    return [operation for operation in OPERATIONS if api_with(operation) is api]
+    return [operation for operation in OPERATIONS if api_with(operation.id) is api]
 
 
 OF_ALL_APIS = {"from_environment", "close"}
@@ -162,7 +162,9 @@ def test_each_documented_signature_is_that_of_the_method(api: type[Api], name: s
 
 @OF_OPERATIONS
 def test_the_parameters_of_each_operation_are_documented(operation: Operation[Any]) -> None:
-    parameters = list(inspect.signature(getattr(api_with(operation), operation.id)).parameters.values())[1:-1]
+    parameters = list(inspect.signature(getattr(api_with(operation.id), operation.id)).parameters.values())[
+        1:-1
+    ]
     documented = rows(section_of(operation, "Parameters"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
         (
@@ -192,7 +194,7 @@ def test_the_documented_return_types_are_those_of_the_methods(operation: Operati
     text = plain(section_of(operation, "Return type"))
     text = " ".join(text.split())
     assert text.startswith(written(operation.result))
-    with_info, open_answer = (getattr(api_with(operation), operation.id + form) for form in FORMS)
+    with_info, open_answer = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
     assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
     opened = written(inspect.signature(open_answer).return_annotation)
     assert f"{open_answer.__name__} an open {opened}." in text
@@ -217,7 +219,7 @@ def test_the_documented_statuses_raise_the_documented_exceptions(operation: Oper
             kind = getattr(exceptions, raised)
             assert issubclass(kind, class_for(int(status.replace("X", "0")), raised))
     assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
-    docstring = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+    docstring = inspect.getdoc(getattr(api_with(operation.id), operation.id)) or ""
     named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
     assert set(named) <= {row[3] for row in failures}
 
