@@ -234,7 +234,7 @@ class TestResults:
         self.check_result(contract, scene.call(contract.name, **contract.arguments))
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-    def test_with_http_info_returns_the_answer_as_well(self, scene: Scene, contract: Contract) -> None:
+    def test_with_http_info_returns_the_response_as_well(self, scene: Scene, contract: Contract) -> None:
         answer_as_documented(scene, contract)
         response = scene.call(contract.name, "_with_http_info", **contract.arguments)
         assert type(response) is oxide.ApiResponse
@@ -244,7 +244,7 @@ class TestResults:
         self.check_result(contract, response.data)
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-    def test_without_preload_returns_the_answer_unread(self, scene: Scene, contract: Contract) -> None:
+    def test_without_preload_returns_the_response_unread(self, scene: Scene, contract: Contract) -> None:
         answer_as_documented(scene, contract)
         with scene.call(contract.name, "_without_preload_content", **contract.arguments) as response:
             assert type(response) is oxide.RESTResponse
@@ -434,7 +434,7 @@ def given_image(contract: Contract, image: object, *, by_id: bool) -> dict[str, 
 
 class TestIdentifiers:
     @pytest.mark.parametrize("name", WITH_IMAGE)
-    def test_of_an_image(self, module_scene: Scene, name: str) -> None:
+    def test_each_form_of_an_image_arrives(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for image, arrives in IDENTIFIERS:
             answer_as_documented(module_scene, contract)
@@ -442,7 +442,7 @@ class TestIdentifiers:
             assert module_scene.last.path == contract.path.replace("my-image", arrives)
 
     @pytest.mark.parametrize("name", BY_NAME)
-    def test_of_a_project(self, module_scene: Scene, name: str) -> None:
+    def test_each_form_of_a_project_arrives(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for project, arrives in IDENTIFIERS:
             answer_as_documented(module_scene, contract)
