@@ -8,14 +8,26 @@ from typing import Any, Final, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import from_json
 
-from oxide import exceptions
 from oxide._call.echo import Echo
 from oxide._call.encoding import problem_at
 from oxide._call.hints import Refusal, hint_for
 from oxide._call.operation import Operation
 from oxide._call.retry import parse_http_date, parse_retry_after
 from oxide._transport.response import RESTResponse
-from oxide.exceptions import ApiException, ApiResponseError, ObjectAlreadyExists
+from oxide.exceptions import (
+    ApiException,
+    ApiResponseError,
+    BadRequestException,
+    ConflictException,
+    ForbiddenException,
+    NotFoundException,
+    ObjectAlreadyExists,
+    RedirectException,
+    ServiceException,
+    TooManyRequestsException,
+    UnauthorizedException,
+    UnprocessableEntityException,
+)
 from oxide.models.error import Error
 
 T = TypeVar("T")
@@ -24,15 +36,15 @@ MAX_KEPT_BODY = 2**20  # bytes of a body that an exception keeps; no error of th
 _EXCERPT = 120  # characters of a body that a message shows
 
 _CLASSES: Final[Mapping[int, type[ApiException]]] = {
-    400: exceptions.BadRequestException,
-    401: exceptions.UnauthorizedException,
-    403: exceptions.ForbiddenException,
-    404: exceptions.NotFoundException,
-    409: exceptions.ConflictException,
-    422: exceptions.UnprocessableEntityException,
-    429: exceptions.TooManyRequestsException,
-    **dict.fromkeys(range(300, 400), exceptions.RedirectException),
-    **dict.fromkeys(range(500, 600), exceptions.ServiceException),
+    400: BadRequestException,
+    401: UnauthorizedException,
+    403: ForbiddenException,
+    404: NotFoundException,
+    409: ConflictException,
+    422: UnprocessableEntityException,
+    429: TooManyRequestsException,
+    **dict.fromkeys(range(300, 400), RedirectException),
+    **dict.fromkeys(range(500, 600), ServiceException),
 }
 
 
