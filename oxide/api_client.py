@@ -187,8 +187,7 @@ class ApiClient:
     ) -> ApiResponse[T]:
         """Run one operation and return its result with the response; raise `ApiException` if it fails."""
         with ends_above:
-            if options:
-                mask_options(options)
+            mask_options(options)
             return self._open_engine().call(operation, options, arguments, body)
 
     def _open(
@@ -200,8 +199,7 @@ class ApiClient:
     ) -> RESTResponse:
         """Run one operation and return its response, whatever its status, with the body still unread."""
         with ends_above:
-            if options:
-                mask_options(options)
+            mask_options(options)
             return self._open_engine().open(operation, options, arguments, body)
 
     def _open_engine(self) -> Engine:
