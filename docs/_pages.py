@@ -78,8 +78,9 @@ def _for_the_site(_app: Sphinx, page: str, source: list[str]) -> None:
         )
         # Files of the repository that are no pages of the site.
         text = re.sub(r"\[([^]]+)\]\([A-Z]+\.md[^)]*\)", r"\1", text)
-    # The theme has its own way back.
+    # The theme has its own way back, and its own list of a page's headings.
     text = re.sub(r"^\[\[Back to .*\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^(- \[[^]]*\]\(#[^)]*\)\n)+(?!-)", "", text, flags=re.MULTILINE)
     if page in _SHORT_CONTENTS:
         text = f"---\ntocdepth: 2\n---\n{text}"
     if page == "index":

@@ -10,6 +10,8 @@ with oxide.ImagesApi.from_environment() as images:
 
 Host and token come from `OXIDE_HOST` and `OXIDE_TOKEN`, or from the profiles of `oxide auth login`. Names are imported on
 first use, so `import oxide` alone costs next to nothing.
+
+PYTEST_DONT_REWRITE (pytest would warn if this package, which has a plugin for it, is imported before it starts.)
 """
 
 from typing import TYPE_CHECKING

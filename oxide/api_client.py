@@ -65,7 +65,10 @@ class ApiClient:
         header_name = None if header_name is None else masked_name(header_name)
         with ends_here:
             if configuration is not None and not isinstance(configuration, Configuration):
-                raise ApiTypeError(f"ApiClient: expected a Configuration, got {type(configuration).__name__}")
+                raise ApiTypeError(
+                    f"ApiClient: expected a Configuration, got {type(configuration).__name__}; "
+                    "use ApiClient(Configuration(host))"
+                )
             self._configuration = Configuration.get_default() if configuration is None else configuration
             self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
             if header_name is not None:

@@ -19,9 +19,9 @@ from oxide._identity.hosts import masked_host, parse_host
 from oxide._identity.keywords import Settings
 from oxide._identity.names import no_such_setting
 from oxide._identity.proxies import Proxy, choose_proxy
-from oxide._identity.secrets import masked
+from oxide._identity.secrets import masked, masked_if_suspect
 from oxide._identity.settings import DEFAULT, HasSettings
-from oxide._identity.tls import Tls, read_tls, trusted_authorities
+from oxide._identity.tls import Tls, describe_trust, read_tls
 from oxide._identity.versions import versions
 from oxide._traceback import ends_here
 from oxide.exceptions import ApiTypeError, ConfigurationError
@@ -160,7 +160,7 @@ class Configuration(HasSettings):
             ConfigurationError: nothing was found, or what was found contradicts itself or cannot be read.
             ApiTypeError: a setting that does not exist.
         """
-        host, token = masked_host(host), masked(token)
+        host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
         cls._mask(settings)
         with ends_here:
             for name in settings:
@@ -199,15 +199,13 @@ class Configuration(HasSettings):
             proxy_in_use = "none" if proxy is None else f"{proxy.url} ({proxy.source})"
         except ConfigurationError as error:
             proxy_in_use = f"none that can be used: {error}"
-        trusted = trusted_authorities(
-            "ssl_context", self.ssl_context, *self._chosen(_TRUST_SETTINGS).values()
-        )
+        trusted = describe_trust("ssl_context", self.ssl_context, *self._chosen(_TRUST_SETTINGS).values())
         return "\n".join(
             [
                 *versions(),
                 f"proxy in use: {proxy_in_use}",
                 f"trusted CA certificates: {trusted}",
-                *(f"{name}: {self._shown(name)} ({self._source(name)})" for name in self._settings),
+                *(f"{name}: {self._for_report(name)} ({self._source(name)})" for name in self._settings),
             ]
         )
 

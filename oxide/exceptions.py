@@ -105,7 +105,7 @@ class UploadError(OpenApiException):
         if self.leftovers:
             parts.append(f"still on the rack: {', '.join(map(str, self.leftovers))}")
         if self.journal is not None:
-            parts.append(f"the same call goes on with the journal {self.journal}")
+            parts.append(f"the same call resumes with the journal {self.journal}")
         elif self.leftovers:
             parts.append("remove that by hand")
         else:

@@ -2,16 +2,16 @@
 
 import json
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 from hypothesis import strategies as st
 
 import oxide
-from oxide._call.operation import Operation
 from oxide.api._base import Api
 from oxide.testing import Answer, ReceivedRequest, Simulator
 
@@ -28,6 +28,7 @@ HELPERS: Final[Mapping[str, set[str]]] = {
         "image_upload",
     }
 }
+_PUBLISHED: Final = json.loads((Path(__file__).parent / "published.openapi.json").read_text("utf-8"))
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 
 # Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
@@ -55,10 +56,16 @@ NEW_IMAGE: Final[Mapping[str, Any]] = {
 }
 
 
-def api_with(operation: Operation[Any]) -> type[Api]:
-    """Return the API that has an operation."""
-    (api,) = (api for api in APIS if hasattr(api, operation.id))
+def api_with(operation: str) -> type[Api]:
+    """Return the API that has an operation, given by its name."""
+    (api,) = (api for api in APIS if hasattr(api, operation))
     return api
+
+
+def method_of(client: oxide.ApiClient, operation: str, form: str = "") -> Callable[..., Any]:
+    """Return the method of an operation in one of its forms, with the API made for a client."""
+    method: Callable[..., Any] = getattr(api_with(operation)(client), operation + form)
+    return method
 
 
 @dataclass(frozen=True)
@@ -159,8 +166,8 @@ class Scene:
         self.simulator.fail_next(Answer(status, content, named), times)
 
     def call(self, name: str, form: str = "", /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the API by the name of its operation and its form."""
-        return getattr(self.images, name + form)(*args, **kwargs)
+        """Call a method of an API by the name of its operation and its form."""
+        return method_of(self.images.api_client, name, form)(*args, **kwargs)
 
     def new_image(self, **changes: Any) -> dict[str, Any]:
         """Return the body of a request for a new image from the snapshot."""

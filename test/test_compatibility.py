@@ -8,8 +8,8 @@ with a generated package `oxide` in DIRECTORY:
     openapi-generator-cli generate -g python -i http://127.0.0.1:8080/openapi.json --package-name oxide -o DIRECTORY
     python test/test_compatibility.py DIRECTORY
 
-Edit a text by hand only where both clients must print something new, such as a field that the simulator has begun to
-send. Where they would differ, our client is wrong, or the program shows a difference that docs/migrating.md lists.
+Edit a text by hand only where both clients must print something new. Where they would differ, our client is wrong, or
+the program shows a difference that docs/migrating.md lists.
 """
 
 import os

@@ -98,15 +98,6 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         assert listed == sorted([*names, *MODULES, "__version__"])
         assert set(after) == {*before, *names, *MODULES}
 
-    def test_importing_it_loads_no_dependency_and_no_simulator(self) -> None:
-        loaded = fresh("import oxide\nprint(json.dumps(list(sys.modules)))")
-        assert "oxide" in loaded
-        assert not {"pydantic", "urllib3", "dateutil", "oxide.testing", "oxide.rest"} & set(loaded)
-
-    def test_the_client_never_loads_the_simulator(self) -> None:
-        program = "from oxide import *\nImagesApi(ApiClient())\nprint(json.dumps(list(sys.modules)))"
-        assert not [name for name in fresh(program) if name.startswith(("oxide.testing", "h11"))]
-
     @pytest.mark.parametrize(
         "name", ["ImageApi", "image_list", "_call2", "VERSION", "testing2", "__wrapped__"]
     )
@@ -123,6 +114,7 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         ("name", "meant"),
         [
             ("NotFoundExcepton", "NotFoundException"),
+            ("NotFoundError", "NotFoundException"),
             ("ImageApi", "ImagesApi"),
             ("Imagecreate", "ImageCreate"),
         ],
@@ -170,6 +162,8 @@ class TestOfGeneratedClients:
         )
         failed = fresh(f"""
 import importlib, os
+# Once for all children, which have only modules of the package left to import.
+import pydantic, pydantic.networks, urllib3, urllib3.util.ssl_, dateutil.parser, h11, trustme
 failed = []
 for name in {modules!r}:
     child = os.fork()
@@ -201,7 +195,7 @@ class TestOperations:
     def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         for form in FORMS:
-            method = getattr(api_with(operation), operation.id + form)
+            method = getattr(api_with(operation.id), operation.id + form)
             own, *parameters, options = inspect.signature(method).parameters.values()
             assert own.name == "self"
             assert [parameter.name for parameter in parameters] == list(contract.arguments)
@@ -213,7 +207,7 @@ class TestOperations:
 
     def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
         plain, info, unread = (
-            get_type_hints(getattr(api_with(operation), operation.id + form)) for form in FORMS
+            get_type_hints(getattr(api_with(operation.id), operation.id + form)) for form in FORMS
         )
         response: Any = oxide.ApiResponse
         assert plain.pop("return") == operation.result
@@ -222,13 +216,13 @@ class TestOperations:
         assert plain == info == unread
 
     def test_result_and_an_example_are_documented(self, operation: Operation[Any]) -> None:
-        text = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+        text = inspect.getdoc(getattr(api_with(operation.id), operation.id)) or ""
         assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
         assert f".{operation.id}(" in text.partition("```python\n")[2].partition("```")[0]
 
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
-            inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
+            inspect.getdoc(getattr(api_with(operation.id), operation.id + form)) or "" for form in FORMS
         )
         _, _, arguments = plain.partition("\nArgs:\n")
         for name in (*BY_NAME[operation.id].arguments, r"\*\*options"):

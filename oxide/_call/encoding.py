@@ -65,7 +65,7 @@ def _identifier(name: str, value: object, expected: str) -> str:
     if isinstance(value, UUID):
         return UUID.__str__(value)
     if not isinstance(value, str):
-        raise ApiTypeError(f"{name}: expected {expected}, got {_kind(value)}")
+        raise ApiTypeError(f"{name}: expected {expected}, got {_type_and_value(value)}")
     try:
         return str(name_or_id(str.__str__(value)))
     except ValueError as error:
@@ -84,7 +84,7 @@ def whole_number(least: int, most: int) -> Encoder:
         except TypeError:
             number = None
         if number is None or isinstance(value, bool):
-            raise ApiTypeError(f"{name}: expected int, got {_kind(value)}")
+            raise ApiTypeError(f"{name}: expected int, got {_type_and_value(value)}")
         if not least <= number <= most:
             raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(number)}")
         return str(number)
@@ -96,7 +96,7 @@ def page_token(name: str, arguments: Mapping[str, Any]) -> str:
     """Return the token of a page, quoted."""
     value = arguments[name]
     if not isinstance(value, str):
-        raise ApiTypeError(f"{name}: expected str, got {_kind(value)}")
+        raise ApiTypeError(f"{name}: expected str, got {_type_and_value(value)}")
     try:
         token = str.__str__(value).encode()
     except UnicodeEncodeError:
@@ -112,7 +112,7 @@ def member_of(enum: type[StrEnum]) -> Encoder:
     def encode(name: str, arguments: Mapping[str, Any]) -> str:
         value = arguments[name]
         if not isinstance(value, str):
-            raise ApiTypeError(f"{name}: expected {enum.__name__} or str, got {_kind(value)}")
+            raise ApiTypeError(f"{name}: expected {enum.__name__} or str, got {_type_and_value(value)}")
         try:
             return enum(str.__str__(value)).value
         except ValueError:
@@ -132,7 +132,7 @@ def checked_body(name: str, model: type[_M], value: object) -> _M:
         ApiValueError: it breaks a rule; the message names every field and its rule.
     """
     if not isinstance(value, (model, Mapping)):
-        raise ApiTypeError(f"{name}: expected {model.__name__} or a dict, got {_kind(value)}")
+        raise ApiTypeError(f"{name}: expected {model.__name__} or a dict, got {_type_and_value(value)}")
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -160,7 +160,7 @@ def shown(value: object) -> str:
     return one_line(text, _MAX_SHOWN)
 
 
-def _kind(value: object) -> str:
+def _type_and_value(value: object) -> str:
     """Return the type of a value for a message, with the value if it is text or a number."""
     kind = type(value).__name__
     return f"{kind} {shown(value)}" if isinstance(value, (str, int, float)) else kind

@@ -4,6 +4,7 @@ from collections.abc import Callable, Container
 from typing import Final, NamedTuple
 
 from oxide._attempt import one_line
+from oxide._identity.settings import DROPPED
 
 _MAX_HINT: Final = 300  # bytes
 
@@ -16,7 +17,7 @@ class Refusal(NamedTuple):
         code: the server's code for the error, or None.
         message: the server's message, or where a redirect leads; `""` for none.
         problem: what is wrong with its body, if that is no error of the API; else `""`.
-        credentials_from: where the token came from; `""` if none was sent.
+        credentials_from: where the token came from; if none was sent, why it was dropped, or `""`.
         role: the role that the operation needs, and on what.
     """
 
@@ -50,6 +51,10 @@ _TABLE: Final = (
         "redirects are not followed: is the host an Oxide API, or does something in front ask to log in?",
     ),
     _Row({401}, None, "", "no token was sent: set access_token, or use from_environment()", lambda it: not it.credentials_from),
+    _Row(
+        {401}, None, "", "no token was sent: it was {credentials_from}; set access_token after host",
+        lambda it: it.credentials_from.startswith(DROPPED),
+    ),
     _Row({401}, None, "", "the token is unknown or expired; it came from {credentials_from}"),
     _Row(_ANY, None, "", "{problem}", lambda it: it.problem),
     _Row({403}, None, "", "this needs {role}"),

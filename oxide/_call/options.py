@@ -1,11 +1,12 @@
 """The keyword arguments for one call, such as `_request_timeout`, that every method takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import timedelta
 from typing import Any, SupportsIndex, cast
 
 from typing_extensions import TypedDict
 
+from oxide._call.encoding import shown
 from oxide._call.operation import Operation
 from oxide._identity import checks
 from oxide._identity.names import suggestion
@@ -28,11 +29,14 @@ class RequestOptions(TypedDict, total=False, closed=True):
     _headers: Mapping[str, str] | None
 
 
-def mask_options(options: RequestOptions) -> None:
-    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret."""
+def mask_options(options: RequestOptions, parameters: Container[str] = ()) -> None:
+    """Mask options in place, even misspelled ones, so that no traceback frame holds a plain secret.
+
+    `parameters` are those of the operation, which may be among the options.
+    """
     values = cast("dict[str, Any]", options)
     for name, value in values.items():
-        if name != "_request_timeout":
+        if name != "_request_timeout" and name not in parameters:
             values[name] = masked(value)
 
 
@@ -75,5 +79,5 @@ def _checked_timeout(given: object) -> object:
         return checks.seconds("_request_timeout", given)
     raise ApiValueError(
         "_request_timeout must be seconds, a tuple (seconds to connect, seconds of silence) or None, "
-        f"not {given!r:.80}"
+        f"not {shown(given)}"
     )

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from oxide._call.operation import Operation
 from oxide._call.options import RequestOptions, check_options
 from oxide._identity.secrets import Headers, Secret, SecretSource
+from oxide._identity.settings import ARGUMENT, DROPPED
 from oxide._transport.exchange import Limits
 from oxide.configuration import Configuration
 from oxide.exceptions import ApiValueError
@@ -16,7 +17,7 @@ class Request(NamedTuple):
 
     Attributes:
         token: goes into the `Authorization` header; None if that is among `headers`, or nothing is to be sent.
-        credentials_from: where the token, or that header, came from; `""` without one.
+        credentials_from: where the token, or that header, came from; without one, why it was dropped, or `""`.
     """
 
     operation: Operation[Any]
@@ -58,9 +59,12 @@ def make_request(
     token: Any = options.get("_request_auth")
     if token is not None:
         credentials_from = "_request_auth of the call"
-    elif (token := configuration._secret("access_token")) is not None:
-        source = configuration._source("access_token")
-        credentials_from = "access_token of the Configuration" if source == "argument" else source
+    else:
+        token, source = configuration._secret("access_token"), configuration._source("access_token")
+        if token is not None:
+            credentials_from = "access_token of the Configuration" if source == ARGUMENT else source
+        elif source.startswith(DROPPED):
+            credentials_from = credentials_from or source
     if given := options.get("_headers"):
         own = Headers(given).by_lower_name()
         headers.update(own)

@@ -8,6 +8,7 @@ from oxide._attempt import Attempt, one_line
 from oxide._call.echo import Echo
 from oxide._call.request import Request
 from oxide._traceback import calls_users_code
+from oxide._transport.failures import is_from_signal_handler
 from oxide._transport.response import RESTResponse
 from oxide.exceptions import ApiException
 
@@ -58,7 +59,9 @@ def show(attempt: Attempt, on_attempt: Callable[[Attempt], object] | None) -> No
     if on_attempt is not None:
         try:
             on_attempt(attempt)
-        except Exception:
+        except Exception as error:
+            if is_from_signal_handler(error):
+                raise
             _logger.exception("on_attempt raised; the call continues")
 
 

@@ -29,10 +29,10 @@ _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
 def refuse(name: str, rule: str, *given: Any) -> NoReturn:
     """Raise `ConfigurationError` for a setting, with what was `given` if it is not secret."""
-    raise ConfigurationError(f"{name} {rule}{''.join(map(_shown, given))}")
+    raise ConfigurationError(f"{name} {rule}{''.join(map(_but_not, given))}")
 
 
-def _shown(value: Any) -> str:
+def _but_not(value: Any) -> str:
     if value is None or isinstance(value, (str, int, float, timedelta)):
         with suppress(ValueError):  # as of a number with thousands of digits
             return f", not {(text(value) or value)!r:.{_MAX_SHOWN}}"

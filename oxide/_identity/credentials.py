@@ -38,7 +38,8 @@ def find_credentials(
     token never goes to a host named elsewhere. `token` is already masked.
     """
     if profile is not None and not isinstance(profile, str):
-        raise ConfigurationError("profile= must be a str")
+        wrong = "; was a token given in the wrong place?" if isinstance(profile, Secret) else ""
+        raise ConfigurationError(f"profile= must be a str, the name of a profile{wrong}")
     if profile is not None and (host is not None or token is not None):
         raise ConfigurationError(
             f"profile= has a host and a token of its own: leave out {'token' if host is None else 'host'}="

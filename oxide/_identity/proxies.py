@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from oxide._identity.hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
-from oxide._identity.secrets import QUOTED, Secret
+from oxide._identity.secrets import QUOTED, Secret, masked_if_suspect
 from oxide.exceptions import ConfigurationError
 
 
@@ -61,6 +61,8 @@ def _proxy_or_problem(secret: Secret, source: str) -> Proxy | str:
         )
     if scheme not in DEFAULT_PORTS:
         return "must have the scheme http or https (the value is not shown)"
+    if isinstance(masked_if_suspect(place), Secret):
+        return "looks like a token (not shown): was it given in the wrong place?"
     authority = parse_authority(place.removesuffix("/"))
     authorization = _basic(user)
     if authority is None or authorization is None:

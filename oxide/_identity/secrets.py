@@ -238,7 +238,8 @@ class Headers(MutableMapping[str, str]):
     def setdefault(self, name: str, default: Any = None) -> str:
         """Set a header unless there is one of that name, and return what is set, masked."""
         name, default = masked_name(name), masked(default)
-        if name not in self:
+        # Of any other type, it is none that a header may have.
+        if not isinstance(name, str) or name not in self:
             self[name] = default
         return self[name]
 

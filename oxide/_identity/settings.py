@@ -15,6 +15,7 @@ from oxide.exceptions import ApiAttributeError, ApiTypeError, ConfigurationError
 
 ARGUMENT: Final = "argument"
 DEFAULT: Final = "default"
+DROPPED: Final = "dropped, since "
 
 _MAX_SHOWN: Final = 200  # characters or bytes of a value in a report
 
@@ -60,7 +61,7 @@ class HasSettings:
             for name in given:
                 if name not in self._settings:
                     raise ApiTypeError(no_such_setting(name, self._settings))
-            self._begin(secrets={}, sources={})
+            self._set_state(secrets={}, sources={})
             for name, one in self._settings.items():
                 self._keep(one, given.get(name, one.default), ARGUMENT if name in given else DEFAULT)
             self._check()
@@ -93,7 +94,7 @@ class HasSettings:
         for name, value in given.items():
             given[name] = cls._settings[name].mask(value) if name in cls._settings else masked(value)
 
-    def _begin(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
+    def _set_state(self, secrets: dict[str, Any], sources: dict[str, str]) -> None:
         for name, value in {"_frozen": None, "_secrets": secrets, "_sources": sources}.items():
             object.__setattr__(self, name, value)
 
@@ -119,7 +120,7 @@ class HasSettings:
         if was_given and self._kept(one.name) != before:
             for other in self._settings.values():
                 if other.belongs_to == one.name and self._secrets[other.name] is not None:
-                    self._keep(other, None, f"dropped, since {one.name} was changed after it was set")
+                    self._keep(other, None, f"{DROPPED}{one.name} was changed after it was set")
 
     def _kept(self, name: str) -> Any:
         """Return the value of a setting, a secret one masked."""
@@ -136,7 +137,7 @@ class HasSettings:
         """Return where the value of a setting came from: `default`, `argument`, or a text that names the place."""
         return self._sources[name]
 
-    def _shown(self, name: str) -> str:
+    def _for_report(self, name: str) -> str:
         """Return the value of a setting as reports show it."""
         value = self._kept(name)
         if self._settings[name].secret and value is not None:
@@ -154,11 +155,11 @@ class HasSettings:
         sources = getattr(self, "_sources", {})
         positional = [name for name, one in self._settings.items() if not one.kw_only]
         shown = [name for name in sources if name in positional or sources[name] != DEFAULT]
-        return f"{type(self).__name__}({', '.join(f'{name}={self._shown(name)}' for name in shown)})"
+        return f"{type(self).__name__}({', '.join(f'{name}={self._for_report(name)}' for name in shown)})"
 
     def __copy__(self) -> Self:
         clone = object.__new__(type(self))
-        clone._begin(dict(self._secrets), dict(self._sources))
+        clone._set_state(dict(self._secrets), dict(self._sources))
         clone.__dict__.update(self.__dict__)
         return clone
 
@@ -178,5 +179,5 @@ class HasSettings:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         secrets = {name: masked(value) for name, value in state.pop("_secrets").items()}
-        self._begin(secrets, state.pop("_sources"))
+        self._set_state(secrets, state.pop("_sources"))
         self.__dict__.update({n: MappingProxyType(v) if isinstance(v, dict) else v for n, v in state.items()})

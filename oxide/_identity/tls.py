@@ -124,6 +124,7 @@ def read_tls(
     if not authorities and system.cafile is not None:
         with suppress(OSError):
             content = Path(system.cafile).read_bytes()
+    keylog = os.environ.get("SSLKEYLOGFILE")
     trust = (verify_ssl, ssl_ca_cert, ca_cert_data)
     return Tls(
         context=ssl_context,
@@ -131,16 +132,17 @@ def read_tls(
         verify=verify_ssl,
         authorities=tuple(authorities) or None,
         system=content,
-        system_directory=system.capath,
+        # Looked into later, when the working directory may be another.
+        system_directory=None if system.capath is None else str(Path(system.capath).absolute()),
         certificate=None if cert_file is None else ClientCertificate(cert_file, key_file, key_password),
         # As Python's own contexts do it.
-        keylog=(not sys.flags.ignore_environment and os.environ.get("SSLKEYLOGFILE")) or None,
-        trusted=trusted_authorities("ssl_context", ssl_context, *trust),
-        trusted_for_proxy=trusted_authorities("proxy_ssl_context", proxy_ssl_context, *trust),
+        keylog=str(Path(keylog).absolute()) if keylog and not sys.flags.ignore_environment else None,
+        trusted=describe_trust("ssl_context", ssl_context, *trust),
+        trusted_for_proxy=describe_trust("proxy_ssl_context", proxy_ssl_context, *trust),
     )
 
 
-def trusted_authorities(
+def describe_trust(
     setting: str,
     context: ssl.SSLContext | None,
     verify_ssl: bool,  # noqa: FBT001 - the settings, in their order

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size", metavar="S", type=int, help="the decoded bytes of what can be read only once"
     )
     upload.add_argument(
-        "--journal", metavar="F", help="a file by which the same command goes on if interrupted"
+        "--journal", metavar="F", help="a file by which the same command resumes an interrupted upload"
     )
     upload.add_argument("--workers", metavar="N", type=int, default=8, help="requests at a time (8)")
     upload.add_argument(

@@ -61,13 +61,13 @@ def translate(error: Exception, exchange: Exchange) -> Exception:
 
     If the root cause does not come from the connection, but from a signal handler of the program, return that.
     """
-    root, place = _root(error)
+    root, where = _root(error)
     if is_from_signal_handler(root):
         return root
     failure_class: type[ApiException] = ApiConnectionError
     transient = True
     if isinstance(root, TimeoutError):
-        failure_class, message = ApiTimeoutError, _timeout_message(root, exchange, place)
+        failure_class, message = ApiTimeoutError, _timeout_message(root, exchange, where)
         # With an errno, the system gave up on the peer, rather than a limit of ours.
         transient = not exchange.sent or root.errno is not None
     elif isinstance(root, (ssl.SSLCertVerificationError, CertificateError)):
@@ -77,9 +77,9 @@ def translate(error: Exception, exchange: Exchange) -> Exception:
         if root.reason in _NO_TLS:
             message += " (the other side does not speak TLS: http instead of https?)"
     elif isinstance(root, socket.gaierror):
-        message, transient = f"{place}: {root.strerror}", root.errno == socket.EAI_AGAIN
+        message, transient = f"{where}: {root.strerror}", root.errno == socket.EAI_AGAIN
     elif isinstance(root, ConnectError):
-        message, transient = place, False
+        message, transient = where, False
     elif isinstance(root, TunnelRefused):
         message, transient = str(root), root.status in PASSING_STATUSES
     elif isinstance(root, http.client.IncompleteRead) or (exchange.status and isinstance(root, _TLS_END)):
@@ -87,7 +87,7 @@ def translate(error: Exception, exchange: Exchange) -> Exception:
     elif isinstance(root, (http.client.RemoteDisconnected, *_TLS_END)):
         message = "the server closed the connection without a response"
     elif isinstance(root, OSError):
-        message = ": ".join(part for part in (place, root.strerror or str(root)) if part)
+        message = ": ".join(part for part in (where, root.strerror or str(root)) if part)
     else:
         failure_class, message, transient = ApiResponseError, f"malformed response: {root}", False
     outcome: Outcome = (
@@ -105,25 +105,25 @@ def translate(error: Exception, exchange: Exchange) -> Exception:
 
 def _root(error: Exception) -> tuple[Exception, str]:
     """Return the root cause of `error`, and the text of the `ConnectError` in its chain, if any."""
-    place = ""
+    where = ""
     while True:
         if isinstance(error, ConnectError):
-            place = str(error)
+            where = str(error)
         inner = next((part for part in error.args if isinstance(part, Exception)), None) or error.__cause__
         if not isinstance(inner, Exception):
-            return error, place
+            return error, where
         error = inner
 
 
-def _timeout_message(root: TimeoutError, exchange: Exchange, place: str) -> str:
+def _timeout_message(root: TimeoutError, exchange: Exchange, where: str) -> str:
     if root.errno is not None:
         # The system gave up, not a limit of ours.
-        return ": ".join(part for part in (place, root.strerror) if part)
+        return ": ".join(part for part in (where, root.strerror) if part)
     limits, expected = exchange.limits, "response" if exchange.status is None else "complete response"
     if exchange.limit == "timeout":
         # Counted from the beginning of the call, whatever has been done since.
         return f"no {expected} within {limits.whole:.9g} s (timeout={limits.whole:.9g})"
     if exchange.limit == "connect_timeout":
-        what = f"{place}: " if place else ""
+        what = f"{where}: " if where else ""
         return f"{what}no connection within {limits.connect:.9g} s (connect_timeout={limits.connect:.9g})"
     return f"no data for {limits.silence:.9g} s (read_timeout={limits.silence:.9g})"

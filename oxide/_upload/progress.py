@@ -81,8 +81,8 @@ class Bar:
 
     def _show(self, progress: UploadProgress) -> None:
         bar = self._bar
-        if bar.desc != f"{progress.step}: ":
-            bar.set_description(progress.step, refresh=False)
+        if bar.desc != progress.step:
+            bar.set_description_str(progress.step, refresh=False)
         bar.total, bar.n = progress.total, progress.done
         bar.refresh()
 

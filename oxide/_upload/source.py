@@ -8,6 +8,7 @@ import stat
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NamedTuple, Self
 
 from oxide._traceback import calls_users_code
+from oxide._transport.failures import is_from_signal_handler
 from oxide._upload.stop import Stop
 from oxide._uploading import ImageFile
 from oxide.exceptions import ApiTypeError, ApiValueError
@@ -169,6 +170,8 @@ class Source:
             try:
                 piece = self._file.read(size)
             except OSError as error:
+                if is_from_signal_handler(error):
+                    raise
                 message = f"{self.name} cannot be read: {error.strerror or error}"
                 raise Stop(message) from error
             if not isinstance(piece, bytes):

@@ -1,18 +1,21 @@
 """The base class of the API classes, and the decorators that derive the `…_with_http_info` forms of a method."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import wraps
+from inspect import signature
 from os import PathLike
-from types import FunctionType
+from types import SimpleNamespace
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 from typing_extensions import override
 
 from oxide._call.operation import Operation
-from oxide._call.options import RequestOptions
+from oxide._call.options import RequestOptions, mask_options
 from oxide._identity.hosts import masked_host
 from oxide._identity.keywords import Settings
-from oxide._identity.secrets import masked
-from oxide._traceback import ends_here, leads_on_unseen
+from oxide._identity.secrets import masked, masked_if_suspect
+from oxide._traceback import ends_here, leads_on, leads_on_unseen
 from oxide._transport.response import RESTResponse
 from oxide.api_client import ApiClient
 from oxide.api_response import ApiResponse
@@ -57,7 +60,7 @@ class Api:
             ConfigurationError: no usable host and token were found.
         """
         # Masked, so that no traceback frame holds a plain secret.
-        host, token = masked_host(host), masked(token)
+        host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
         Configuration._mask(settings)
         with ends_here:
             configuration = Configuration.from_environment(host, token, profile, config_dir, **settings)
@@ -111,7 +114,7 @@ def _instead(api: type[Api], given: object) -> str:
         what = f"{name}(images_api.api_client)"
     else:
         what = f"{name}.from_environment()"
-    return f"{type(given).__name__}: {what}"
+    return f"{type(given).__name__}; use {what}"
 
 
 def with_http_info(method: Callable[Concatenate[A, P], T]) -> Callable[Concatenate[A, P], ApiResponse[T]]:
@@ -131,18 +134,24 @@ def without_preload_content(
 
 
 def _derived(method: Callable[..., object], form: str, result: Any, returned: str) -> Callable[..., Any]:
-    """Return a copy of a method that calls `Api._call_FORM` where the method calls `Api._call`.
+    """Return a method that calls `Api._call_FORM` where `method` calls `Api._call`; it looks as if written by hand."""
+    taken = signature(method)
+    *parameters, _options = taken.parameters
+    caller = f"_call_{form}"
 
-    It is like one written by hand: in `help()`, tracebacks, pickles and the messages of a `TypeError`.
-    """
-    plain = cast("FunctionType", method)
-    code = plain.__code__.replace(
-        co_name=f"{plain.__name__}_{form}",
-        co_qualname=f"{plain.__qualname__}_{form}",
-        co_names=tuple(f"_call_{form}" if name == "_call" else name for name in plain.__code__.co_names),
-    )
-    derived = FunctionType(code, plain.__globals__, code.co_name, plain.__defaults__)
-    derived.__kwdefaults__ = plain.__kwdefaults__
-    derived.__doc__ = f"Do as `{plain.__name__}`, and return {returned}."
-    derived.__annotations__ = {**plain.__annotations__, "return": result}
+    @wraps(method)
+    def derived(self: Api, *arguments: Any, **options: Any) -> object:
+        mask_options(cast("RequestOptions", options), parameters)
+        with leads_on:
+            return method(SimpleNamespace(_call=getattr(self, caller)), *arguments, **options)
+
+    own: Any = derived
+    own.__name__ += f"_{form}"
+    own.__qualname__ += f"_{form}"
+    own.__doc__ = f"Do as `{method.__name__}`, and return {returned}."
+    own.__annotations__ = {**method.__annotations__, "return": result}
+    own.__signature__ = taken.replace(return_annotation=result)
+    # For tracebacks and profilers; what Nuitka compiles does not allow it.
+    with suppress(RuntimeError):
+        own.__code__ = own.__code__.replace(co_name=own.__name__, co_qualname=own.__qualname__)
     return derived

@@ -106,7 +106,7 @@ class ImageHelpers:
     ) -> Image:
         """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
 
-        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and goes on from
+        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and continues from
         where the image is. Nothing is moved if another image in `project` has the same name. From one project to
         another an image goes through the silo; if it cannot leave that, the error says so.
 
@@ -211,7 +211,7 @@ class ImageHelpers:
 
         Safe to run again: an image of that name with the same description, os, version, size and block size is
         returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
-        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
+        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call resumes it.
 
         ```python
         import oxide
@@ -234,7 +234,7 @@ class ImageHelpers:
             sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
                 does not become an image.
             size: the bytes of the decoded content, for a file object that can be read only once.
-            journal: a file that remembers what has arrived, so that the same call goes on after an interruption, in
+            journal: a file that remembers what has arrived, so that the same call resumes after an interruption, in
                 another process too. It is deleted at the end.
             workers: how many requests to send at a time.
             progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on

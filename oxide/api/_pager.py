@@ -108,10 +108,7 @@ class Pager(Iterator[T], Generic[T, PageT]):
         if limit is None and self._fetched:
             limit = FOLLOWING_LIMIT
         self._page_token = token
-        try:
-            page = self._fetch(token, limit)
-        except StopIteration as error:  # which a loop over the pager would take for the end
-            raise RuntimeError("what fetched a page raised StopIteration") from error
+        page = self._fetch(token, limit)
         if token is not None:
             self._seen.add(hash(token))
         self._fetched += 1
@@ -126,7 +123,9 @@ class Pager(Iterator[T], Generic[T, PageT]):
             self._refuse("leads back to an earlier page")
 
     def _refuse(self, problem: str) -> None:
-        raise ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
+        error = ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
+        error._repeatable = True
+        raise error
 
 
 class _Pages(Iterator[PageT]):

@@ -26,7 +26,7 @@ CONFIGURATION = oxide.Configuration("https://rack.example", access_token="s3cret
 )
 def test_anything_but_a_client_is_refused_with_what_to_do(given: Any, instead: str) -> None:
     with pytest.raises(
-        oxide.ApiTypeError, match=f"^ImagesApi: expected an ApiClient, got .*: {instead}$"
+        oxide.ApiTypeError, match=f"^ImagesApi: expected an ApiClient, got [a-zA-Z]+; use {instead}$"
     ) as caught:
         oxide.ImagesApi(given)
     assert "s3cret" not in str(caught.value)
@@ -35,7 +35,9 @@ def test_anything_but_a_client_is_refused_with_what_to_do(given: Any, instead: s
 def test_another_api_in_the_place_of_a_client_is_refused_with_its_client() -> None:
     with oxide.ApiClient(CONFIGURATION) as client:
         images: Any = oxide.ImagesApi(client)
-        with pytest.raises(oxide.ApiTypeError, match=r"got ImagesApi: ImagesApi\(images_api\.api_client\)$"):
+        with pytest.raises(
+            oxide.ApiTypeError, match=r"got ImagesApi; use ImagesApi\(images_api\.api_client\)$"
+        ):
             oxide.ImagesApi(images)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,15 @@ def test_its_repr_shows_host_and_state_and_no_secret() -> None:
     client.close()
     assert repr(client) == "<ApiClient https://my.rack, closed>"
     assert repr(oxide.ApiClient.__new__(oxide.ApiClient)) == "<ApiClient closed>"
+
+
+def test_anything_but_a_configuration_is_refused_with_what_to_do() -> None:
+    text: Any = "https://my.rack"
+    with pytest.raises(
+        oxide.ApiTypeError,
+        match=r"expected a Configuration, got str; use ApiClient\(Configuration\(host\)\)$",
+    ):
+        oxide.ApiClient(text)
 
 
 def test_a_warning_that_is_an_error_leaves_the_configuration_as_it_was() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from core_support import CONTRACTS, Contract, Scene, open_scene
+from core_support import CONTRACTS, Contract, Scene, method_of, open_scene
 
 import oxide
 from oxide.testing import Answer
@@ -53,7 +53,7 @@ def test_a_new_token_is_tried_once_even_without_retries(scene: Scene, contract: 
             arguments["image_create"] = scene.new_image(name="new")
         if contract.name == "image_demote":
             arguments["image"] = scene.simulator.create_image("silo-image")
-        result = getattr(oxide.ImagesApi(client), contract.name + form)(**arguments)
+        result = method_of(client, contract.name, form)(**arguments)
         if form:
             assert result.status == contract.status
             result.close()
@@ -109,23 +109,3 @@ def test_a_renewal_does_not_use_up_a_retry(scene: Scene) -> None:
         scene.simulator.fail_next(Answer(503))
         assert oxide.ImagesApi(client).image_list().items == []
     assert [request.status for request in scene.requests][-1] == 200
-
-
-@pytest.mark.parametrize("place", ["token", "jitter", "sleep", "clock"])
-def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place: str) -> None:
-    """A listing that ended there would look complete."""
-    for number in range(5):
-        scene.simulator.create_image(f"image-{number}")
-    settings: dict[str, Any] = {"access_token": scene.simulator.token}
-    options: dict[str, Any] = {}
-    exhausted = iter(()).__next__
-    if place == "token":
-        settings["access_token"] = iter([scene.simulator.token]).__next__
-    else:
-        options[place] = exhausted if place != "sleep" else lambda _: exhausted()
-    client = oxide.ApiClient(oxide.Configuration(scene.simulator.url, **settings), **options)
-    if place in {"jitter", "sleep"}:
-        scene.answer(503)
-    with client, pytest.raises(RuntimeError, match="raised StopIteration") as caught:
-        list(oxide.ImagesApi(client).image_list_iter(limit=2))
-    assert isinstance(caught.value.__cause__, StopIteration)

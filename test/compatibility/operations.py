@@ -27,7 +27,7 @@ def show(image: Image) -> None:
         {
             name: value
             for name, value in image.to_dict().items()
-            if name not in {"id", "project_id", "time_created", "time_modified"}
+            if name in {"block_size", "description", "digest", "name", "os", "size", "version"}
         }
     )
     print("in a project:", image.project_id is not None)

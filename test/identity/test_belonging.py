@@ -147,8 +147,11 @@ SWAPPED: dict[str, Callable[[], object]] = {
     "from_environment": lambda: oxide.Configuration.from_environment(WELL_FORMED, "https://one.test"),
     "from_environment of any form": lambda: oxide.Configuration.from_environment("hunter2", "https://one.test"),
     "ImagesApi": lambda: oxide.ImagesApi.from_environment(WELL_FORMED, "https://one.test"),
+    "token for profile": lambda: oxide.ImagesApi.from_environment(profile=WELL_FORMED),
     "host alone": lambda: oxide.Configuration.from_environment(WELL_FORMED),
     "assigned": lambda: setattr(oxide.Configuration(), "host", WELL_FORMED),
+    "proxy": lambda: oxide.Configuration(proxy=WELL_FORMED),
+    "proxy with a scheme": lambda: oxide.Configuration(proxy=f"http://{WELL_FORMED}:3128"),
     "_request_auth": lambda: ask(oxide.Configuration(), _request_auth="https://one.test"),
 }  # fmt: skip
 
@@ -157,7 +160,7 @@ SWAPPED: dict[str, Callable[[], object]] = {
 def test_a_token_in_place_of_a_host_is_told_without_being_looked_up_or_repeated(
     swapped: str, config_dir: Any
 ) -> None:
-    with pytest.raises(oxide.ConfigurationError, match="given in the wrong order") as caught:
+    with pytest.raises(oxide.ConfigurationError, match=r"given in the wrong (order|place)") as caught:
         SWAPPED[swapped]()
     assert WELL_FORMED[:20] not in str(caught.value)
     assert "hunter2" not in str(caught.value)

@@ -139,6 +139,14 @@ def test_default_headers_refuse_what_holds_no_headers(wrong: Any) -> None:
         Headers().update(wrong)
 
 
+def test_setdefault_refuses_a_bad_header_name_without_showing_the_value() -> None:
+    headers: Any = Headers()
+    with pytest.raises(oxide.ApiValueError, match=r"the name \(not shown\) is not the name of a header"):
+        headers.setdefault(f"Authorization: {TOKEN}", "x")
+    with pytest.raises(oxide.ApiTypeError, match="name and value must be str"):
+        headers.setdefault(5, "x")
+
+
 @pytest.mark.parametrize(
     "name", ["Host", "User-Agent", "Accept", "Authorization", "Accept-Encoding", "X-Job"]
 )

@@ -1,7 +1,9 @@
 """Logging, `on_attempt` and OpenTelemetry: what may be seen of a call."""
 
 import logging
+import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -10,10 +12,11 @@ from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from transport.test_signals import alarm
 
 import oxide
 from identity.ask import ask
-from oxide.testing import Answer, Drop, Simulator
+from oxide.testing import Answer, Drop, Fault, Simulator
 
 FIELDS = {
     "oxide_operation", "oxide_method", "oxide_path", "oxide_number", "oxide_outcome", "oxide_status",
@@ -128,7 +131,7 @@ def test_nothing_is_logged_above_info(simulator: Simulator, caplog: pytest.LogCa
     assert [record for record in caplog.records if record.name == "oxide"] == []
 
 
-def test_on_attempt_sees_what_the_error_tells(simulator: Simulator) -> None:
+def test_on_attempt_sees_the_attempts_of_the_error(simulator: Simulator) -> None:
     """The same frozen values feed the hook, the log and `attempts`."""
     simulator.fail_next(Answer(503), times=3)
     seen: list[oxide.Attempt] = []
@@ -144,7 +147,7 @@ def test_on_attempt_sees_what_the_error_tells(simulator: Simulator) -> None:
         seen[0].status = 200  # type: ignore[misc]  # what is tested
 
 
-def test_on_attempt_sees_success_and_unread_answers(simulator: Simulator) -> None:
+def test_on_attempt_sees_successes_and_unread_responses(simulator: Simulator) -> None:
     """Once per attempt, whatever the form of the method."""
     seen: list[oxide.Attempt] = []
     with oxide.ApiClient(simulator.configuration(on_attempt=seen.append)) as client:
@@ -162,8 +165,11 @@ def test_on_attempt_sees_success_and_unread_answers(simulator: Simulator) -> Non
     assert all(attempt.elapsed > 0 for attempt in seen)
 
 
-def test_an_error_in_on_attempt_is_logged_and_the_call_goes_on(
-    simulator: Simulator, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("faults", "attempts"), [([], 1), ([Answer(503)], 2), ([Drop()], 2), ([Answer(404)], 1)], ids=repr
+)
+def test_what_on_attempt_raises_is_logged_and_the_call_goes_on(
+    simulator: Simulator, caplog: pytest.LogCaptureFixture, faults: list[Fault], attempts: int
 ) -> None:
     """Metrics must not break the program."""
 
@@ -171,34 +177,59 @@ def test_an_error_in_on_attempt_is_logged_and_the_call_goes_on(
         message = "no metrics today"
         raise RuntimeError(message)
 
-    simulator.fail_next(Answer(503))
-    view(simulator, on_attempt=broken)
+    for fault in faults:
+        simulator.fail_next(fault)
+    if faults == [Answer(404)]:
+        with pytest.raises(oxide.NotFoundException) as caught:
+            view(simulator, on_attempt=broken)
+        assert caught.value.__context__ is None
+    else:
+        view(simulator, on_attempt=broken)
     records = [record for record in caplog.records if record.name == "oxide"]
-    assert [record.getMessage() for record in records] == ["on_attempt raised; the call continues"] * 2
+    assert [(record.levelno, record.getMessage()) for record in records] == [
+        (logging.ERROR, "on_attempt raised; the call continues")
+    ] * attempts
     assert all(record.exc_info is not None and record.exc_info[0] is RuntimeError for record in records)
 
 
-def test_an_interrupt_in_on_attempt_ends_the_call(simulator: Simulator) -> None:
-    """Ctrl-C is no error of the hook."""
+@pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_in_on_attempt_ends_the_call_and_leaves_the_client_usable(
+    simulator: Simulator, exception: type[BaseException]
+) -> None:
+    """Ctrl-C is no error of the hook, and the client stays usable."""
 
-    def interrupted(_: oxide.Attempt) -> None:
-        raise KeyboardInterrupt
+    def interrupted(attempt: oxide.Attempt) -> None:
+        if len(simulator.requests) < 3:
+            raise exception
 
-    with pytest.raises(KeyboardInterrupt):
-        view(simulator, on_attempt=interrupted)
+    with oxide.ApiClient(simulator.configuration(on_attempt=interrupted)) as client:
+        for _ in range(2):
+            with pytest.raises(exception):
+                oxide.ImagesApi(client).image_view("debian-13")
+        assert oxide.ImagesApi(client).image_view("debian-13").name == "debian-13"
 
 
-@pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """Instrument urllib3 as a program does, and return where the spans go."""
+def test_an_alarm_of_the_program_in_on_attempt_passes_unchanged(simulator: Simulator) -> None:
+    """It interrupts the hook, and is no error of it."""
+    error = TimeoutError("the program's own")
+    with alarm(error), pytest.raises(TimeoutError) as raised:
+        view(simulator, on_attempt=lambda _: signal.raise_signal(signal.SIGALRM))
+    assert raised.value is error
+
+
+@contextmanager
+def instrumented() -> Iterator[InMemorySpanExporter]:
+    """Instrument urllib3 as a program does, and yield where the spans go."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     instrumentor: Any = URLLib3Instrumentor()
     instrumentor.instrument(tracer_provider=provider)
-    yield exporter
-    instrumentor.uninstrument()
-    provider.shutdown()
+    try:
+        yield exporter
+    finally:
+        instrumentor.uninstrument()
+        provider.shutdown()
 
 
 def test_spans_that_capture_every_header_hold_no_token(
@@ -206,26 +237,19 @@ def test_spans_that_capture_every_header_hold_no_token(
 ) -> None:
     """As the instrumentation offers it for headers of a program's own."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    instrumentor: Any = URLLib3Instrumentor()
-    instrumentor.instrument(tracer_provider=provider)
-    try:
+    with instrumented() as exporter:
         view(simulator)
-    finally:
-        instrumentor.uninstrument()
-        provider.shutdown()
     (span,) = exporter.get_finished_spans()
     assert "http.request.header.accept" in span.to_json()
     assert simulator.token not in span.to_json()
 
 
-def test_spans_of_opentelemetry(simulator: Simulator, spans: InMemorySpanExporter) -> None:
+def test_spans_of_opentelemetry(simulator: Simulator) -> None:
     """One for each attempt, the server is told the trace, and the token is in none of it."""
     simulator.fail_next(Answer(503))
-    view(simulator)
-    first, second = spans.get_finished_spans()
+    with instrumented() as exporter:
+        view(simulator)
+    first, second = exporter.get_finished_spans()
     assert (first.name, second.name) == ("GET", "GET")
     codes = {
         span.attributes.get("http.status_code") for span in (first, second) if span.attributes is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from core_support import CONTRACTS, published_fields
 from hypothesis import example, given
 from hypothesis import strategies as st
 from simulator_http import Caller, World
@@ -18,6 +19,14 @@ from oxide.testing import Simulator
 from oxide.testing._openapi import openapi_document
 
 OPERATIONS = {
+    **{
+        contract.name: (
+            contract.method.lower(),
+            contract.path.replace("my-image", "{image}"),
+            str(contract.status),
+        )
+        for contract in CONTRACTS
+    },
     "disk_bulk_write_import": ("post", "/v1/disks/{disk}/bulk-write", "204"),
     "disk_bulk_write_import_start": ("post", "/v1/disks/{disk}/bulk-write-start", "204"),
     "disk_bulk_write_import_stop": ("post", "/v1/disks/{disk}/bulk-write-stop", "204"),
@@ -25,12 +34,6 @@ OPERATIONS = {
     "disk_delete": ("delete", "/v1/disks/{disk}", "204"),
     "disk_finalize_import": ("post", "/v1/disks/{disk}/finalize", "204"),
     "disk_view": ("get", "/v1/disks/{disk}", "200"),
-    "image_create": ("post", "/v1/images", "201"),
-    "image_delete": ("delete", "/v1/images/{image}", "204"),
-    "image_demote": ("post", "/v1/images/{image}/demote", "202"),
-    "image_list": ("get", "/v1/images", "200"),
-    "image_promote": ("post", "/v1/images/{image}/promote", "202"),
-    "image_view": ("get", "/v1/images/{image}", "200"),
     "snapshot_delete": ("delete", "/v1/snapshots/{snapshot}", "204"),
     "snapshot_view": ("get", "/v1/snapshots/{snapshot}", "200"),
     "utilization_view": ("get", "/v1/utilization", "200"),
@@ -39,12 +42,14 @@ PARAMETERS: dict[str, dict[str, bool]] = {
     **{name: {"disk": True, "project": False} for name in OPERATIONS if name.startswith("disk_")},
     **{name: {"snapshot": True, "project": False} for name in OPERATIONS if name.startswith("snapshot_")},
     "disk_create": {"project": True},
-    "image_create": {"project": False},
-    "image_delete": {"image": True, "project": False},
-    "image_demote": {"image": True, "project": True},
-    "image_list": {"limit": False, "page_token": False, "project": False, "sort_by": False},
-    "image_promote": {"image": True, "project": False},
-    "image_view": {"image": True, "project": False},
+    **{
+        contract.name: {
+            name: name in contract.required
+            for name in contract.arguments
+            if contract.arguments[name] != contract.body
+        }
+        for contract in CONTRACTS
+    },
     "utilization_view": {},
 }
 NAME = "#/components/schemas/Name"
@@ -83,16 +88,11 @@ def test_schemas() -> None:
     }  # fmt: skip
     assert set(re.findall(r"#/components/schemas/(\w+)", json.dumps(openapi_document()))) == set(schemas)
     image, create = schemas["Image"], schemas["ImageCreate"]
-    assert set(image["properties"]) - set(image["required"]) == {"digest", "project_id"}
-    assert {name for name, schema in image["properties"].items() if schema.get("nullable")} == {
-        "digest",
-        "project_id",
-    }
-    assert (
-        set(create["properties"])
-        == set(create["required"])
-        == {"description", "name", "os", "source", "version"}
-    )
+    fields, optional = published_fields("Image")
+    assert set(image["properties"]) == fields
+    assert set(image["properties"]) - set(image["required"]) == optional
+    assert {name for name, schema in image["properties"].items() if schema.get("nullable")} == optional
+    assert set(create["properties"]) == set(create["required"]) == published_fields("ImageCreate")[0]
     assert schemas["ImageSource"]["required"] == ["id", "type"]
     assert schemas["ImageResultsPage"]["required"] == ["items"]
     assert schemas["Error"]["required"] == ["message", "request_id"]

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 import oxide
-from oxide import Configuration, ImageCreate, ImagesApi, ImageSource, NameOrId, NameOrIdSortMode
+from oxide import ApiClient, Configuration, ImageCreate, ImagesApi, ImageSource, NameOrId, NameOrIdSortMode
 
 
 def make(images: ImagesApi, configuration: Configuration) -> None:
@@ -48,6 +48,12 @@ def make(images: ImagesApi, configuration: Configuration) -> None:
     Configuration.from_environment(access_token="x")  # type: ignore[call-arg]  # it is `token=` here
     ImagesApi.from_environment(timeot=1)  # type: ignore[call-arg]  # a misspelled setting
     ImagesApi.from_environment(max_retries="1")  # type: ignore[arg-type]  # not a number
+    ImagesApi.from_environment(access_token="x")  # type: ignore[call-arg]  # it is `token=` here
+    ApiClient("https://my.rack")  # type: ignore[arg-type]  # no Configuration
+    ApiClient(configuration, slep=print)  # type: ignore[call-arg]  # a misspelled option
+    ApiClient(configuration, clock=5)  # type: ignore[arg-type]  # not callable
+    ImagesApi("https://my.rack")  # type: ignore[arg-type]  # no ApiClient
+    ImagesApi(configuration)  # type: ignore[arg-type]  # no ApiClient either
     configuration.timeout = "1"  # type: ignore[assignment]  # not seconds
     configuration.timeot = 1  # type: ignore[attr-defined]  # a misspelled setting
     images.api_client.cookie = "a=b"  # type: ignore[attr-defined]  # as generated clients

@@ -3,10 +3,12 @@
 import hashlib
 import io
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
+from transport.test_signals import alarm
 
 import oxide
 from oxide._upload.source import Source
@@ -190,3 +192,18 @@ def test_a_read_that_fails_ends_the_upload_with_its_reason() -> None:
         Source(Broken(b"")).read(10)
     assert not caught.value.hopeless
     assert isinstance(caught.value.__cause__, OSError)
+
+
+class Interrupted(Pipe):
+    """Waits for more until a signal arrives."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        signal.raise_signal(signal.SIGALRM)
+        return b""
+
+
+def test_an_alarm_of_the_program_while_a_file_is_read_passes_unchanged() -> None:
+    error = TimeoutError("the program's own")
+    with alarm(error), pytest.raises(TimeoutError) as raised:
+        Source(Interrupted(b"")).read(10)
+    assert raised.value is error
