@@ -101,7 +101,7 @@ class UploadError(OpenApiException):
     @property
     def retryable(self) -> bool:
         """Whether the same call, which is always safe to repeat, may succeed later: its cause is a passing failure."""
-        return isinstance(self.__cause__, ApiException) and self.__cause__._is_passing
+        return isinstance(self.__cause__, ApiException) and self.__cause__._is_passing()
 
     @override
     def __str__(self) -> str:
@@ -182,9 +182,8 @@ class ApiException(OpenApiException):
     @property
     def retryable(self) -> bool:
         """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
-        return self._is_passing and not self.may_have_acted
+        return self._is_passing() and not self.may_have_acted
 
-    @property
     def _is_passing(self) -> bool:
         return self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
 
