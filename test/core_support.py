@@ -2,7 +2,7 @@
 
 import json
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,6 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 import oxide
-from oxide._call.operation import Operation
 from oxide.api._base import Api
 from oxide.testing import Answer, ReceivedRequest, Simulator
 
@@ -57,18 +56,16 @@ NEW_IMAGE: Final[Mapping[str, Any]] = {
 }
 
 
-def api_with(operation: Operation[Any]) -> type[Api]:
-    """Return the API that has an operation."""
-    (api,) = (api for api in APIS if hasattr(api, operation.id))
+def api_with(operation: str) -> type[Api]:
+    """Return the API that has an operation, given by its name."""
+    (api,) = (api for api in APIS if hasattr(api, operation))
     return api
 
 
-def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the fields of a model as Oxide has published it, and which of them are optional."""
-    schema = _PUBLISHED["components"]["schemas"][model]
-    forms = schema.get("oneOf", [schema])
-    fields = frozenset(name for form in forms for name in form["properties"])
-    return fields, fields.difference(*(form["required"] for form in forms))
+def method_of(client: oxide.ApiClient, operation: str, form: str = "") -> Callable[..., Any]:
+    """Return the method of an operation in one of its forms, with the API made for a client."""
+    method: Callable[..., Any] = getattr(api_with(operation)(client), operation + form)
+    return method
 
 
 @dataclass(frozen=True)
@@ -169,8 +166,8 @@ class Scene:
         self.simulator.fail_next(Answer(status, content, named), times)
 
     def call(self, name: str, form: str = "", /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the API by the name of its operation and its form."""
-        return getattr(self.images, name + form)(*args, **kwargs)
+        """Call a method of an API by the name of its operation and its form."""
+        return method_of(self.images.api_client, name, form)(*args, **kwargs)
 
     def new_image(self, **changes: Any) -> dict[str, Any]:
         """Return the body of a request for a new image from the snapshot."""

@@ -195,7 +195,7 @@ class TestOperations:
     def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         for form in FORMS:
-            method = getattr(api_with(operation), operation.id + form)
+            method = getattr(api_with(operation.id), operation.id + form)
             own, *parameters, options = inspect.signature(method).parameters.values()
             assert own.name == "self"
             assert [parameter.name for parameter in parameters] == list(contract.arguments)
@@ -207,7 +207,7 @@ class TestOperations:
 
     def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
         plain, info, unread = (
-            get_type_hints(getattr(api_with(operation), operation.id + form)) for form in FORMS
+            get_type_hints(getattr(api_with(operation.id), operation.id + form)) for form in FORMS
         )
         response: Any = oxide.ApiResponse
         assert plain.pop("return") == operation.result
@@ -216,13 +216,13 @@ class TestOperations:
         assert plain == info == unread
 
     def test_result_and_an_example_are_documented(self, operation: Operation[Any]) -> None:
-        text = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+        text = inspect.getdoc(getattr(api_with(operation.id), operation.id)) or ""
         assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
         assert f".{operation.id}(" in text.partition("```python\n")[2].partition("```")[0]
 
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
-            inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
+            inspect.getdoc(getattr(api_with(operation.id), operation.id + form)) or "" for form in FORMS
         )
         _, _, arguments = plain.partition("\nArgs:\n")
         for name in (*BY_NAME[operation.id].arguments, r"\*\*options"):

@@ -1,4 +1,4 @@
-"""The pager: everything in a listing, page by page, by the server's rules."""
+"""The pager: an iterator over everything in a listing, which fetches page after page."""
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import RLock

@@ -188,7 +188,7 @@ class TestLaziness:
         assert fetched == [0, 1, 1, 2, 2]
         assert len(listings(scene)) == 3
 
-    def test_it_runs_once(self, scene: Scene) -> None:
+    def test_a_pager_can_be_iterated_once(self, scene: Scene) -> None:
         expected = fill(scene, 3)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         assert iter(pager) is pager
@@ -285,7 +285,7 @@ class TestFailures:
         rest = (image for page in pager.pages() for image in page.items) if by_page else pager
         assert seen + names(rest) == everything
 
-    def test_an_error_answer_is_raised_as_by_image_list(self, scene: Scene) -> None:
+    def test_an_error_response_is_raised_as_by_image_list(self, scene: Scene) -> None:
         with pytest.raises(oxide.NotFoundException):
             next(scene.images.image_list_iter(project="nowhere"))
 
@@ -316,7 +316,7 @@ class TestOddServices:
     @pytest.mark.parametrize("start", [None, "t0", "c0"])
     @pytest.mark.parametrize("cycle", [1, 2, 3, 5, 8])
     @pytest.mark.parametrize("before", [0, 1, 2, 5])
-    def test_going_round_in_circles_is_an_error(
+    def test_a_token_that_leads_back_is_an_error(
         self, scene: Scene, before: int, cycle: int, start: str | None
     ) -> None:
         circle = [f"c{number}" for number in range(cycle)]

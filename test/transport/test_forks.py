@@ -84,7 +84,7 @@ def test_a_child_makes_connections_of_its_own_and_drops_its_parents(fork: Callab
 
 
 @fork_with_threads
-def test_what_a_child_does_to_an_open_answer_does_not_touch_its_parent() -> None:
+def test_a_child_that_uses_an_open_response_does_not_disturb_its_parent() -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("mine")
 
@@ -105,7 +105,7 @@ def test_what_a_child_does_to_an_open_answer_does_not_touch_its_parent() -> None
 
 @fork_with_threads
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_a_child_may_close_what_a_thread_of_its_parent_was_reading(framing: str) -> None:
+def test_a_child_can_close_a_response_that_a_thread_of_its_parent_was_reading(framing: str) -> None:
     """Though that thread holds the lock of what it reads, which nobody in the child ever lets go."""
     part = {"length": answer(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
     clock = NoticedClock()
