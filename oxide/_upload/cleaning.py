@@ -119,7 +119,7 @@ class Cleaner:
                     return rack.disk_view(self._id)
                 found = rack.disk_find(self._name or "")
             except NotFoundException:
-                # Whether its creation, which had no answer, is still under way cannot be told.
+                # Whether its creation, which had no response, is still under way cannot be told.
                 if self._id is not None or rack.clock() - since >= UNKNOWN_FOR:
                     return None
                 rack.pause(FIRST_LOOK)

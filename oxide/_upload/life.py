@@ -1,4 +1,4 @@
-"""Takes disk, snapshot and image through their states; what an answer that was lost has done is settled by looking."""
+"""Takes disk, snapshot and image through their states; what a request did whose response was lost is settled by looking."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -21,7 +21,7 @@ from oxide.models.image_create import ImageCreate
 
 T = TypeVar("T")
 
-# Seconds for which a step is tried again; a rack's hand-over to newer software lasts less than a minute.
+# Seconds for which a step is retried; a rack's hand-over to newer software lasts less than a minute.
 PATIENCE: Final = 120.0
 LEAST_RETRIES: Final = 2
 # Seconds for which a name has to be unknown before what was asked for under it counts as never made.
@@ -47,7 +47,7 @@ class Life:
         tick: called whenever something was waited for.
 
     Attributes:
-        was_adopted: whether the disk was found after its creation had no answer; it may not take chunks at once then.
+        was_adopted: whether the disk was found after its creation had no response; it may not take chunks at once then.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the calls of an upload answer: only the members that it reads."""
+"""The responses to the calls of an upload: only the members that it reads."""
 
 from uuid import UUID
 

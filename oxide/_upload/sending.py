@@ -18,7 +18,7 @@ from oxide.exceptions import ApiException, ForbiddenException
 
 # Seconds without a single acknowledged chunk that end an upload.
 SILENCE: Final = 300.0
-# Seconds for which a disk, whose creation had no answer, may say that it is not ready for chunks.
+# Seconds for which a disk, whose creation had no response, may say that it is not ready for chunks.
 ATTACHING_FOR: Final = 60.0
 # Seconds to wait for requests under way when an upload ends early.
 GRACE: Final = 5.0

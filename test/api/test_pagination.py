@@ -433,7 +433,7 @@ class TestSharing:
 
 @pytest.mark.parametrize("place", ["token", "jitter", "sleep", "clock"])
 def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place: str) -> None:
-    """A listing that ended there would look complete."""
+    """A listing that ended there would look complete, and so would a `map` of calls."""
     for number in range(5):
         scene.simulator.create_image(f"image-{number}")
     settings: dict[str, Any] = {"access_token": scene.simulator.token}
@@ -445,7 +445,12 @@ def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place
         options[place] = exhausted if place != "sleep" else lambda _: exhausted()
     client = oxide.ApiClient(oxide.Configuration(scene.simulator.url, **settings), **options)
     if place in {"jitter", "sleep"}:
-        scene.answer(503)
-    with client, pytest.raises(RuntimeError, match="raised StopIteration") as caught:
-        list(oxide.ImagesApi(client).image_list_iter(limit=2))
-    assert isinstance(caught.value.__cause__, StopIteration)
+        scene.answer(503, times=2)
+    images = oxide.ImagesApi(client)
+    with client:
+        for calls in (images.image_list_iter(limit=2), map(images.image_view, ["image-0", "image-1"])):
+            with pytest.raises(
+                RuntimeError, match="a callable of the program raised StopIteration"
+            ) as caught:
+                list(calls)
+            assert isinstance(caught.value.__cause__, StopIteration)

@@ -550,10 +550,7 @@ class TestOneLine:
             message="later",
             operation="image_view",
             request_id="r-1",
-            attempts=(
-                attempt,
-                attempt,
-            ),
+            attempts=(attempt, attempt),
             retry_after=1.5,
         )
         assert str(error) == (

@@ -120,14 +120,7 @@ def test_an_earlier_attempt_counts_too(scene: Scene) -> None:
     """The second DELETE finds nothing, because the first one did it."""
     first = oxide.Attempt("image_delete", "DELETE", "/", 1, "unknown", None, None, None, 0.1, 0.5)
     second = oxide.Attempt("image_delete", "DELETE", "/", 2, "answered", 404, None, None, 0.1, None)
-    error = oxide.NotFoundException(
-        404,
-        method="DELETE",
-        attempts=(
-            first,
-            second,
-        ),
-    )
+    error = oxide.NotFoundException(404, method="DELETE", attempts=(first, second))
     assert error.may_have_acted
     assert not oxide.NotFoundException(404, method="DELETE", attempts=(second,)).may_have_acted
 

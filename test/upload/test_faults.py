@@ -117,7 +117,7 @@ def test_failures_everywhere_in_one_upload_are_got_over(fault: Fault, scene: Sce
     assert upload_in_any_case(scene) is None
     assert scene.left() == []
     if not isinstance(fault, Truncate):
-        # An answer without a body cannot be cut.
+        # A response without a body cannot be cut.
         assert scene.reports[-1].retries >= 10
 
 
@@ -134,6 +134,18 @@ def test_a_refusal_ends_the_upload_and_leaves_nothing(operation: str, fault: Ref
     if isinstance(error, oxide.UploadError):
         assert isinstance(error.__cause__, oxide.ApiException) or operation == "snapshot_view"
         assert "nothing is left" in str(error)
+
+
+def test_an_error_says_whether_the_failure_may_pass(scene: Scene) -> None:
+    scene.fail(
+        "disk_create", Refuse(507, "Insufficient capacity: Not enough storage", "InsufficientCapacity")
+    )
+    refused = upload_in_any_case(scene)
+    scene.fail("disk_create", Refuse(503, "Service Unavailable", "ServiceNotAvailable"), times=5000)
+    failing = upload_in_any_case(scene)
+    assert isinstance(refused, oxide.UploadError)
+    assert isinstance(failing, oxide.UploadError)
+    assert (refused.retryable, failing.retryable) == (False, True)
 
 
 @pytest.mark.parametrize("operation", STEPS)
@@ -163,7 +175,7 @@ def test_a_failure_that_the_rack_undoes_is_got_over(operation: str, scene: Scene
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import"])
-def test_an_answer_lost_while_the_rack_is_at_work_is_waited_for(operation: str, scene: Scene) -> None:
+def test_a_response_lost_while_the_rack_is_at_work_is_waited_for(operation: str, scene: Scene) -> None:
     scene.fail(operation, Drop(during=0.2))
     scene.time.sleep = lambda seconds: _a_little(scene, seconds)  # type: ignore[method-assign]  # some real time too
     assert upload_in_any_case(scene) is None

@@ -103,9 +103,9 @@ def test_the_bar_shows_step_and_bytes_on_standard_error(monkeypatch: pytest.Monk
 
 def test_what_is_left_is_told_in_one_line_and_survives_pickling() -> None:
     disk = oxide.Leftover("disk", "upload-abc", "1234", "import_ready", "503 from the server")
-    error = oxide.UploadError("no answer", step="upload", leftovers=[disk])
+    error = oxide.UploadError("no response", step="upload", leftovers=[disk])
     assert str(error) == (
-        "upload failed at the step 'upload': no answer; still on the rack: disk upload-abc (1234, import_ready): "
+        "upload failed at the step 'upload': no response; still on the rack: disk upload-abc (1234, import_ready): "
         "503 from the server; remove that by hand"
     )
     again = pickle.loads(pickle.dumps(error))
@@ -114,7 +114,7 @@ def test_what_is_left_is_told_in_one_line_and_survives_pickling() -> None:
 
 
 def test_an_error_says_that_the_journal_goes_on_or_that_nothing_is_left() -> None:
-    assert "goes on with the journal a.journal" in str(
+    assert "resumes with the journal a.journal" in str(
         oxide.UploadError("x", step="upload", journal="a.journal")
     )
     assert str(oxide.UploadError("x", step="check")).endswith("nothing is left on the rack")

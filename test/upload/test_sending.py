@@ -1,6 +1,8 @@
 """How many requests are under way: fewer while the server struggles, more again once it does not, and never too many."""
 
 import time
+from contextlib import closing
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -8,6 +10,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oxide._upload.journal import Journal
 from oxide._upload.notes import Notes
 from oxide._upload.progress import Meter
 from oxide._upload.sending import Sender
@@ -59,3 +62,13 @@ def test_there_is_always_room_for_one_and_never_for_more_than_the_workers(
             under_way.append(it._enter())
         finish(it, [under_way.pop(0)], trouble=trouble)
         assert 1 <= it._allowed <= workers
+
+
+def test_with_a_journal_no_more_is_under_way_than_a_quarter_of_what_has_arrived(tmp_path: Path) -> None:
+    meter = Meter(lambda _: None, time.monotonic)
+    with closing(Journal(tmp_path / "journal", {})) as journal:
+        it = Sender(CLOCK, journal, UUID(int=0), workers=8, meter=meter, forgiving=False)
+        for arrived in range(40):
+            assert it._allowed <= 1 + arrived // 4
+            finish(it, [it._enter()], trouble=False)
+    assert it._allowed == 8

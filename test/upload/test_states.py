@@ -127,14 +127,19 @@ def test_a_disk_that_may_not_be_removed_is_told_of(scene: Scene) -> None:
 
 
 def test_a_snapshot_of_another_disk_is_left_alone(scene: Scene) -> None:
+    other = scene.simulator.create_snapshot("other", project=PROJECT)
     with pytest.raises(oxide.UploadError):
         upload(
             scene,
             "create image",
             ("image_create", Refuse(404, "no such snapshot", "ObjectNotFound"), 1),
-            ("snapshot_view", lambda scene: seen_snapshot(scene, "ready", disk_id=str(uuid4())), 1),
+            (
+                "snapshot_view",
+                lambda scene: seen_snapshot(scene, "ready", disk_id=str(uuid4()), id=str(other)),
+                1,
+            ),
         )
-    assert [line.split()[0] for line in scene.left()] == ["snapshot"]
+    assert "snapshot other ready" in scene.left()
 
 
 @pytest.mark.parametrize("operation", ["snapshot_view", "snapshot_delete"])
@@ -147,7 +152,7 @@ def test_a_snapshot_is_removed_whatever_fails_on_the_way(operation: str, fault: 
             ("image_create", Refuse(404, "no such snapshot", "ObjectNotFound"), 1),
             (operation, fault, 1),
         )
-    # It is there although the answer says that it is not: only this the upload cannot know.
+    # It is there although the response says that it is not: only this the upload cannot know.
     assert len(scene.left()) == (fault.status == 404)
     assert caught.value.leftovers == ()
 
@@ -230,7 +235,7 @@ def test_a_disk_of_somebody_else_under_the_same_name_is_never_touched(scene: Sce
     assert scene.count("/v1/disks") == 2
 
 
-def test_a_disk_that_does_not_take_chunks_at_once_after_a_lost_answer_is_given_some_seconds(
+def test_a_disk_that_does_not_take_chunks_at_once_after_a_lost_response_is_given_some_seconds(
     scene: Scene,
 ) -> None:
     scene.fail("disk_create", Drop(after_acting=True))
@@ -249,7 +254,7 @@ def test_a_disk_that_still_takes_no_chunks_after_a_minute_is_lost(scene: Scene) 
 def test_what_cannot_be_begun_anew_is_told_of(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(disk())
     scene.fail("disk_bulk_write_import", NO)
-    with pytest.raises(oxide.UploadError, match="goes on with the journal"):
+    with pytest.raises(oxide.UploadError, match="resumes with the journal"):
         scene.upload(tmp_path / "disk", journal=tmp_path / "journal")
     scene.fail("disk_bulk_write_import", LosePantry())
     scene.fail("disk_delete", Refuse(403, "Forbidden", "Forbidden"), times=10)
