@@ -1,4 +1,4 @@
-"""Bulk writes: what is taken and refused (scenarios 31 to 46), and that every byte arrives where it belongs."""
+"""Bulk writes: what is taken and refused, and that every byte arrives where it belongs."""
 
 import base64
 import os
@@ -49,14 +49,14 @@ def disk(call: Caller, world: World) -> str:
 
 
 @pytest.mark.parametrize("data", [encoded(b"x" * 512), "this is not base64!"])
-def test_31_write_to_a_disk_that_takes_none(call: Caller, world: World, data: str) -> None:
+def test_write_to_a_disk_that_takes_none(call: Caller, world: World, data: str) -> None:
     disk = create_disk(call)
     error = bulk_write_error(call, disk, {"offset": 0, "base64_encoded_data": data})
     message = "cannot import blocks with a bulk write for disk in state ImportReady"
     assert error == (400, "InvalidRequest", message)
 
 
-def test_32_a_chunk_may_be_repeated(call: Caller, disk: str) -> None:
+def test_a_chunk_may_be_repeated(call: Caller, disk: str) -> None:
     for _ in range(2):
         reply = write(call, disk, 0, b"x" * CHUNK)
         assert (reply.status, reply.body) == (204, b"")
@@ -77,7 +77,7 @@ def test_32_a_chunk_may_be_repeated(call: Caller, disk: str) -> None:
         (100, 0, "Offset not block aligned"),
     ],
 )
-def test_33_34_36_to_41_what_the_pantry_refuses(
+def test_what_the_pantry_refuses(
     simulator: Simulator, call: Caller, disk: str, offset: int, size: int, message: str
 ) -> None:
     assert write(call, disk, offset, b"x" * size).error == (400, "InvalidRequest", message)
@@ -92,7 +92,7 @@ def content(simulator: Simulator, call: Caller, disk: str, offset: int, size: in
     return simulator.image_content(image, offset, size)
 
 
-def test_35_a_body_of_more_than_8_mib(call: Caller, disk: str) -> None:
+def test_a_body_of_more_than_8_mib(call: Caller, disk: str) -> None:
     message = "request body exceeded maximum size of 8388608 bytes"
     assert bulk_write_error(call, disk, b" " * 8_388_609) == (400, None, message)
     assert bulk_write_error(call, disk, b" " * 8_388_608)[2].startswith("unable to parse JSON body: EOF")
@@ -101,14 +101,14 @@ def test_35_a_body_of_more_than_8_mib(call: Caller, disk: str) -> None:
     assert reply.error[2] == "request body exceeded maximum size of 1048576 bytes"
 
 
-def test_40_the_longest_forwarded_body(call: Caller, disk: str) -> None:
+def test_the_longest_forwarded_body(call: Caller, disk: str) -> None:
     """It is the length of the JSON that counts, offset included, not that of the data."""
     longest = (1_049_600 - len('{"offset":0,"base64_encoded_data":""}')) // 4 * 3
     assert "over max chunk size" in write(call, disk, 0, b"x" * longest).error[2]
     assert "exceeded maximum size" in write(call, disk, 0, b"x" * (longest + 1)).error[2]
 
 
-def test_41_nothing_may_be_written_anywhere(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_nothing_may_be_written_anywhere(simulator: Simulator, call: Caller, disk: str) -> None:
     assert write(call, disk, 0, b"").status == 204
     assert write(call, disk, 2 * GIB, b"").status == 204
     assert stored_extents(simulator) == []
@@ -128,7 +128,7 @@ def test_41_nothing_may_be_written_anywhere(simulator: Simulator, call: Caller, 
         "a\u0000",
     ],
 )
-def test_42_43_what_is_not_base64(call: Caller, disk: str, data: str) -> None:
+def test_what_is_not_base64(call: Caller, disk: str, data: str) -> None:
     status, code, message = bulk_write_error(call, disk, {"offset": 0, "base64_encoded_data": data})
     assert (status, code) == (400, "InvalidRequest")
     assert message.startswith("error base64 decoding data: ")
@@ -152,7 +152,7 @@ def test_42_43_what_is_not_base64(call: Caller, disk: str, data: str) -> None:
     ],
 )
 @pytest.mark.parametrize("credentials", ["", None])
-def test_44_bodies_that_cannot_be_read(
+def test_bodies_that_cannot_be_read(
     call: Caller, world: World, body: object, problem: str, credentials: str | None
 ) -> None:
     disk = create_disk(call)
@@ -198,7 +198,7 @@ def test_base64_is_what_encodes_to_itself(data: bytes) -> None:
         assert decoded is None or base64.b64encode(decoded) == data
 
 
-def test_45_a_lost_pantry_stays_lost(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_a_lost_pantry_stays_lost(simulator: Simulator, call: Caller, disk: str) -> None:
     other = create_disk(call, "other")
     start(call, other)
     assert write(call, disk, 0, b"x" * 512).status == 204
@@ -229,7 +229,7 @@ def test_a_pantry_is_lost_by_name_too(simulator: Simulator, call: Caller, disk: 
     assert call("POST", "/v1/disks/disk/bulk-write?project=proj", body).error[2] == "Not Found"
 
 
-def test_46_a_slow_pantry(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_a_slow_pantry(simulator: Simulator, call: Caller, disk: str) -> None:
     internal = (500, "Internal", "Internal Server Error")
     simulator.fail_next(Refuse(500, "Internal Server Error", "Internal"), operation="disk_bulk_write_import")
     assert write(call, disk, 0, b"x" * 512).error == internal

@@ -1,9 +1,4 @@
-"""Disks and snapshots as the real service has them, scenario by scenario, over raw HTTP.
-
-The numbers are those of a list of 79 scenarios of an import; 31 to 46 are in `test_bulk_writes.py`, 60, 61 and 76 in
-`test_faults_of_disks.py`. Scenarios 70 and 77 are about deleting projects and about snapshots of other disks, which
-the simulator does not have.
-"""
+"""Disks and snapshots as the real service has them, scenario by scenario, over raw HTTP."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -56,7 +51,7 @@ def refused(message: str) -> tuple[int, str, str]:
     return 400, "InvalidRequest", message
 
 
-def test_1_create(call: Caller, world: World) -> None:
+def test_create(call: Caller, world: World) -> None:
     reply = call("POST", CREATE, disk_body("debian", description="a"))
     disk = reply.json
     assert reply.status == 201
@@ -80,11 +75,11 @@ def test_1_create(call: Caller, world: World) -> None:
         "disk_type": "distributed",
         "read_only": False,
     }
-    # Scenario 2.
+    # It takes an import as soon as it is made.
     assert call("GET", f"/v1/disks/{disk['id']}").json == disk | {"state": {"state": "import_ready"}}
 
 
-def test_3_7_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> None:
+def test_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> None:
     created = call(
         "POST", CREATE, disk_body(disk_backend=None, disk_source=IMPORTING), headers=WITHOUT_BACKEND
     )
@@ -115,7 +110,7 @@ def test_3_7_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> N
         ({}, "disk_backend"),
     ],
 )
-def test_4_5_6_each_version_takes_one_form_of_the_source(
+def test_each_version_takes_one_form_of_the_source(
     call: Caller, world: World, headers: dict[str, str], taken: str
 ) -> None:
     forms: dict[str, Any] = {
@@ -141,7 +136,7 @@ def test_a_simulator_of_an_old_version_takes_the_old_form() -> None:
         assert call("POST", CREATE, disk_body("other")).status == 400
 
 
-def test_8_71_a_local_disk(call: Caller, world: World) -> None:
+def test_a_local_disk(call: Caller, world: World) -> None:
     disk = create_disk(call, disk_backend={"type": "local"})
     shown = call("GET", f"/v1/disks/{disk}").json
     assert (shown["disk_type"], shown["state"]) == ("local", {"state": "detached"})
@@ -281,7 +276,7 @@ def test_create_errors(
         ),
     ],
 )
-def test_18_19_20_bodies_that_cannot_be_read(
+def test_bodies_that_cannot_be_read(
     call: Caller, world: World, changes: dict[str, Any], problem: str
 ) -> None:
     body = {key: value for key, value in (disk_body() | changes).items() if value is not None}
@@ -291,7 +286,7 @@ def test_18_19_20_bodies_that_cannot_be_read(
         assert message.startswith(f"unable to parse JSON body: {problem}")
 
 
-def test_18_block_size_in_the_old_form(call: Caller, world: World) -> None:
+def test_block_size_in_the_old_form(call: Caller, world: World) -> None:
     body = disk_body(disk_backend=None, disk_source={**IMPORTING, "block_size": 513})
     message = call("POST", CREATE, body, headers=WITHOUT_BACKEND).error[2]
     assert message.startswith(
@@ -304,7 +299,7 @@ def test_a_description_longer_than_its_column(call: Caller, world: World) -> Non
     assert call("POST", CREATE, disk_body(description="x" * 512)).status == 201
 
 
-def test_12_a_disk_a_snapshot_and_an_image_may_have_one_name(
+def test_a_disk_a_snapshot_and_an_image_may_have_one_name(
     simulator: Simulator, call: Caller, world: World
 ) -> None:
     create_disk(call, "same")
@@ -316,14 +311,14 @@ def test_12_a_disk_a_snapshot_and_an_image_may_have_one_name(
     assert call("POST", "/v1/disks?project=other", disk_body("same")).status == 201
 
 
-def test_13_the_name_of_a_deleted_disk_is_free(call: Caller, world: World) -> None:
+def test_the_name_of_a_deleted_disk_is_free(call: Caller, world: World) -> None:
     first = create_disk(call)
     assert finalize(call, first).status == 204
     assert delete_disk(call, first).status == 204
     assert create_disk(call) != first
 
 
-def test_17_the_largest_disk(call: Caller, world: World) -> None:
+def test_the_largest_disk(call: Caller, world: World) -> None:
     disk = create_disk(call, size=1023 * GIB)
     start(call, disk)
     assert write(call, disk, 1023 * GIB - 512, b"x" * 512).status == 204
@@ -332,7 +327,7 @@ def test_17_the_largest_disk(call: Caller, world: World) -> None:
     assert snapshot(call, "s")["size"] == 1023 * GIB
 
 
-def test_21_22_quota(simulator: Simulator, call: Caller, world: World) -> None:
+def test_quota(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_snapshot("counts", "other", size=GIB)
     simulator.quota = 4 * GIB
     create_disk(call)
@@ -350,7 +345,7 @@ def test_21_22_quota(simulator: Simulator, call: Caller, world: World) -> None:
     assert call("GET", "/v1/utilization").json["capacity"]["storage"] == 2**63 - 1
 
 
-def test_23_no_room_is_judged_after_the_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_no_room_is_judged_after_the_name(simulator: Simulator, call: Caller, world: World) -> None:
     create_disk(call)
     simulator.space = 2 * GIB
     assert call("POST", CREATE, disk_body("more")).error == NO_SPACE
@@ -432,7 +427,7 @@ STEPS = {
         ("faulted", ["finalize", "fail"], {"delete"}),
     ],
 )
-def test_28_to_31_47_to_49_52_54_what_each_state_allows(
+def test_what_each_state_allows(
     simulator: Simulator, call: Caller, world: World, now: str, steps: list[str], allowed: set[str]
 ) -> None:
     for step in [*STEPS, "delete"]:
@@ -457,7 +452,7 @@ def test_28_to_31_47_to_49_52_54_what_each_state_allows(
             assert state(call, disk) == now
 
 
-def test_50_start_and_stop_many_times(call: Caller, world: World) -> None:
+def test_start_and_stop_many_times(call: Caller, world: World) -> None:
     disk = create_disk(call)
     for _ in range(16):
         start(call, disk)
@@ -483,7 +478,7 @@ def test_a_change_of_state_is_not_a_change_of_the_disk(call: Caller, world: Worl
         (b"[]", "invalid type, expected struct FinalizeDisk"),
     ],
 )
-def test_51_59_finalize_with_a_body_that_cannot_be_read(
+def test_finalize_with_a_body_that_cannot_be_read(
     call: Caller, world: World, body: bytes, problem: str
 ) -> None:
     disk = create_disk(call)
@@ -494,16 +489,14 @@ def test_51_59_finalize_with_a_body_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("body", [{}, {"snapshot_name": None}, {"more": 1}])
-def test_52_finalize_without_a_snapshot(
-    simulator: Simulator, call: Caller, world: World, body: object
-) -> None:
+def test_finalize_without_a_snapshot(simulator: Simulator, call: Caller, world: World, body: object) -> None:
     disk = create_disk(call)
     assert call("POST", f"/v1/disks/{disk}/finalize", body).status == 204
     assert state(call, disk) == "detached"
     assert [found.name for found in simulator.snapshots("proj")] == ["snap"]
 
 
-def test_53_finalize_with_a_snapshot(call: Caller, world: World) -> None:
+def test_finalize_with_a_snapshot(call: Caller, world: World) -> None:
     disk = create_disk(call, size=2 * GIB)
     reply = finalize(call, disk, "s")
     assert (reply.status, reply.body) == (204, b"")
@@ -523,7 +516,7 @@ def test_53_finalize_with_a_snapshot(call: Caller, world: World) -> None:
     assert call("GET", f"/v1/snapshots/{found['id']}").json == found
 
 
-def test_55_finalize_with_a_snapshot_name_that_is_taken(call: Caller, world: World) -> None:
+def test_finalize_with_a_snapshot_name_that_is_taken(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "snap").error == (
         400,
@@ -535,7 +528,7 @@ def test_55_finalize_with_a_snapshot_name_that_is_taken(call: Caller, world: Wor
 
 
 @pytest.mark.parametrize(("limit", "error"), [("quota", OVER_QUOTA), ("space", NO_SPACE)])
-def test_56_no_quota_or_room_for_the_snapshot(
+def test_no_quota_or_room_for_the_snapshot(
     simulator: Simulator, call: Caller, world: World, limit: str, error: tuple[int, str, str]
 ) -> None:
     disk = create_disk(call)
@@ -549,14 +542,14 @@ def test_56_no_quota_or_room_for_the_snapshot(
     assert finalize(call, disk).status == 204
 
 
-def test_57_finalize_while_a_region_is_replaced(simulator: Simulator, call: Caller, world: World) -> None:
+def test_finalize_while_a_region_is_replaced(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     simulator.fail_next(Refuse(409, "volume repair lock", "Conflict"), operation="disk_finalize_import")
     assert finalize(call, disk, "s").error == (409, "Conflict", "volume repair lock")
     assert state(call, disk) == "import_ready"
 
 
-def test_58_finalize_when_the_pantry_is_lost(simulator: Simulator, call: Caller, world: World) -> None:
+def test_finalize_when_the_pantry_is_lost(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     start(call, disk)
     simulator.fail_next(LosePantry())
@@ -569,7 +562,7 @@ def test_58_finalize_when_the_pantry_is_lost(simulator: Simulator, call: Caller,
     assert state(call, disk) == "detached"
 
 
-def test_65_image_of_the_snapshot_survives_both(simulator: Simulator, call: Caller, world: World) -> None:
+def test_image_of_the_snapshot_survives_both(simulator: Simulator, call: Caller, world: World) -> None:
     for number, order in enumerate(permutations(["snapshot", "disk", "image"])):
         name = f"d{number}"
         disk = create_disk(
@@ -600,14 +593,14 @@ def test_65_image_of_the_snapshot_survives_both(simulator: Simulator, call: Call
     assert stored_extents(simulator) == []
 
 
-def test_66_image_of_a_snapshot_whose_disk_is_gone(call: Caller, world: World) -> None:
+def test_image_of_a_snapshot_whose_disk_is_gone(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "s").status == 204
     assert delete_disk(call, disk).status == 204
     assert create_image(call, snapshot(call, "s")["id"]).status == 201
 
 
-def test_67_a_disk_or_a_snapshot_is_deleted_once(call: Caller, world: World) -> None:
+def test_a_disk_or_a_snapshot_is_deleted_once(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "s").status == 204
     for target in (f"/v1/disks/{disk}", f"/v1/snapshots/{snapshot(call, 's')['id']}"):
@@ -615,7 +608,7 @@ def test_67_a_disk_or_a_snapshot_is_deleted_once(call: Caller, world: World) -> 
         assert call("DELETE", target).error[:2] == (404, "ObjectNotFound")
 
 
-def test_68_a_disk_whose_deletion_fails(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_disk_whose_deletion_fails(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk).status == 204
     simulator.fail_next(Unwind())
@@ -627,7 +620,7 @@ def test_68_a_disk_whose_deletion_fails(simulator: Simulator, call: Caller, worl
     assert simulator.disks("proj") == []
 
 
-def test_69_what_counts_against_the_quota(call: Caller, world: World) -> None:
+def test_what_counts_against_the_quota(call: Caller, world: World) -> None:
     before = provisioned(call)
     disk = create_disk(call, size=3 * GIB)
     assert provisioned(call) - before == 3 * GIB
@@ -641,7 +634,7 @@ def test_69_what_counts_against_the_quota(call: Caller, world: World) -> None:
     assert provisioned(call) == before
 
 
-def test_78_methods_that_there_are_not(call: Caller, world: World) -> None:
+def test_methods_that_there_are_not(call: Caller, world: World) -> None:
     for request, allowed in (
         ("GET /v1/disks/x/bulk-write", ["POST"]),
         ("PUT /v1/disks/x/finalize", ["POST"]),
@@ -653,7 +646,7 @@ def test_78_methods_that_there_are_not(call: Caller, world: World) -> None:
         assert reply.headers.get_all("allow") == allowed
 
 
-def test_79_two_starts_at_once(simulator: Simulator, call: Caller, world: World) -> None:
+def test_two_starts_at_once(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     together = threading.Barrier(2)
 

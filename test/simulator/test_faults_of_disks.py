@@ -58,7 +58,7 @@ def detached(call: Caller, world: World) -> str:
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_60_finalize_goes_on_without_its_client(
+def test_finalize_goes_on_without_its_client(
     simulator: Simulator, call: Caller, world: World, fault: Fault
 ) -> None:
     disk = create_disk(call)
@@ -71,7 +71,7 @@ def test_60_finalize_goes_on_without_its_client(
     assert snapshot(call, "s")["state"] == "ready"
 
 
-def test_60_meanwhile_it_is_finalizing(simulator: Simulator, call: Caller, world: World) -> None:
+def test_meanwhile_it_is_finalizing(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     simulator.fail_next(Delay(math.inf), operation="disk_finalize_import")
     with send(simulator, f"POST /v1/disks/{disk}/finalize HTTP/1.1", {"snapshot_name": "s"}):
@@ -85,18 +85,18 @@ def test_60_meanwhile_it_is_finalizing(simulator: Simulator, call: Caller, world
         assert [(d.name, d.state, str(d.id), d.size) for d in simulator.disks("proj")] == [
             ("disk", "finalizing", disk, GIB)
         ]
-        # Scenario 48, and the others for this state.
+        # Nothing else can be done with the disk meanwhile.
         assert delete_disk(call, disk).error[2] == 'disk cannot be deleted in state "finalizing"'
         assert finalize(call, disk).error[2] == "cannot finalize disk in state DiskState(Finalizing)"
         assert call("POST", f"/v1/disks/{disk}/bulk-write-start").status == 400
-        # Scenarios 63 and 64.
+        # Nor can the snapshot be used yet.
         message = "snapshot cannot be deleted in state Creating"
         assert call("DELETE", f"/v1/snapshots/{found['id']}").error == (400, "InvalidRequest", message)
         assert create_image(call, found["id"]).error == (500, "Internal", "Internal Server Error")
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_61_create_goes_on_without_its_client(
+def test_create_goes_on_without_its_client(
     simulator: Simulator, call: Caller, world: World, fault: Fault
 ) -> None:
     simulator.fail_next(fault, operation="disk_create")
@@ -109,7 +109,7 @@ def test_61_create_goes_on_without_its_client(
     assert error == (400, "ObjectAlreadyExists", 'already exists: disk "disk"')
 
 
-def test_61_meanwhile_it_is_creating(simulator: Simulator, call: Caller, world: World) -> None:
+def test_meanwhile_it_is_creating(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.fail_next(Delay(math.inf), operation="disk_create")
     with send(simulator, CREATE, disk_body()):
         ask_until(lambda: "".join(disk.state for disk in simulator.disks("proj")), "creating")
@@ -182,7 +182,7 @@ def test_nothing_happens_if_the_connection_is_dropped_before(
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import", "disk_delete", "image_create"])
-def test_76_a_hand_over_refuses_what_begins_something(
+def test_a_hand_over_refuses_what_begins_something(
     simulator: Simulator, call: Caller, world: World, operation: str
 ) -> None:
     simulator.fail_next(Refuse(503, "Service Unavailable", "ServiceNotAvailable"), operation=operation)  # type: ignore[arg-type]  # a plain str, which the parameters of a test are

@@ -103,7 +103,7 @@ def test_ids_are_uuids(simulator: Simulator) -> None:
     assert isinstance(simulator.create_image("a", str(project)), UUID)
 
 
-def test_tokens(simulator: Simulator) -> None:
+def test_each_token_is_different_and_has_the_form_of_the_service(simulator: Simulator) -> None:
     tokens = {simulator.token, simulator.create_user("a"), simulator.create_user("b")}
     assert len(tokens) == 3
     assert all(len(token) == 52 and token.startswith("oxide-token-") for token in tokens)

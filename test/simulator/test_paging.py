@@ -1,4 +1,4 @@
-"""Listing page by page: scenarios 50 to 64 and what tokens are made of."""
+"""Listing page by page: orders, limits and scopes, and what tokens are made of."""
 
 import base64
 import json
@@ -36,13 +36,13 @@ def all_pages(call: Caller, parameters: str) -> list[list[str]]:
     return pages
 
 
-def test_50_every_page_with_an_item_has_a_token(simulator: Simulator, call: Caller) -> None:
+def test_every_page_with_an_item_has_a_token(simulator: Simulator, call: Caller) -> None:
     simulator.create_images(["c", "a", "b"])
     assert all_pages(call, "limit=2") == [["a", "b"], ["c"], []]
     assert all_pages(call, "limit=3") == [["a", "b", "c"], []]
 
 
-def test_51_names_in_byte_order(simulator: Simulator, call: Caller) -> None:
+def test_names_in_byte_order(simulator: Simulator, call: Caller) -> None:
     names = ["a", "a-b", "a0", "aa", "ab", "b"]
     simulator.create_images(random.Random(5).sample(names, len(names)))
     assert call("GET", "/v1/images").names == names
@@ -51,7 +51,9 @@ def test_51_names_in_byte_order(simulator: Simulator, call: Caller) -> None:
 @pytest.mark.parametrize("scope", ["", "project=proj&"])
 @pytest.mark.parametrize("sort_by", ["name_ascending", "name_descending", "id_ascending"])
 @pytest.mark.parametrize("limit", [1, 3, 7])
-def test_52_orders(simulator: Simulator, call: Caller, scope: str, sort_by: str, limit: int) -> None:
+def test_each_order_is_kept_over_all_pages(
+    simulator: Simulator, call: Caller, scope: str, sort_by: str, limit: int
+) -> None:
     simulator.create_project("proj")
     project = "proj" if scope else None
     ids = dict(zip("gcafbed", simulator.create_images([*"gcafbed"], project), strict=True))
@@ -63,19 +65,19 @@ def test_52_orders(simulator: Simulator, call: Caller, scope: str, sort_by: str,
     assert len(pages) == -(-7 // limit) + 1
 
 
-def test_53_default_limit(simulator: Simulator, call: Caller) -> None:
+def test_without_a_limit_a_page_has_100_images(simulator: Simulator, call: Caller) -> None:
     simulator.create_images(f"i{number:03}" for number in range(101))
     assert [len(page) for page in all_pages(call, "")] == [100, 1, 0]
 
 
-def test_54_limit_is_clamped(simulator: Simulator, call: Caller) -> None:
+def test_limit_is_clamped(simulator: Simulator, call: Caller) -> None:
     simulator.create_images(f"i{number:05}" for number in range(10_001))
     reply = call("GET", "/v1/images?limit=20000")
     assert len(reply.json["items"]) == 10_000
     assert call("GET", f"/v1/images?page_token={reply.json['next_page']}&limit=20000").names == ["i10000"]
 
 
-def test_57_58_token_replaces_every_other_parameter(call: Caller, world: World) -> None:
+def test_token_replaces_every_other_parameter(call: Caller, world: World) -> None:
     of_proj = page_start(sort_by="name_ascending", project="proj", last_seen="a")
     assert call("GET", f"/v1/images?page_token={of_proj}&sort_by=foo&project=BAD_NAME").names == ["pimg"]
     assert call("GET", f"/v1/images?page_token={of_proj}&project=other").names == ["pimg"]
@@ -116,12 +118,12 @@ def test_57_58_token_replaces_every_other_parameter(call: Caller, world: World) 
     ],
 )
 @pytest.mark.parametrize("credentials", ["", None])
-def test_59_to_62_bad_tokens(call: Caller, bad: str, message: str, credentials: str | None) -> None:
+def test_a_bad_token_is_refused(call: Caller, bad: str, message: str, credentials: str | None) -> None:
     reply = call("GET", f"/v1/images?page_token={bad}", token=credentials)
     assert reply.error == (400, None, message)
 
 
-def test_63_deleted_marker(simulator: Simulator, call: Caller) -> None:
+def test_a_page_goes_on_after_its_last_image_is_deleted(simulator: Simulator, call: Caller) -> None:
     simulator.create_images([*"abcd"])
     next_page = call("GET", "/v1/images?limit=2").json["next_page"]
     assert call("DELETE", "/v1/images/b").status == 204
@@ -143,7 +145,7 @@ def test_63_deleted_marker(simulator: Simulator, call: Caller) -> None:
         ),
     ],
 )
-def test_64_content_of_tokens(call: Caller, world: World, parameters: str, expected: str) -> None:
+def test_content_of_tokens(call: Caller, world: World, parameters: str, expected: str) -> None:
     def fill(text: str) -> str:
         return text.replace("$proj", str(world.proj)).replace("$pimg", str(world.pimg))
 

@@ -72,7 +72,9 @@ def _raw_body(**changes: str) -> bytes:
         ),
     ],
 )
-def test_body(call: Caller, world: World, body: bytes, problem: str) -> None:
+def test_a_bad_body_is_refused_as_the_service_does(
+    call: Caller, world: World, body: bytes, problem: str
+) -> None:
     status, code, message = call("POST", "/v1/images", body).error
     assert (status, code) == (400, None)
     beginning, ellipsis, _ = problem.partition("…")
@@ -128,16 +130,16 @@ def test_no_body_is_too_strange(call: Caller, body: bytes) -> None:
         ("1&limit=2", "duplicate field `limit`"),
     ],
 )
-def test_55_limit(call: Caller, limit: str, problem: str) -> None:
+def test_a_bad_limit_is_refused(call: Caller, limit: str, problem: str) -> None:
     assert call("GET", f"/v1/images?limit={limit}").error == (400, None, QUERY_PREFIX + problem)
 
 
 @pytest.mark.parametrize("limit", ["1", "%2B1", "0001", "4294967295"])
-def test_55_good_limits(call: Caller, limit: str) -> None:
+def test_a_good_limit_is_taken(call: Caller, limit: str) -> None:
     assert call("GET", f"/v1/images?limit={limit}").status == 200
 
 
-def test_56_sort_by(call: Caller) -> None:
+def test_a_bad_order_is_refused(call: Caller) -> None:
     problem = "unknown variant `foo`, expected one of `name_ascending`, `name_descending`, `id_ascending`"
     assert call("GET", "/v1/images?sort_by=foo").error == (400, None, QUERY_PREFIX + problem)
 
@@ -152,7 +154,7 @@ def test_56_sort_by(call: Caller) -> None:
         "POST /v1/images/simg/demote",
     ],
 )
-def test_project_twice(call: Caller, world: World, request_: str) -> None:
+def test_a_project_given_twice_is_refused(call: Caller, world: World, request_: str) -> None:
     method, path = request_.split()
     body = world.body() if path == "/v1/images" else None
     reply = call(method, f"{path}?project=proj&project=proj", body)
@@ -220,7 +222,7 @@ def test_no_identifier_is_too_strange(call: Caller, text: str) -> None:
         ("ü", r'not ASCII: "\xfc"'),
     ],
 )
-def test_65_66_bad_version(call: Caller, version: str, message: str) -> None:
+def test_a_bad_api_version_is_refused(call: Caller, version: str, message: str) -> None:
     if not message.startswith("server"):
         message = f'bad value for header "api-version": {message}'
     for target in ("/v1/images", "/no/such/path", "/v1/images?limit=x"):
@@ -235,7 +237,7 @@ def test_65_66_bad_version(call: Caller, version: str, message: str) -> None:
         "2026081901.0.0+build", f"1.0.0-{'9' * 5000}",
     ],
 )  # fmt: skip
-def test_67_good_version(call: Caller, world: World, version: str) -> None:
+def test_a_good_api_version_is_taken(call: Caller, world: World, version: str) -> None:
     plain = call("GET", f"/v1/images/{world.pimg}")
     assert call("GET", f"/v1/images/{world.pimg}", headers={"api-version": version}).body == plain.body
 

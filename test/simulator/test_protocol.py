@@ -1,4 +1,4 @@
-"""HTTP itself: connections, paths, methods, headers, compression, TLS (scenarios 65 to 71 and 78 among them)."""
+"""HTTP itself: connections, paths, methods, headers, compression, TLS."""
 
 import gzip
 import http.client
@@ -30,7 +30,9 @@ from oxide.testing import Simulator
         ("POST", "/openapi.json", ["GET"]),
     ],
 )
-def test_68_wrong_method(call: Caller, world: World, method: str, path: str, allowed: list[str]) -> None:
+def test_a_method_that_a_path_does_not_have_is_405(
+    call: Caller, world: World, method: str, path: str, allowed: list[str]
+) -> None:
     reply = call(method, path.replace("$pimg", str(world.pimg)), token=None)
     assert reply.status == 405
     assert reply.headers.get_all("allow") == allowed
@@ -52,20 +54,20 @@ def test_68_wrong_method(call: Caller, world: World, method: str, path: str, all
         "/v1/Images",
     ],
 )
-def test_69_unknown_path(call: Caller, path: str) -> None:
+def test_an_unknown_path_is_404(call: Caller, path: str) -> None:
     for method in ("GET", "PUT"):
         assert call(method, path, token=None).error == (404, None, "Not Found")
 
 
 @pytest.mark.parametrize("path", ["/v1/images/", "//v1//images", "/v1/images//?limit=5", "/%76%31/%69mages"])
-def test_70_empty_and_encoded_segments(call: Caller, world: World, path: str) -> None:
+def test_empty_and_encoded_segments(call: Caller, world: World, path: str) -> None:
     assert call("GET", path).names == ["simg"]
 
 
 @pytest.mark.parametrize(
     "path", ["/v1/./images", "/v1/../v1/images", "/v1/images/..", "/v1/images/%ff", "/v1/%C3/images"]
 )
-def test_bad_paths(call: Caller, path: str) -> None:
+def test_a_bad_path_is_refused(call: Caller, path: str) -> None:
     assert call("GET", path).error == (400, None, "invalid path encoding")
 
 
@@ -88,7 +90,7 @@ def test_absolute_target(call: Caller, world: World, authority: str) -> None:
     assert call("GET", authority).status == 404
 
 
-def test_71_request_ids(call: Caller, world: World) -> None:
+def test_every_response_has_its_own_request_id(call: Caller, world: World) -> None:
     seen = set()
     for method, target, headers in [
         ("GET", "/v1/images", {}),
@@ -134,7 +136,9 @@ def test_form_of_error_bodies(call: Caller) -> None:
         (datetime(2023, 11, 15, 0, 13, 20, tzinfo=timezone(timedelta(hours=2))), "2023-11-14T22:13:20Z"),
     ],
 )
-def test_78_times(simulator: Simulator, call: Caller, world: World, moment: datetime, written: str) -> None:
+def test_times_are_utc_with_microseconds(
+    simulator: Simulator, call: Caller, world: World, moment: datetime, written: str
+) -> None:
     simulator.clock = lambda: moment
     created = call("POST", "/v1/images", world.body()).json
     assert (created["time_created"], created["time_modified"]) == (written, written)
@@ -192,7 +196,7 @@ def test_expect_continue(simulator: Simulator, world: World) -> None:
         assert read_to_end(connection).startswith(b"HTTP/1.1 201 ")
 
 
-def test_chunked_request(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_chunked_request_is_read(simulator: Simulator, call: Caller, world: World) -> None:
     body = json.dumps(world.body()).encode()
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     head = raw_request(
@@ -214,7 +218,9 @@ def test_chunked_request(simulator: Simulator, call: Caller, world: World) -> No
         (b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"b" * 500_000, b"431"),
     ],
 )
-def test_what_is_not_http(simulator: Simulator, garbage: bytes, status: bytes) -> None:
+def test_a_request_that_is_not_http_is_answered_and_ends_the_connection(
+    simulator: Simulator, garbage: bytes, status: bytes
+) -> None:
     with connected(simulator) as connection:
         connection.sendall(garbage)
         answer = connection.recv(65536)
@@ -231,7 +237,9 @@ def test_request_cut_short_is_none(simulator: Simulator, call: Caller) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["gzip", "deflate, GZIP", "br;q=1, gzip;q=0.5", "*"])
-def test_gzip(simulator: Simulator, call: Caller, accepted: str) -> None:
+def test_a_response_is_compressed_if_the_client_accepts_it(
+    simulator: Simulator, call: Caller, accepted: str
+) -> None:
     simulator.create_images(["a", "b"], description="x" * 200)
     plain = call("GET", "/v1/images")
     coded = call("GET", "/v1/images", headers={"accept-encoding": accepted})

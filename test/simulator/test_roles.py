@@ -1,4 +1,4 @@
-"""Who may do what: 401, 403 and 404 for every role (scenarios 24 to 26 and 72 to 77)."""
+"""Who may do what: 401, 403 and 404 for every role."""
 
 from typing import Any
 
@@ -95,7 +95,7 @@ def _not_found(action: str, world: World) -> tuple[str, str]:
     return ("project-image", 'name "pimg"') if of_project else ("silo-image", 'name "simg"')
 
 
-def test_24_malformed_without_credentials_is_400(call: Caller, world: World) -> None:
+def test_malformed_without_credentials_is_400(call: Caller, world: World) -> None:
     for request in (
         "GET /v1/images?limit=x",
         "GET /v1/images/BAD",
@@ -121,9 +121,7 @@ def test_24_malformed_without_credentials_is_400(call: Caller, world: World) -> 
     "authorization",
     ["Bearer foo", "Basic $token", "Bearer", "", "$token", "Bearer  ", "Bearer oxide-session-1"],
 )
-def test_26_what_is_no_credential(
-    simulator: Simulator, call: Caller, world: World, authorization: str
-) -> None:
+def test_what_is_no_credential(simulator: Simulator, call: Caller, world: World, authorization: str) -> None:
     headers = {"authorization": authorization.replace("$token", simulator.token)}
     reply = call("GET", "/v1/images", token=None, headers=headers)
     assert reply.error == (401, "Unauthorized", "credentials missing or invalid")
@@ -147,7 +145,7 @@ def test_scheme_in_any_case(simulator: Simulator, call: Caller) -> None:
     assert call("GET", "/v1/images", token=None, headers=headers).status == 200
 
 
-def test_74_project_role_reaches_its_images_by_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_project_role_reaches_its_images_by_name(simulator: Simulator, call: Caller, world: World) -> None:
     token = simulator.create_user("u", project_roles={world.proj: "limited_collaborator"})
     created = call("POST", "/v1/images?project=proj", world.body(), token=token)
     assert created.status == 201
@@ -156,7 +154,7 @@ def test_74_project_role_reaches_its_images_by_name(simulator: Simulator, call: 
     assert call("DELETE", "/v1/images/new?project=proj", token=token).status == 204
 
 
-def test_75_silo_limited_collaborator_full_cycle(simulator: Simulator, call: Caller, world: World) -> None:
+def test_silo_limited_collaborator_full_cycle(simulator: Simulator, call: Caller, world: World) -> None:
     token = simulator.create_user("u", "limited_collaborator")
     assert call("POST", f"/v1/images/{world.pimg}/promote", token=token).status == 202
     assert call("POST", f"/v1/images/{world.pimg}/demote?project=other", token=token).status == 202
@@ -164,7 +162,7 @@ def test_75_silo_limited_collaborator_full_cycle(simulator: Simulator, call: Cal
     assert call("POST", "/v1/images", world.body(), token=token).status == 201
 
 
-def test_77_silo_viewer_with_project_admin(simulator: Simulator, call: Caller, world: World) -> None:
+def test_silo_viewer_with_project_admin(simulator: Simulator, call: Caller, world: World) -> None:
     token = simulator.create_user("u", "viewer", {"proj": "admin"})
     assert call("DELETE", f"/v1/images/{world.simg}", token=token).status == 403
     assert call("POST", f"/v1/images/{world.simg}/demote?project=proj").status == 202

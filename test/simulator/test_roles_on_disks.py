@@ -1,4 +1,4 @@
-"""Who may do what with disks and snapshots (scenarios 72 to 75)."""
+"""Who may do what with disks and snapshots."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def token_of(simulator: Simulator, caller: str) -> str | None:
 
 
 @pytest.mark.parametrize(("action", "caller", "status"), _expectations())
-def test_72_73_74_roles(
+def test_each_role_may_do_what_the_service_allows(
     simulator: Simulator, call: Caller, world: World, action: str, caller: str, status: int
 ) -> None:
     before, request, body = REQUESTS[action]
@@ -98,7 +98,7 @@ def test_72_73_74_roles(
         ("DELETE /v1/snapshots/$snap", 401),
     ],
 )
-def test_75_without_credentials_some_operations_look_at_the_selector_first(
+def test_without_credentials_some_operations_look_at_the_selector_first(
     call: Caller, world: World, request_: str, status: int
 ) -> None:
     method, target = request_.replace("$disk", create_disk(call)).replace("$snap", str(world.snap)).split()
@@ -107,7 +107,7 @@ def test_75_without_credentials_some_operations_look_at_the_selector_first(
     assert call(method, f"{target}?project=proj", body).status == 400
 
 
-def test_73_a_role_on_the_project_is_enough_for_an_import(
+def test_a_role_on_the_project_is_enough_for_an_import(
     simulator: Simulator, call: Caller, world: World
 ) -> None:
     token = simulator.create_user("carol", project_roles={"proj": "limited_collaborator"})

@@ -1,9 +1,4 @@
-"""The behaviour of the real service, scenario by scenario, over raw HTTP.
-
-The numbers are those of the list of 81 scenarios that the simulator is written to. Scenarios 37, 38, 79 and 80 are
-about disks and about deleting projects, which the simulator does not have; 50 to 64 are in `test_paging.py`,
-65 to 71 in `test_protocol.py`, 72 to 77 in `test_roles.py`.
-"""
+"""The behaviour of the real service, scenario by scenario, over raw HTTP; a number says which rows belong together."""
 
 import json
 from dataclasses import asdict
@@ -101,12 +96,12 @@ def test_error_is_answered_and_changes_nothing(
     assert _everything(call) == before
 
 
-def test_2_empty_list(call: Caller) -> None:
+def test_an_empty_silo_lists_no_images(call: Caller) -> None:
     reply = call("GET", "/v1/images")
     assert (reply.status, reply.body) == (200, b'{"next_page":null,"items":[]}')
 
 
-def test_3_create_in_project(call: Caller, world: World) -> None:
+def test_create_in_project(call: Caller, world: World) -> None:
     reply = call("POST", "/v1/images?project=proj", world.body(name="alpine-edge", description="a"))
     image = reply.json
     assert reply.status == 201
@@ -130,27 +125,27 @@ def test_3_create_in_project(call: Caller, world: World) -> None:
     assert call("GET", f"/v1/images/{image['id']}").json == image
 
 
-def test_3_sizes_are_those_of_the_snapshot(simulator: Simulator, call: Caller, world: World) -> None:
+def test_sizes_are_those_of_the_snapshot(simulator: Simulator, call: Caller, world: World) -> None:
     snapshot = simulator.create_snapshot("big", world.proj, size=2**63 - 1, block_size=4096)
     body = world.body(source={"type": "snapshot", "id": str(snapshot)}, size=1, block_size=2048)
     image = call("POST", "/v1/images?project=proj", body).json
     assert (image["size"], image["block_size"]) == (2**63 - 1, 4096)
 
 
-def test_4_create_in_silo(call: Caller, world: World) -> None:
+def test_create_in_silo(call: Caller, world: World) -> None:
     reply = call("POST", "/v1/images", world.body())
     assert (reply.status, reply.json["project_id"]) == (201, None)
     assert call("GET", "/v1/images").names == ["new", "simg"]
     assert call("GET", "/v1/images?project=proj").names == ["pimg"]
 
 
-def test_5_silo_image_from_snapshot_of_any_project(simulator: Simulator, call: Caller, world: World) -> None:
+def test_silo_image_from_snapshot_of_any_project(simulator: Simulator, call: Caller, world: World) -> None:
     snapshot = simulator.create_snapshot("elsewhere", "other")
     body = world.body(source={"type": "snapshot", "id": str(snapshot)})
     assert call("POST", "/v1/images", body).status == 201
 
 
-def test_10_one_name_in_every_scope(call: Caller, simulator: Simulator, world: World) -> None:
+def test_one_name_in_every_scope(call: Caller, simulator: Simulator, world: World) -> None:
     elsewhere = simulator.create_snapshot("snap", "other")
     in_other = world.body(source={"type": "snapshot", "id": str(elsewhere)})
     assert call("POST", "/v1/images?project=proj", world.body()).status == 201
@@ -159,7 +154,7 @@ def test_10_one_name_in_every_scope(call: Caller, simulator: Simulator, world: W
 
 
 @pytest.mark.parametrize("scope", ["", "?project=proj"])
-def test_11_name_is_free_after_delete(call: Caller, world: World, scope: str) -> None:
+def test_name_is_free_after_delete(call: Caller, world: World, scope: str) -> None:
     first = call("POST", f"/v1/images{scope}", world.body()).json["id"]
     assert call("DELETE", f"/v1/images/new{scope}").status == 204
     again = call("POST", f"/v1/images{scope}", world.body())
@@ -167,7 +162,7 @@ def test_11_name_is_free_after_delete(call: Caller, world: World, scope: str) ->
     assert again.json["id"] != first
 
 
-def test_16_unknown_fields_are_ignored(call: Caller, world: World) -> None:
+def test_unknown_fields_are_ignored(call: Caller, world: World) -> None:
     assert call("POST", "/v1/images?nonsense=1", world.body(nonsense={"a": [1]})).status == 201
 
 
@@ -190,7 +185,7 @@ def test_16_unknown_fields_are_ignored(call: Caller, world: World) -> None:
         ),
     ],
 )
-def test_19_20_other_content_types(call: Caller, world: World, content_type: str, message: str) -> None:
+def test_other_content_types(call: Caller, world: World, content_type: str, message: str) -> None:
     reply = call("POST", "/v1/images", world.body(), headers={"content-type": content_type})
     assert reply.error == (400, None, message)
 
@@ -198,12 +193,12 @@ def test_19_20_other_content_types(call: Caller, world: World, content_type: str
 @pytest.mark.parametrize(
     "content_type", [None, "application/json", "APPLICATION/JSON; charset=utf-8", "application/problem+json"]
 )
-def test_21_no_content_type_is_json(call: Caller, world: World, content_type: str | None) -> None:
+def test_no_content_type_is_json(call: Caller, world: World, content_type: str | None) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     assert call("POST", "/v1/images", world.body(), headers=headers).status == 201
 
 
-def test_22_body_size(call: Caller, world: World) -> None:
+def test_a_body_that_is_too_large_is_refused(call: Caller, world: World) -> None:
     body = json.dumps(world.body()).encode()
     most = body + b" " * (1_048_576 - len(body))
     message = "request body exceeded maximum size of 1048576 bytes"
@@ -218,21 +213,19 @@ def test_22_body_size(call: Caller, world: World) -> None:
     ids=["os", "version", "description"],
 )
 @pytest.mark.parametrize("letter", ["x", "ß", "𝔛", "\0"])
-def test_23_text_longer_than_its_column(
-    call: Caller, world: World, field: str, most: int, letter: str
-) -> None:
+def test_text_longer_than_its_column(call: Caller, world: World, field: str, most: int, letter: str) -> None:
     internal = (500, "Internal", "Internal Server Error")
     assert call("POST", "/v1/images", world.body(**{field: letter * (most + 1)})).error == internal
     reply = call("POST", "/v1/images", world.body(**{field: letter * most}))
     assert (reply.status, reply.json[field]) == (201, letter * most)
 
 
-def test_23_empty_texts(call: Caller, world: World) -> None:
+def test_texts_may_be_empty(call: Caller, world: World) -> None:
     assert call("POST", "/v1/images", world.body(os="", version="", description="")).status == 201
 
 
 @pytest.mark.parametrize("project", ["proj", "$proj"])
-def test_27_29_view(call: Caller, world: World, project: str) -> None:
+def test_an_image_is_viewed_by_id_and_by_name(call: Caller, world: World, project: str) -> None:
     by_id = call("GET", f"/v1/images/{world.pimg}")
     by_name = call("GET", f"/v1/images/pimg?project={Template(project).substitute(proj=world.proj)}")
     assert by_id.status == by_name.status == 200
@@ -241,19 +234,19 @@ def test_27_29_view(call: Caller, world: World, project: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["{}", "%7B{}%7D", "urn:uuid:{}", "hex", "upper"])
-def test_29_every_form_of_an_id(call: Caller, world: World, form: str) -> None:
+def test_every_form_of_an_id(call: Caller, world: World, form: str) -> None:
     forms = {"hex": world.pimg.hex, "upper": str(world.pimg).upper()}
     spelled = forms.get(form) or form.format(world.pimg)
     assert call("GET", f"/v1/images/{spelled}").json["name"] == "pimg"
 
 
-def test_29_a_name_of_hex_digits_and_hyphens_is_a_name(simulator: Simulator, call: Caller) -> None:
+def test_a_name_of_hex_digits_and_hyphens_is_a_name(simulator: Simulator, call: Caller) -> None:
     simulator.create_image("deadbeef-deadbeef-deadbeef-deadbeef")
     assert call("GET", "/v1/images/deadbeef-deadbeef-deadbeef-deadbeef").status == 200
 
 
 @pytest.mark.parametrize("target", ["$pimg", "pimg?project=proj", "pimg?project=$proj", "$simg", "simg"])
-def test_35_36_delete(call: Caller, world: World, target: str) -> None:
+def test_a_deleted_image_is_gone(call: Caller, world: World, target: str) -> None:
     target = f"/v1/images/{Template(target).substitute(asdict(world))}"
     image = call("GET", target).json["id"]
     reply = call("DELETE", target)
@@ -267,7 +260,7 @@ def test_35_36_delete(call: Caller, world: World, target: str) -> None:
 @pytest.mark.parametrize(
     "target", ["$pimg/promote", "pimg/promote?project=proj", "pimg/promote?project=$proj"]
 )
-def test_39_promote(call: Caller, world: World, target: str) -> None:
+def test_a_promoted_image_is_in_the_silo(call: Caller, world: World, target: str) -> None:
     before = call("GET", f"/v1/images/{world.pimg}").json
     reply = call("POST", f"/v1/images/{Template(target).substitute(asdict(world))}")
     after = reply.json
@@ -279,7 +272,7 @@ def test_39_promote(call: Caller, world: World, target: str) -> None:
     assert call("GET", "/v1/images").names == ["pimg", "simg"]
 
 
-def test_42_promote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_promote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_image("pimg")
     before = _everything(call)
     error = (400, "ObjectAlreadyExists", 'already exists: silo-image "pimg"')
@@ -289,7 +282,7 @@ def test_42_promote_to_a_taken_name(simulator: Simulator, call: Caller, world: W
 
 @pytest.mark.parametrize("image", ["$simg", "simg"])
 @pytest.mark.parametrize("project", ["proj", "other", "$other"])
-def test_43_44_demote(call: Caller, world: World, image: str, project: str) -> None:
+def test_a_demoted_image_is_in_the_project(call: Caller, world: World, image: str, project: str) -> None:
     values = asdict(world)
     before = call("GET", "/v1/images/simg").json
     target = Template(f"/v1/images/{image}/demote?project={project}").substitute(values)
@@ -302,7 +295,7 @@ def test_43_44_demote(call: Caller, world: World, image: str, project: str) -> N
     assert call("GET", f"/v1/images/{world.simg}").json == reply.json
 
 
-def test_49_demote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_demote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_image("simg", "other")
     before = _everything(call)
     error = (400, "ObjectAlreadyExists", 'already exists: project-image "simg"')
@@ -310,7 +303,7 @@ def test_49_demote_to_a_taken_name(simulator: Simulator, call: Caller, world: Wo
     assert _everything(call) == before
 
 
-def test_81_abandoned_create_completes(simulator: Simulator, call: Caller, world: World) -> None:
+def test_abandoned_create_completes(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.fail_next(Delay(0.2))
     body = json.dumps(world.body()).encode()
     with connected(simulator) as connection:
