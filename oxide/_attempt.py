@@ -1,4 +1,4 @@
-"""One attempt of a call, as `on_attempt`, the log and `ApiException.attempts` show it, and what follows from it."""
+"""`oxide.Attempt`, the record of one attempt, and what its outcome means: may the server have acted, may it pass."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,19 +11,19 @@ PASSING_STATUSES: Final = frozenset({408, 425, 429, 502, 503, 504, *range(520, 5
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try of one call, as seen by `on_attempt`, the log and `ApiException.attempts`.
+    """One attempt of one call, as seen by `on_attempt`, the log and `ApiException.attempts`.
 
     Attributes:
         operation: the operation, such as `image_view`.
         method: the HTTP method.
         path: the path asked for, without the query.
-        number: 1 for the first try.
+        number: 1 for the first attempt.
         outcome: `not sent`, `unknown` or `answered`.
         status: the HTTP status code, or None if there was no response.
         request_id: the server's ID of the request, or None.
         error: what went wrong, or None.
         elapsed: how long it took, in seconds.
-        delay: the pause before the next try, in seconds; None if there is no next try.
+        delay: the backoff before the next attempt, in seconds; None if there is none.
     """
 
     operation: str

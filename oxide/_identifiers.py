@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 NAME_MAX_BYTES: Final = 63
-# The server's own tokens have a few hundred; one that goes on for ever must not fill the memory.
+# The server's own tokens have a few hundred; an endless one must not fill the memory.
 PAGE_TOKEN_MAX_BYTES: Final = 8 * 2**10
 
 # `uuid.UUID(text)` ignores hyphens, so it would accept the legal name

@@ -1,4 +1,4 @@
-"""The wire contract of the operations."""
+"""The table of API operations, a row each: method, path, parameters, body, result; a new operation starts here."""
 
 from typing import Final
 

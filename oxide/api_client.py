@@ -1,4 +1,4 @@
-"""The client, which owns configuration, transport and default headers."""
+"""The `ApiClient`: a configuration, its connections, and the headers sent with every call."""
 
 import codecs
 import random
@@ -152,7 +152,7 @@ class ApiClient:
             self.default_headers[header_name] = header_value
 
     def close(self) -> None:
-        """Close every connection: idle ones, and those of open answers, which can then no longer be read.
+        """Close every connection: idle ones, and those of open responses, which can then no longer be read.
 
         A call that is running in another thread still completes, and then closes its connection. Later calls raise
         `ApiValueError`.
@@ -185,10 +185,9 @@ class ApiClient:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> ApiResponse[T]:
-        """Run one operation and return its result with the answer; raise `ApiException` if it fails."""
+        """Run one operation and return its result with the response; raise `ApiException` if it fails."""
         with ends_above:
-            if options:
-                mask_options(options)
+            mask_options(options)
             return self._open_engine().call(operation, options, arguments, body)
 
     def _open(
@@ -198,10 +197,9 @@ class ApiClient:
         arguments: Mapping[str, Any],
         body: object = None,
     ) -> RESTResponse:
-        """Run one operation and return its answer, whatever its status, with the body still unread."""
+        """Run one operation and return its response, whatever its status, with the body still unread."""
         with ends_above:
-            if options:
-                mask_options(options)
+            mask_options(options)
             return self._open_engine().open(operation, options, arguments, body)
 
     def _open_engine(self) -> Engine:

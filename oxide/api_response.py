@@ -1,4 +1,4 @@
-"""What a `…_with_http_info` method returns."""
+"""The `ApiResponse` that a `…_with_http_info` method returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ T_co = TypeVar("T_co", covariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiResponse(Generic[T_co]):
-    """A result, with the answer that it was read from.
+    """A result, with the response that it was read from.
 
     Attributes:
         status_code: the HTTP status code.
-        headers: the headers of the answer, names compared without case.
+        headers: the headers of the response, names compared without case.
         data: the result.
         raw_data: the body, decoded from gzip but otherwise as received.
     """

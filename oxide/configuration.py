@@ -94,7 +94,7 @@ class Configuration(HasSettings):
     """For TLS with an `https://` proxy; None trusts the same CAs as for the host."""
     # Long enough to create an image of many GiB, short enough for a nightly job to end the same night.
     timeout: _Seconds = setting(checks.seconds, default=300.0)
-    """Seconds for a whole call, including every attempt, pause, header and body byte; None means no limit."""
+    """Seconds for a whole call, including every attempt, backoff, header and body byte; None means no limit."""
     connect_timeout: _Seconds = setting(checks.seconds, default=5.0)
     """Seconds for one attempt to connect, including TLS and proxy; None means no separate limit."""
     read_timeout: _Seconds = setting(checks.seconds, default=60.0)
@@ -104,7 +104,7 @@ class Configuration(HasSettings):
     max_retries: Setting[int, SupportsIndex | None] = setting(
         checks.at_least(0), default=2, none_is_default=True
     )
-    """The maximum number of extra tries, made only where trying again is safe."""
+    """The maximum number of retries, made only where sending again is safe."""
     retries: Setting[int | Retry | None, SupportsIndex | Retry | None] = setting(checks.retries, default=None)
     """The same in the generated interface: an `int` is `max_retries`, False is 0; a `urllib3.Retry` replaces the
     rules."""

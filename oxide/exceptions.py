@@ -82,7 +82,7 @@ class ConfigurationError(ApiValueError):
 
 
 class UploadError(OpenApiException):
-    """An upload did not become an image. What the API answered, or what failed here, is its `__cause__`.
+    """An upload did not become an image. The exception of the API, or what failed here, is its `__cause__`.
 
     Attributes:
         step: what it was doing, as in `UploadProgress.step`.
@@ -98,6 +98,11 @@ class UploadError(OpenApiException):
         self.leftovers = tuple(leftovers)
         self.journal = journal
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call, which is always safe to repeat, may succeed later: its cause is a passing failure."""
+        return isinstance(self.__cause__, ApiException) and self.__cause__._is_passing()
+
     @override
     def __str__(self) -> str:
         """Return one line: what failed, what is left, and what to do."""
@@ -105,7 +110,7 @@ class UploadError(OpenApiException):
         if self.leftovers:
             parts.append(f"still on the rack: {', '.join(map(str, self.leftovers))}")
         if self.journal is not None:
-            parts.append(f"the same call goes on with the journal {self.journal}")
+            parts.append(f"the same call resumes with the journal {self.journal}")
         elif self.leftovers:
             parts.append("remove that by hand")
         else:
@@ -131,7 +136,7 @@ class ApiException(OpenApiException):
         url: the requested URL, or None.
         outcome: how far the call got: `not sent` (the request never left), `unknown` (it left, and there is no response)
             or `answered`.
-        attempts: one `oxide.Attempt` for each try, in order.
+        attempts: one `oxide.Attempt` for each, in order.
         retry_after: how long the server asks to wait, in seconds, or None.
         hint: what to do about it, if that is known, or None.
     """
@@ -177,8 +182,10 @@ class ApiException(OpenApiException):
     @property
     def retryable(self) -> bool:
         """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
-        is_passing = self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
-        return is_passing and not self.may_have_acted
+        return self._is_passing() and not self.may_have_acted
+
+    def _is_passing(self) -> bool:
+        return self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
 
     @override
     def __str__(self) -> str:
@@ -216,7 +223,7 @@ class ApiConnectionError(ApiException, ConnectionError):
 
 
 class ApiTimeoutError(ApiException, TimeoutError):
-    """No response in time. See `may_have_acted`: if it is True, look before you try again.
+    """No response in time. See `may_have_acted`: if it is True, look before you call again.
 
     `errno` and `strerror` are those of the cause, or None.
     """
@@ -236,7 +243,7 @@ class RedirectException(ApiException):
 
 
 class BadRequestException(ApiException):
-    """400: the server rejects the request; trying again will not help."""
+    """400: the server rejects the request; calling again will not help."""
 
 
 class ObjectAlreadyExists(BadRequestException):

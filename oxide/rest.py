@@ -1,4 +1,4 @@
-"""The face of the generated interface's `rest` module."""
+"""`RESTResponse` and `ApiException` under the module name that generated clients have."""
 
 from oxide._transport.response import RESTResponse
 from oxide.exceptions import ApiException

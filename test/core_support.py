@@ -2,7 +2,7 @@
 
 import json
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,6 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 import oxide
-from oxide._call.operation import Operation
 from oxide.api._base import Api
 from oxide.testing import Answer, ReceivedRequest, Simulator
 
@@ -57,10 +56,16 @@ NEW_IMAGE: Final[Mapping[str, Any]] = {
 }
 
 
-def api_with(operation: Operation[Any]) -> type[Api]:
-    """Return the API that has an operation."""
-    (api,) = (api for api in APIS if hasattr(api, operation.id))
+def api_with(operation: str) -> type[Api]:
+    """Return the API that has an operation, given by its name."""
+    (api,) = (api for api in APIS if hasattr(api, operation))
     return api
+
+
+def method_of(client: oxide.ApiClient, operation: str, form: str = "") -> Callable[..., Any]:
+    """Return the method of an operation in one of its forms, with the API made for a client."""
+    method: Callable[..., Any] = getattr(api_with(operation)(client), operation + form)
+    return method
 
 
 def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
@@ -88,6 +93,12 @@ class Contract:
     query: Mapping[str, str]
     answer: Mapping[str, Any] | None
     body: Mapping[str, Any] | None = field(default=None)
+
+    @property
+    def template(self) -> str:
+        """The path with a placeholder for each argument in it."""
+        names = {value: f"{{{name}}}" for name, value in self.arguments.items() if isinstance(value, str)}
+        return "/".join(names.get(segment, segment) for segment in self.path.split("/"))
 
 
 def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[str, Any] | None) -> Contract:
@@ -169,8 +180,8 @@ class Scene:
         self.simulator.fail_next(Answer(status, content, named), times)
 
     def call(self, name: str, form: str = "", /, *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the API by the name of its operation and its form."""
-        return getattr(self.images, name + form)(*args, **kwargs)
+        """Call a method of an API by the name of its operation and its form."""
+        return method_of(self.images.api_client, name, form)(*args, **kwargs)
 
     def new_image(self, **changes: Any) -> dict[str, Any]:
         """Return the body of a request for a new image from the snapshot."""

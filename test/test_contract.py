@@ -15,7 +15,6 @@ from contract.documents import NotComparableError, parse_document
 from contract.shapes import shape_of_model
 from pydantic import Field
 
-import oxide
 from oxide.models._model import RequestModel, ResponseModel
 
 ROOT: Final = Path(__file__).parent.parent
@@ -49,7 +48,7 @@ def changed(*changes: tuple[str, Any]) -> Any:
 
 
 def compared(*changes: tuple[str, Any], extra: tuple[Belief, ...] = ()) -> Comparison:
-    public = [belief for belief in beliefs() if hasattr(oxide.ImagesApi, belief.id)]
+    public = [belief for belief in beliefs() if belief.path in PUBLISHED["paths"]]
     return compare([*public, *extra], parse_document(changed(*changes)))
 
 

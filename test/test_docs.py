@@ -118,11 +118,11 @@ def page_of(api: type[Api]) -> str:
 
 def section_of(operation: Operation[Any], part: str) -> str:
     """Return a part of what is said of an operation."""
-    return section(section(page_of(api_with(operation)), operation.id), part)
+    return section(section(page_of(api_with(operation.id)), operation.id), part)
 
 
 def operations_of(api: type[Api]) -> list[Operation[Any]]:
-    return [operation for operation in OPERATIONS if api_with(operation) is api]
+    return [operation for operation in OPERATIONS if api_with(operation.id) is api]
 
 
 OF_ALL_APIS = {"from_environment", "close"}
@@ -140,7 +140,7 @@ def test_every_method_is_documented_and_nothing_else(api: type[Api]) -> None:
 
 
 @EACH_API
-def test_table_of_methods(api: type[Api]) -> None:
+def test_the_table_of_methods_has_every_operation(api: type[Api]) -> None:
     expected = [[operation.id, f"{operation.method} {operation.path}"] for operation in operations_of(api)]
     assert [row[-3:-1] for row in rows(page_of(api))] == expected
 
@@ -156,13 +156,15 @@ def test_table_of_all_methods() -> None:
     ("api", "name"),
     [(api, name) for api in APIS for name in sorted(public_methods(api)) if not name.endswith(FORMS)],
 )
-def test_signature(api: type[Api], name: str) -> None:
+def test_each_documented_signature_is_that_of_the_method(api: type[Api], name: str) -> None:
     assert section(page_of(api), name).startswith(f"> `{call(getattr(api, name))}`\n")
 
 
 @OF_OPERATIONS
-def test_parameters(operation: Operation[Any]) -> None:
-    parameters = list(inspect.signature(getattr(api_with(operation), operation.id)).parameters.values())[1:-1]
+def test_the_parameters_of_each_operation_are_documented(operation: Operation[Any]) -> None:
+    parameters = list(inspect.signature(getattr(api_with(operation.id), operation.id)).parameters.values())[
+        1:-1
+    ]
     documented = rows(section_of(operation, "Parameters"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
         (
@@ -188,25 +190,25 @@ def test_parameters_of_an_upload() -> None:
 
 
 @OF_OPERATIONS
-def test_return_types(operation: Operation[Any]) -> None:
+def test_the_documented_return_types_are_those_of_the_methods(operation: Operation[Any]) -> None:
     text = plain(section_of(operation, "Return type"))
     text = " ".join(text.split())
     assert text.startswith(written(operation.result))
-    with_info, open_answer = (getattr(api_with(operation), operation.id + form) for form in FORMS)
+    with_info, open_answer = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
     assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
     opened = written(inspect.signature(open_answer).return_annotation)
     assert f"{open_answer.__name__} an open {opened}." in text
 
 
 @OF_OPERATIONS
-def test_request_headers(operation: Operation[Any]) -> None:
+def test_the_documented_request_headers_fit_the_operation(operation: Operation[Any]) -> None:
     text = plain(section_of(operation, "HTTP request headers"))
     assert f"Content-Type: {'Not defined' if operation.body is None else 'application/json'}\n" in text
     assert text.endswith("Accept: application/json")
 
 
 @OF_OPERATIONS
-def test_statuses(operation: Operation[Any]) -> None:
+def test_the_documented_statuses_raise_the_documented_exceptions(operation: Operation[Any]) -> None:
     success, *failures = rows(section_of(operation, "HTTP response details"))
     assert (success[0], success[3]) == (str(SUCCESS_STATUSES[operation.id]), "")
     for status, _, headers, raised in failures:
@@ -217,7 +219,7 @@ def test_statuses(operation: Operation[Any]) -> None:
             kind = getattr(exceptions, raised)
             assert issubclass(kind, class_for(int(status.replace("X", "0")), raised))
     assert [row[0] for row in failures[-2:]] == ["4XX", "5XX"]
-    docstring = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+    docstring = inspect.getdoc(getattr(api_with(operation.id), operation.id)) or ""
     named = re.findall(r"^    (\w+): .*", docstring.partition("Raises:")[2], re.MULTILINE)
     assert set(named) <= {row[3] for row in failures}
 
@@ -230,7 +232,7 @@ def test_options_of_a_call() -> None:
     ]
 
 
-def test_range_of_limit() -> None:
+def test_the_documented_range_of_limit_is_enforced() -> None:
     limit = rows(section(section(read(API), "image_list"), "Parameters"))[0]
     assert f"1 to {MAX_LIMIT}" in limit[3]
 
@@ -254,7 +256,7 @@ def test_every_model_is_listed() -> None:
 
 
 @OF_MODELS
-def test_model(model: type[BaseModel]) -> None:
+def test_the_page_of_a_model_has_every_field(model: type[BaseModel]) -> None:
     page = read(f"docs/{model.__name__}.md")
     documented = rows(section(page, "Properties"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
@@ -288,7 +290,7 @@ def test_block_sizes() -> None:
     assert row[3] == f"An int: {', '.join(map(str, first))} or {last}"
 
 
-def test_lengths() -> None:
+def test_documented_lengths_are_those_of_the_model() -> None:
     for name, _, _, notes in rows(section(read("docs/ImageCreate.md"), "Properties")):
         constraints = oxide.ImageCreate.model_fields[name].metadata
         longest = [limit for part in constraints if (limit := getattr(part, "max_length", None)) is not None]

@@ -100,7 +100,7 @@ class Example:
             for node in ast.walk(ast.parse(text))
         ):
             file, module = (
-                directory / "test_example.py",
+                directory / "test_an_example_runs.py",
                 ["-m", "pytest", "--quiet", "-p", "no:cacheprovider"],
             )
         else:
@@ -157,7 +157,7 @@ def run(command: list[str], directory: Path, environment: dict[str, str]) -> sub
 
 
 @pytest.mark.parametrize("example", list(documented()), ids=str)
-def test_example(example: Example, tmp_path: Path) -> None:
+def test_an_example_runs(example: Example, tmp_path: Path) -> None:
     """Each example ends without an error, a failed assertion or a warning."""
     if reason := example.reason_to_skip:
         pytest.skip(f"{example}: {reason}")
@@ -282,7 +282,7 @@ def broken_links(page: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links(page: Path) -> None:
+def test_every_link_leads_somewhere(page: Path) -> None:
     """Each link within the project leads to a file, and to a heading of it where it names one."""
     broken = list(broken_links(page))
     assert not broken, broken

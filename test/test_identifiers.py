@@ -88,7 +88,7 @@ def test_anything_else_is_no_id(text: str) -> None:
         "a1b2c3d4e5f6-4789-8abc-def012345678",
     ],
 )
-def test_legal_names(name: str) -> None:
+def test_a_legal_name_has_no_problem(name: str) -> None:
     assert name_problem(name) is None
     assert name_or_id(name) == name
 
@@ -128,7 +128,7 @@ def test_legal_names(name: str) -> None:
         (HEX, IS_ID),
     ],
 )
-def test_illegal_names_and_the_rule_they_break(name: str, problem: str) -> None:
+def test_an_illegal_name_breaks_its_rule(name: str, problem: str) -> None:
     assert name_problem(name) == problem
 
 

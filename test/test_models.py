@@ -415,7 +415,7 @@ class TestOpenEnums:
 
 
 class TestSortMode:
-    def test_it_is_closed(self) -> None:
+    def test_an_unknown_sort_mode_is_refused(self) -> None:
         assert [mode.value for mode in NameOrIdSortMode] == [
             "name_ascending",
             "name_descending",

@@ -185,8 +185,7 @@ print(json.dumps(failed))
 class TestOperations:
     def test_the_table_is_the_contract(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
-        path = operation.path.replace("{image}", str(contract.arguments.get("image")))
-        assert (operation.method, path) == (contract.method, contract.path)
+        assert (operation.method, operation.path) == (contract.method, contract.template)
         assert set(operation.query) == set(contract.query)
         assert set(operation.required) == contract.required & set(contract.query)
         assert (operation.body is None) == (contract.body is None)
@@ -195,7 +194,7 @@ class TestOperations:
     def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         for form in FORMS:
-            method = getattr(api_with(operation), operation.id + form)
+            method = getattr(api_with(operation.id), operation.id + form)
             own, *parameters, options = inspect.signature(method).parameters.values()
             assert own.name == "self"
             assert [parameter.name for parameter in parameters] == list(contract.arguments)
@@ -207,7 +206,7 @@ class TestOperations:
 
     def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
         plain, info, unread = (
-            get_type_hints(getattr(api_with(operation), operation.id + form)) for form in FORMS
+            get_type_hints(getattr(api_with(operation.id), operation.id + form)) for form in FORMS
         )
         response: Any = oxide.ApiResponse
         assert plain.pop("return") == operation.result
@@ -216,13 +215,13 @@ class TestOperations:
         assert plain == info == unread
 
     def test_result_and_an_example_are_documented(self, operation: Operation[Any]) -> None:
-        text = inspect.getdoc(getattr(api_with(operation), operation.id)) or ""
+        text = inspect.getdoc(getattr(api_with(operation.id), operation.id)) or ""
         assert re.search(r"^Returns:\n    \S", text, re.MULTILINE)
         assert f".{operation.id}(" in text.partition("```python\n")[2].partition("```")[0]
 
     def test_every_parameter_is_documented(self, operation: Operation[Any]) -> None:
         plain, *others = (
-            inspect.getdoc(getattr(api_with(operation), operation.id + form)) or "" for form in FORMS
+            inspect.getdoc(getattr(api_with(operation.id), operation.id + form)) or "" for form in FORMS
         )
         _, _, arguments = plain.partition("\nArgs:\n")
         for name in (*BY_NAME[operation.id].arguments, r"\*\*options"):
@@ -258,12 +257,14 @@ def document() -> Any:
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 def test_the_document_of_the_simulator_has_the_operation(document: Any, contract: Contract) -> None:
-    found = document["paths"][contract.path.replace("my-image", "{image}")][contract.method.lower()]
+    found = document["paths"][contract.template][contract.method.lower()]
     assert found["operationId"] == contract.name
     parameters = {parameter["name"]: parameter for parameter in found["parameters"]}
-    assert parameters.keys() == contract.arguments.keys() - {"image_create"}
+    assert parameters.keys() == {
+        name for name, value in contract.arguments.items() if value is not contract.body
+    }
     for name, parameter in parameters.items():
-        assert parameter["in"] == ("path" if name == "image" else "query")
+        assert parameter["in"] == ("path" if f"{{{name}}}" in contract.template else "query")
         assert parameter.get("required", False) is (name in contract.required)
     assert ("requestBody" in found) is (contract.body is not None)
     assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}

@@ -1,4 +1,4 @@
-"""Masks what was sent as a credential wherever the server sends it back, such as in a page that shows the request."""
+"""Masks our credentials where the server echoes them, such as in a page that shows the request."""
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
@@ -13,7 +13,7 @@ _T = TypeVar("_T", str, bytes)
 _SHORTEST: Final = 6
 # Nothing escapes these characters, in JSON, a URL or HTML.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]+", re.ASCII)
-# Numbers are bounded, since a pattern is tried at every character.
+# Numbers are bounded, since a pattern is matched at every character.
 _PERCENT: Final = "%(?:25){0,4}"
 _AMPERSAND: Final = "&(?:amp;){0,4}"
 _BACKSLASHES: Final = rf"(?:\\u005[Cc]|\\|{_PERCENT}5[Cc]|{_AMPERSAND}(?:bsol|\#(?:92|[Xx]5[Cc]));){{0,8}}+"

@@ -137,7 +137,7 @@ class Engine(NamedTuple):
             assert failure is not None  # noqa: S101 - an attempt has a response or a failure
             if step is None:
                 if failure.outcome == "not sent" and any(one.outcome != "not sent" for one in attempts):
-                    # This try did not leave, but an earlier one may have.
+                    # This attempt did not leave, but an earlier one may have.
                     failure.outcome = "unknown"
                 describe(failure)
                 try:

@@ -1,4 +1,4 @@
-"""What to do about a response that refuses: a table, of which the first row that fits counts."""
+"""Advice in an error's text, from a table by the response; the first row that fits counts."""
 
 from collections.abc import Callable, Container
 from typing import Final, NamedTuple

@@ -1,4 +1,4 @@
-"""One operation of the API: what its row in `oxide._operations` says, and the request that follows from it."""
+"""How a row of the table in `oxide._operations` works: it turns arguments into path, query and body."""
 
 import string
 from collections.abc import Collection, Mapping

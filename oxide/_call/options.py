@@ -1,4 +1,4 @@
-"""The options that every method takes as keyword arguments, for one call."""
+"""The keyword arguments for one call, such as `_request_timeout`, that every method takes."""
 
 from collections.abc import Callable, Container, Mapping
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Makes the request of a call: target, headers, token, body and limits, checked before anything is sent."""
+"""Builds and checks the request of a call, which every attempt then sends: target, headers, token, body, limits."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple

@@ -25,7 +25,7 @@ class Failure(NamedTuple):
     Attributes:
         method: the HTTP method.
         repeatable: whether the request does no harm if the server gets it twice.
-        number: how many tries there have been.
+        number: how many attempts there have been.
         outcome: whether the server may have acted.
         transient: whether the connection failed in a way that may not recur.
         status: the HTTP status code, or None if there was no response.
@@ -47,14 +47,14 @@ class Policy(Protocol):
     """Decides on retries."""
 
     def next(self, failure: Failure, jitter: float) -> "tuple[float, Policy] | None":
-        """Return the seconds to wait before the next try, and the policy to use after it; None to give up.
+        """Return the seconds to wait before the next attempt, and the policy to use after it; None to give up.
 
         `jitter` is a random number from 0 to 1.
         """
 
 
 class DefaultPolicy(NamedTuple):
-    """The rules of this module, with at most `max_retries` extra tries."""
+    """The rules of this module, with at most `max_retries` retries."""
 
     max_retries: int
 
@@ -77,7 +77,7 @@ def may_retry(failure: Failure) -> bool:
 
 
 def is_in_time(delay: float, time_left: float | None) -> bool:
-    """Return whether there is time for a pause and another try."""
+    """Return whether there is time for a backoff and another attempt."""
     return delay < (MAX_UNBOUNDED_WAIT if time_left is None else time_left)
 
 

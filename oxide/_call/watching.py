@@ -1,4 +1,4 @@
-"""Shows each attempt and each retry to the log and to `on_attempt`; what may appear is an allow-list."""
+"""Shows each attempt and each retry to the log and to `on_attempt`; only what is listed here is shown."""
 
 import logging
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Who calls and where: settings, secrets, hosts, proxies, credentials, TLS."""
+"""Whom we talk to and as whom: settings, secrets, hosts, proxies, credentials, TLS."""

@@ -1,4 +1,4 @@
-"""One setting as an attribute: how it is declared, masked, checked, read and documented."""
+"""The descriptor that declares one setting of `Configuration`: its check, default and flags."""
 
 import ast
 import inspect

@@ -171,7 +171,7 @@ def retries(name: str, value: Any) -> int | Retry:
     if value is False or isinstance(value, Retry):
         return value
     if number(value) is None:
-        refuse(name, "must be a number of extra tries, False, a urllib3.Retry or None", value)
+        refuse(name, "must be a number of retries, False, a urllib3.Retry or None", value)
     return at_least(0)(name, value)
 
 

@@ -181,7 +181,7 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
             # Editors of Windows begin a file with a byte order mark.
-            document = _masked_table(tomllib.loads(file.read().decode("utf-8-sig")))
+            document: dict[str, Any] = _masked_value("", tomllib.loads(file.read().decode("utf-8-sig")))
             mode = os.fstat(file.fileno()).st_mode
     except FileNotFoundError:
         return None
@@ -198,17 +198,12 @@ def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     raise ConfigurationError(f"{path} {problem}")
 
 
-def _masked_table(table: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _masked_table(value)
-        if isinstance(value, dict)
-        else masked_host(value)
-        if key == "host"
-        else value
-        if key in _SHOWN_KEYS
-        else masked(value)
-        for key, value in table.items()
-    }
+def _masked_value(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _masked_value(inner, item) for inner, item in value.items()}
+    if key == "host":
+        return masked_host(value)
+    return value if key in _SHOWN_KEYS else masked(value)
 
 
 def _url(host: object) -> str | None:

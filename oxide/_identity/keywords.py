@@ -1,4 +1,4 @@
-"""The settings as keyword arguments of `from_environment`; a test compares them with the table in `configuration`."""
+"""The type of the `**settings` of `from_environment`; a test compares it with the table in `configuration`."""
 
 import ssl
 from collections.abc import Callable, Mapping, Sequence

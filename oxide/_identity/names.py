@@ -1,4 +1,4 @@
-"""What is said about a name that does not exist: the nearest known one, or that generated clients have it."""
+"""Error messages for a setting or option that does not exist: the nearest name, or where generated clients had it."""
 
 from collections.abc import Iterable
 from typing import Final

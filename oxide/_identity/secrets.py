@@ -1,4 +1,4 @@
-"""Secrets, which show nothing of themselves, and the headers that carry them."""
+"""Wraps tokens and passwords so that repr, logs and pickles show a mask, and the headers that carry them."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping

@@ -1,4 +1,4 @@
-"""How a class of settings works: each is declared once, masked and checked when it is set, and tells its source."""
+"""The base class of `Configuration`: checks, masks, freezes, copies and pickles the settings that it declares."""
 
 import inspect
 from collections.abc import Mapping

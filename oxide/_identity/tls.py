@@ -1,4 +1,4 @@
-"""TLS: files and environment are read once, and contexts made from that at any time, in a forked child too."""
+"""Reads CA and client certificates once, and makes TLS contexts from them, in a forked child too."""
 
 import os
 import ssl

@@ -1,4 +1,4 @@
-"""The versions that a bug report begins with."""
+"""The versions of this package, Python and the dependencies, for the head of a debug report."""
 
 import platform
 import ssl

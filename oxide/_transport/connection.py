@@ -1,4 +1,4 @@
-"""A connection that works for one exchange at a time: it keeps the deadline at the socket."""
+"""A urllib3 connection that serves one exchange at a time and applies its deadline to each socket operation."""
 
 import http.client
 import io

@@ -1,4 +1,4 @@
-"""One exchange on the wire: how long each step may take, enforced at the socket, and how far it has got.
+"""The deadline and the progress of one exchange: how long each step may still take, and how far it has got.
 
 urllib3's timeouts limit single socket operations, so headers, interim responses, chunk sizes or a body that trickle in
 can outlast any of them. Here the time left is set before every operation instead.

@@ -119,10 +119,10 @@ def _timeout_message(root: TimeoutError, exchange: Exchange, where: str) -> str:
     if root.errno is not None:
         # The system gave up, not a limit of ours.
         return ": ".join(part for part in (where, root.strerror) if part)
-    limits, answer = exchange.limits, "response" if exchange.status is None else "complete response"
+    limits, expected = exchange.limits, "response" if exchange.status is None else "complete response"
     if exchange.limit == "timeout":
         # Counted from the beginning of the call, whatever has been done since.
-        return f"no {answer} within {limits.whole:.9g} s (timeout={limits.whole:.9g})"
+        return f"no {expected} within {limits.whole:.9g} s (timeout={limits.whole:.9g})"
     if exchange.limit == "connect_timeout":
         what = f"{where}: " if where else ""
         return f"{what}no connection within {limits.connect:.9g} s (connect_timeout={limits.connect:.9g})"

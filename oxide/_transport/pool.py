@@ -1,4 +1,4 @@
-"""urllib3's pools and connections, adapted to our rules: see `oxide._transport.connection`."""
+"""Makes urllib3's pool for a host or proxy, with our connections and without locks or warnings."""
 
 import queue
 import socket

@@ -1,4 +1,4 @@
-"""A response with its body still unread, which is read within the limits of its call."""
+"""A response whose body is read on demand, within the deadline and the size limit of its call."""
 
 import codecs
 import contextlib

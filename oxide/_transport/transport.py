@@ -1,4 +1,4 @@
-"""The transport: what goes to urllib3, and what comes back."""
+"""Sends a request through a urllib3 pool of our own and returns the response, or raises an exception of ours."""
 
 import ssl
 import weakref

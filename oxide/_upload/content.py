@@ -42,7 +42,7 @@ class Content:
         block_size: the block size that was asked for, or None.
         sha256: the expected digest of the source as it lies there, hexadecimal, or None.
         size: the expected number of decoded bytes, or None.
-        tick: is told how many bytes have been decoded.
+        tick: gets how many bytes have been decoded.
         limit: the largest size allowed, in bytes.
 
     Attributes:

@@ -77,7 +77,7 @@ def tell(error: BaseException, left: list[Leftover], journal: str | None) -> Non
     if left:
         lines.append(f"still on the rack: {', '.join(map(str, left))}")
     if journal is not None:
-        lines.append(f"the same call goes on with the journal {journal}")
+        lines.append(f"the same call resumes with the journal {journal}")
     if isinstance(error, OpenApiException):
         error.leftovers = tuple(left)
     if isinstance(error, ApiException) and lines:

@@ -1,4 +1,4 @@
-"""The file by which an interrupted upload goes on: appended line by line, each with a checksum, so that any cut is harmless."""
+"""The file by which an interrupted upload resumes: appended line by line, each with a checksum, so that any cut is harmless."""
 
 import contextlib
 import json

@@ -21,7 +21,7 @@ from oxide.models.image_create import ImageCreate
 
 T = TypeVar("T")
 
-# Seconds for which a step is tried again; a rack's hand-over to newer software lasts less than a minute.
+# Seconds for which a step is retried; a rack's hand-over to newer software lasts less than a minute.
 PATIENCE: Final = 120.0
 LEAST_RETRIES: Final = 2
 # Seconds for which a name has to be unknown before what was asked for under it counts as never made.

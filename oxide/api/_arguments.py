@@ -1,4 +1,4 @@
-"""What the arguments of the methods may be."""
+"""The types of the arguments of API methods, such as `ImageRef`: an image, its name or its ID."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias

@@ -1,4 +1,4 @@
-"""What every API class has: its client, its lifetime, and how the other two forms of a method come from the plain one."""
+"""The base class of the API classes, and the decorators that derive the `…_with_http_info` forms of a method."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The desired-state helpers: an image is there, gone or in its place, whatever was lost or changed on the way.
+"""The work of `image_ensure`, `…_absent` and `…_location`, which reach a state whatever was lost on the way.
 
 A lost response is settled by looking. Once an image is known, it is named by its ID, so that no other one that has
 taken its name is deleted or moved.

@@ -1,4 +1,4 @@
-"""What the images have beside their operations: the desired-state helpers, the listing of all pages, and the upload."""
+"""The methods of `ImagesApi` beyond the six operations: `image_ensure…`, `image_list_iter`, `image_upload`."""
 
 from functools import partial
 from os import PathLike
@@ -26,26 +26,24 @@ class ImageHelpers:
     ) -> Image:
         """Return the image of that name if description, os and version agree (its snapshot is not known), or create it.
 
-        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more to create the
-        image if it does not exist. An existing image may have been made from another snapshot, with another size: the
+        Safe to run again and again, even after an unknown outcome: it then looks, and creates the image once more if
+        it does not exist. An existing image may have been made from another snapshot, with another size: the
         server does not say.
 
         ```python
         import os
-        from uuid import UUID
 
         import oxide
 
+        new = {
+            "name": "debian-13",
+            "description": "Debian with our settings",
+            "os": "debian",
+            "version": "13",
+            "source": {"id": os.environ["SNAPSHOT_ID"]},
+        }
         with oxide.ImagesApi.from_environment() as images:
-            new = oxide.ImageCreate(
-                name="debian-13",
-                description="Debian with our settings",
-                os="debian",
-                version="13",
-                source=oxide.ImageSource(id=UUID(os.environ["SNAPSHOT_ID"])),
-            )
-            for _ in range(2):
-                image = images.image_ensure(new, project="my-project")
+            image = images.image_ensure(new, project="my-project")
         ```
 
         Args:
@@ -69,8 +67,8 @@ class ImageHelpers:
     ) -> bool:
         """Delete an image if there is one, so that it is gone afterwards.
 
-        Safe to run again and again, even after an unknown outcome: it then looks, and tries once more if the image is
-        still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
+        Safe to run again and again, even after an unknown outcome: it then looks, and deletes the image once more if
+        it is still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
         image that takes the name meanwhile is deleted. That takes a role on the silo: a user with one on the project
         alone gets `NotFoundException` with a hint, and can use `image_delete`.
 
@@ -91,8 +89,7 @@ class ImageHelpers:
             whether there was an image to delete.
 
         Raises:
-            NotFoundException: there is no such project, or the user may not see it, so nobody knows whether the image
-                is gone; or see above.
+            NotFoundException: the user sees no such project, so whether the image is gone is not known; or see above.
             ApiException: as for `image_view` and `image_delete`.
         """
         mask_options(options)
@@ -109,7 +106,7 @@ class ImageHelpers:
     ) -> Image:
         """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
 
-        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and goes on from
+        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and continues from
         where the image is. Nothing is moved if another image in `project` has the same name. From one project to
         another an image goes through the silo; if it cannot leave that, the error says so.
 
@@ -183,10 +180,9 @@ class ImageHelpers:
             op.IMAGE_LIST.target(arguments)
 
         def fetch(token: str | None, limit: int | None) -> ImageResultsPage:
-            # The token determines project and order; the server would ignore the parameters.
-            if token is not None:
-                return self.image_list(limit=limit, page_token=token, **options)
-            return self.image_list(limit=limit, project=project, sort_by=sort_by, **options)
+            # A token determines project and order; the server would ignore the parameters.
+            scope = (project, sort_by) if token is None else (None, None)
+            return self.image_list(limit, token, *scope, **options)
 
         return ImagePager(fetch, op.IMAGE_LIST.id, page_token, limit)
 
@@ -215,7 +211,7 @@ class ImageHelpers:
 
         Safe to run again: an image of that name with the same description, os, version, size and block size is
         returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
-        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call goes on.
+        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call resumes it.
 
         ```python
         import oxide
@@ -238,7 +234,7 @@ class ImageHelpers:
             sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
                 does not become an image.
             size: the bytes of the decoded content, for a file object that can be read only once.
-            journal: a file that remembers what has arrived, so that the same call goes on after an interruption, in
+            journal: a file that remembers what has arrived, so that the same call resumes after an interruption, in
                 another process too. It is deleted at the end.
             workers: how many requests to send at a time.
             progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on

@@ -1,4 +1,4 @@
-"""The pager: everything in a listing, page by page, by the server's rules."""
+"""The pager: an iterator over everything in a listing, which fetches page after page."""
 
 from collections.abc import Callable, Iterator, Sequence
 from threading import RLock
@@ -108,10 +108,7 @@ class Pager(Iterator[T], Generic[T, PageT]):
         if limit is None and self._fetched:
             limit = FOLLOWING_LIMIT
         self._page_token = token
-        try:
-            page = self._fetch(token, limit)
-        except StopIteration as error:  # which a loop over the pager would take for the end
-            raise RuntimeError("what fetched a page raised StopIteration") from error
+        page = self._fetch(token, limit)
         if token is not None:
             self._seen.add(hash(token))
         self._fetched += 1

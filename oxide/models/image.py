@@ -1,4 +1,4 @@
-"""The `Image` itself."""
+"""The `Image` that the API returns."""
 
 from typing import Final
 from uuid import UUID

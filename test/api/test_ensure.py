@@ -82,7 +82,7 @@ def test_names_the_field_that_differs(scene: Scene, field: str, value: str) -> N
         faults.Answer(201, "created, said the proxy", after_acting=True),
     ],
 )
-def test_finds_what_a_lost_answer_was_about(scene: Scene, fault: faults.Fault) -> None:
+def test_finds_the_image_after_a_lost_response(scene: Scene, fault: faults.Fault) -> None:
     scene.simulator.fail_next(fault, operation="image_create")
     image = scene.images.image_ensure(scene.wanted, project="my-project")
     assert image.name == "alpine"
@@ -97,7 +97,7 @@ def test_finds_what_a_lost_answer_was_about(scene: Scene, fault: faults.Fault) -
         *(faults.Answer(status, "") for status in (408, 500, 502, 503, 507)),
     ],
 )
-def test_creates_once_more_where_nothing_came_of_it(scene: Scene, fault: faults.Fault) -> None:
+def test_creates_once_more_if_the_first_request_did_nothing(scene: Scene, fault: faults.Fault) -> None:
     scene.simulator.fail_next(fault, operation="image_create")
     image = scene.images.image_ensure(scene.wanted, project="my-project")
     assert image.version == "3.20"
@@ -175,7 +175,7 @@ def test_a_name_that_is_taken_and_cannot_be_seen_is_told(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_any_other_answer_is_raised_as_it_is(scene: Scene, status: int) -> None:
+def test_any_other_error_is_raised_unchanged(scene: Scene, status: int) -> None:
     scene.simulator.fail_next(faults.Answer(status, ""), operation="image_create")
     with pytest.raises(oxide.ApiException) as caught:
         scene.images.image_ensure(scene.wanted, project="my-project")

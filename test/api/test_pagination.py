@@ -188,7 +188,7 @@ class TestLaziness:
         assert fetched == [0, 1, 1, 2, 2]
         assert len(listings(scene)) == 3
 
-    def test_it_runs_once(self, scene: Scene) -> None:
+    def test_a_pager_can_be_iterated_once(self, scene: Scene) -> None:
         expected = fill(scene, 3)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         assert iter(pager) is pager
@@ -285,7 +285,7 @@ class TestFailures:
         rest = (image for page in pager.pages() for image in page.items) if by_page else pager
         assert seen + names(rest) == everything
 
-    def test_an_error_answer_is_raised_as_by_image_list(self, scene: Scene) -> None:
+    def test_an_error_response_is_raised_as_by_image_list(self, scene: Scene) -> None:
         with pytest.raises(oxide.NotFoundException):
             next(scene.images.image_list_iter(project="nowhere"))
 
@@ -316,7 +316,7 @@ class TestOddServices:
     @pytest.mark.parametrize("start", [None, "t0", "c0"])
     @pytest.mark.parametrize("cycle", [1, 2, 3, 5, 8])
     @pytest.mark.parametrize("before", [0, 1, 2, 5])
-    def test_going_round_in_circles_is_an_error(
+    def test_a_token_that_leads_back_is_an_error(
         self, scene: Scene, before: int, cycle: int, start: str | None
     ) -> None:
         circle = [f"c{number}" for number in range(cycle)]
@@ -433,7 +433,7 @@ class TestSharing:
 
 @pytest.mark.parametrize("place", ["token", "jitter", "sleep", "clock"])
 def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place: str) -> None:
-    """A listing that ended there would look complete."""
+    """A listing that ended there would look complete, and so would a `map` of calls."""
     for number in range(5):
         scene.simulator.create_image(f"image-{number}")
     settings: dict[str, Any] = {"access_token": scene.simulator.token}
@@ -445,7 +445,12 @@ def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place
         options[place] = exhausted if place != "sleep" else lambda _: exhausted()
     client = oxide.ApiClient(oxide.Configuration(scene.simulator.url, **settings), **options)
     if place in {"jitter", "sleep"}:
-        scene.answer(503)
-    with client, pytest.raises(RuntimeError, match="raised StopIteration") as caught:
-        list(oxide.ImagesApi(client).image_list_iter(limit=2))
-    assert isinstance(caught.value.__cause__, StopIteration)
+        scene.answer(503, times=2)
+    images = oxide.ImagesApi(client)
+    with client:
+        for calls in (images.image_list_iter(limit=2), map(images.image_view, ["image-0", "image-1"])):
+            with pytest.raises(
+                RuntimeError, match="a callable of the program raised StopIteration"
+            ) as caught:
+                list(calls)
+            assert isinstance(caught.value.__cause__, StopIteration)

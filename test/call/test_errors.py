@@ -173,7 +173,7 @@ class TestOfTheService:
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_each_kind(
+    def test_each_kind_of_error(
         self,
         scene: Scene,
         form: str,
@@ -303,7 +303,7 @@ class TestBodies:
     @pytest.mark.parametrize(
         "text", [json.dumps(BODY), json.dumps(BODY, indent=2)], ids=["compact", "pretty"]
     )
-    def test_of_a_cut_body_only_what_is_whole_but_for_the_message(
+    def test_of_a_cut_body_only_complete_values_are_kept_and_the_cut_message(
         self, module_scene: Scene, text: str
     ) -> None:
         for cut in range(len(text)):
@@ -340,7 +340,7 @@ class TestBodies:
         ],
         ids=lambda body: str(body)[:30] if body else "",
     )
-    def test_of_a_foreign_body_whatever_can_be_read(
+    def test_whatever_can_be_read_of_a_foreign_body_is_kept(
         self, scene: Scene, body: object, message: str | None, request_id: str
     ) -> None:
         scene.answer(502, body, x_request_id="of-the-header")
@@ -372,7 +372,7 @@ class TestBodies:
     @given(status=st.integers(300, 599), body=st.binary(max_size=60) | st.text(max_size=60).map(json.dumps))
     @example(status=400, body=b'{"error_code": "ObjectAlreadyExists", "message": "\xff')
     @example(status=500, body="cut within the last character: 漢".encode()[:-1])
-    def test_any_answer_is_one_error_by_its_status(
+    def test_any_refusal_is_one_error_by_its_status(
         self, module_scene: Scene, status: int, body: str | bytes
     ) -> None:
         module_scene.answer(status, body)
@@ -444,7 +444,7 @@ class TestUndecodableAnswers:
         ids=lambda value: value[:40] if isinstance(value, str) else "",
     )
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
-    def test_the_error_names_the_place_and_keeps_the_answer(
+    def test_the_error_names_the_field_and_keeps_the_response(
         self, scene: Scene, form: str, name: str, body: Any, problem: str
     ) -> None:
         scene.answer(203, body, x_request_id="r-1", content_type="text/x-odd")
@@ -463,7 +463,7 @@ class TestUndecodableAnswers:
         assert error.data is None
         assert as_bytes(error.body) == as_bytes(body if isinstance(body, str | bytes) else json.dumps(body))
 
-    def test_an_answer_without_a_type_is_said_to_have_none(self, scene: Scene) -> None:
+    def test_the_error_says_that_a_response_has_no_content_type(self, scene: Scene) -> None:
         scene.answer(200, "plain")
         assert "not JSON (no content type): 'plain'" in str(raised(scene))
 
@@ -550,10 +550,7 @@ class TestOneLine:
             message="later",
             operation="image_view",
             request_id="r-1",
-            attempts=(
-                attempt,
-                attempt,
-            ),
+            attempts=(attempt, attempt),
             retry_after=1.5,
         )
         assert str(error) == (

@@ -43,13 +43,13 @@ def test_a_client_without_a_host_says_so() -> None:
         images(configuration).image_list()
 
 
-def test_a_wrong_base_path_is_told(simulator: Simulator) -> None:
+def test_a_wrong_base_path_gets_a_hint(simulator: Simulator) -> None:
     configuration = oxide.Configuration(f"{simulator.url}/v1", access_token=simulator.token)
     with pytest.raises(oxide.NotFoundException, match="no such path: check the path in host"):
         images(configuration).image_list()
 
 
-def test_a_name_without_a_project_is_told_where_it_was_looked_for(simulator: Simulator) -> None:
+def test_a_name_without_a_project_gets_a_hint_where_it_was_looked_up(simulator: Simulator) -> None:
     for call in ("image_view", "image_delete"):
         with pytest.raises(
             oxide.NotFoundException, match="a name without a project is looked up in the silo only"
@@ -79,17 +79,17 @@ def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) ->
         (f"oxide-token-{'0123456789abcdef' * 2}01234567", "a tuple .* not <hidden>"),
     ],
 )
-def test_a_time_limit_of_another_form_is_told(given: Any, told: str) -> None:
+def test_a_time_limit_of_another_form_is_refused_with_the_right_one(given: Any, told: str) -> None:
     with pytest.raises(oxide.ApiValueError, match=told):
         oxide.ImagesApi(oxide.ApiClient()).image_list(_request_timeout=given)
 
 
-def test_a_name_without_its_project_is_told(simulator: Simulator) -> None:
+def test_promoting_a_name_without_its_project_gets_a_hint(simulator: Simulator) -> None:
     with pytest.raises(oxide.BadRequestException, match="given by name without its project"):
         images(simulator.configuration()).image_promote("alpine")
 
 
-def test_other_answers_have_no_hint(simulator: Simulator) -> None:
+def test_other_responses_have_no_hint(simulator: Simulator) -> None:
     simulator.fail_next(Answer(500))
     with pytest.raises(oxide.ServiceException) as caught:
         images(simulator.configuration()).image_list()
@@ -124,7 +124,7 @@ def test_the_credentials_of_generated_clients_lead_to_access_token(name: str) ->
 
 
 @pytest.mark.parametrize("name", ["cookie", "rest_client", "call_api", "sanitize_for_serialization"])
-def test_what_generated_clients_have_is_missed_loudly(name: str) -> None:
+def test_attributes_of_generated_clients_raise_an_error_that_names_the_migration_guide(name: str) -> None:
     client = oxide.ApiClient()
     with pytest.raises(oxide.ApiAttributeError, match=rf"{name}.*docs/migrating\.md"):
         getattr(client, name)
@@ -233,13 +233,15 @@ def test_a_304_is_explained(simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     "body", ["<html>not here</html>", "[1]", '{"error": "foreign"}', '"text"', "{", b"\xff"], ids=range(6)
 )
-def test_an_error_body_of_somebody_else_is_told(simulator: Simulator, status: int, body: str | bytes) -> None:
+def test_an_error_body_that_is_not_from_the_api_gets_a_hint(
+    simulator: Simulator, status: int, body: str | bytes
+) -> None:
     error = refusal(simulator, Answer(status, body, {"content-type": "text/x-foreign"}), image="a")
     assert error.data is None
     assert (error.hint or "").startswith("this is no response of the Oxide API (text/x-foreign): ")
 
 
-def test_an_error_body_that_was_cut_is_told(simulator: Simulator) -> None:
+def test_an_error_body_that_was_cut_gets_a_hint(simulator: Simulator) -> None:
     simulator.fail_next(Truncate(1))
     with pytest.raises(oxide.NotFoundException) as caught:
         images(simulator.configuration()).image_view("a", project="no-such-project")

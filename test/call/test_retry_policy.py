@@ -58,7 +58,9 @@ RETRIES = st.builds(
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
 @example(Failure("GET", True, 5000, "not sent", True, None, None, None), 1.0, 6000)
-def test_the_rules(failure: Failure, jitter: float, max_retries: int) -> None:
+def test_the_default_policy_retries_in_time_what_is_harmless_and_may_help(
+    failure: Failure, jitter: float, max_retries: int
+) -> None:
     step = DefaultPolicy(max_retries).next(failure, jitter)
     may_help = failure.transient or (failure.outcome != "not sent" and failure.status in PASSING_STATUSES)
     harmless = failure.outcome == "not sent" or failure.repeatable
@@ -158,7 +160,7 @@ def test_a_write_that_has_left_is_sent_again_only_if_that_is_asked_for(
     assert (step is not None) is (method == "GET" and asked_for)
 
 
-def test_none_means_any_method() -> None:
+def test_allowed_methods_none_means_any_method() -> None:
     policy = Urllib3Policy(urllib3.Retry(3, allowed_methods=None))
     assert policy.next(Failure("POST", False, 1, "unknown", True, None, None, None), 0.5) is not None
 
@@ -174,12 +176,12 @@ def format_http_date(moment: datetime) -> str:
 
 
 @given(st.integers(0, 10**9))
-def test_seconds(seconds: int) -> None:
+def test_retry_after_in_seconds(seconds: int) -> None:
     assert parse_retry_after(f" {seconds} ", 0.0) == seconds
 
 
 @given(st.decimals(0, 10**9, places=3))
-def test_decimals_of_seconds(seconds: Decimal) -> None:
+def test_retry_after_in_decimals_of_seconds(seconds: Decimal) -> None:
     assert parse_retry_after(f"{seconds:f}", 0.0) == pytest.approx(float(seconds))
 
 
@@ -196,7 +198,7 @@ def test_of_several_times_the_longest_counts(texts: list[str]) -> None:
 
 
 @given(st.integers(10**10, 10**400))
-def test_more_seconds_than_anybody_waits_for(seconds: int) -> None:
+def test_a_huge_retry_after_is_read(seconds: int) -> None:
     parsed = parse_retry_after(str(seconds), 0.0)
     assert parsed is not None
     assert 10**9 <= parsed < math.inf
@@ -222,7 +224,7 @@ def test_dates_in_the_three_forms_of_http(moment: datetime) -> None:
 @example("Mon, 01 Jan 2026 00:00:00 +9999")
 @example("\u0665")
 @example("\xb2")
-def test_garbage_is_no_error(text: str | None) -> None:
+def test_garbage_in_retry_after_is_no_error(text: str | None) -> None:
     parsed = parse_retry_after(text, NOW.timestamp())
     assert parsed is None or 0 <= parsed < math.inf
     date = parse_http_date(text)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from core_support import CONTRACTS, Contract, Scene, open_scene
+from core_support import CONTRACTS, Contract, Scene, method_of, open_scene
 
 import oxide
 from oxide.testing import Answer
@@ -53,7 +53,7 @@ def test_a_new_token_is_tried_once_even_without_retries(scene: Scene, contract: 
             arguments["image_create"] = scene.new_image(name="new")
         if contract.name == "image_demote":
             arguments["image"] = scene.simulator.create_image("silo-image")
-        result = getattr(oxide.ImagesApi(client), contract.name + form)(**arguments)
+        result = method_of(client, contract.name, form)(**arguments)
         if form:
             assert result.status == contract.status
             result.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from core_support import BY_NAME, CONTRACTS, Contract, Scene, open_scene
+from core_support import BY_NAME, CONTRACTS, Contract, Scene, method_of, open_scene
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +31,7 @@ def error_of(scene: Scene, contract: Contract, **options: Any) -> oxide.ApiExcep
     """Return what a call raises that is tried once, the same after it has been copied and pickled."""
     configuration = scene.simulator.configuration(max_retries=0)
     with oxide.ApiClient(configuration) as client, pytest.raises(oxide.ApiException) as caught:
-        getattr(oxide.ImagesApi(client), contract.name)(**contract.arguments, **options)
+        method_of(client, contract.name)(**contract.arguments, **options)
     scene.simulator.clear_faults()
     error = caught.value
     for clone in (copy.copy(error), pickle.loads(pickle.dumps(error))):
@@ -100,7 +100,7 @@ def test_what_was_never_sent_has_not_acted_and_may_be_tried_again(contract: Cont
         closed.bind(("127.0.0.1", 0))
         configuration = oxide.Configuration(f"http://127.0.0.1:{closed.getsockname()[1]}", max_retries=0)
         with oxide.ApiClient(configuration) as client, pytest.raises(oxide.ApiConnectionError) as caught:
-            getattr(oxide.ImagesApi(client), contract.name)(**contract.arguments)
+            method_of(client, contract.name)(**contract.arguments)
     error = caught.value
     assert (error.outcome, error.may_have_acted, error.retryable) == ("not sent", False, True)
     assert isinstance(error.__cause__, OSError)
@@ -120,14 +120,7 @@ def test_an_earlier_attempt_counts_too(scene: Scene) -> None:
     """The second DELETE finds nothing, because the first one did it."""
     first = oxide.Attempt("image_delete", "DELETE", "/", 1, "unknown", None, None, None, 0.1, 0.5)
     second = oxide.Attempt("image_delete", "DELETE", "/", 2, "answered", 404, None, None, 0.1, None)
-    error = oxide.NotFoundException(
-        404,
-        method="DELETE",
-        attempts=(
-            first,
-            second,
-        ),
-    )
+    error = oxide.NotFoundException(404, method="DELETE", attempts=(first, second))
     assert error.may_have_acted
     assert not oxide.NotFoundException(404, method="DELETE", attempts=(second,)).may_have_acted
 
@@ -150,7 +143,7 @@ def test_a_passing_failure_is_tried_again_for_reads_alone(scene: Scene, status: 
             scene.answer(status, b"", times=2)
             before = len(scene.requests)
             try:
-                getattr(oxide.ImagesApi(client), contract.name)(**contract.arguments)
+                method_of(client, contract.name)(**contract.arguments)
             except oxide.ApiException as error:
                 seen = error.status
             else:

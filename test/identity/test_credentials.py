@@ -135,7 +135,7 @@ FOUND: dict[str, tuple[dict[str, Any], Strings, tuple[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "variables", "expected", "source"), FOUND.values(), ids=FOUND)
-def test_found(
+def test_host_and_token_are_found_in_the_documented_order(
     arguments: dict[str, Any],
     variables: Strings,
     expected: tuple[str, str],
@@ -232,7 +232,7 @@ REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize(("arguments", "variables", "told"), REFUSED.values(), ids=REFUSED)
-def test_refused(
+def test_unusable_credentials_are_refused_with_the_reason(
     arguments: dict[str, Any],
     variables: Strings,
     told: tuple[str, ...],
@@ -296,7 +296,7 @@ FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str
 
 
 @pytest.mark.parametrize(("credentials", "config", "arguments", "told"), FILES.values(), ids=FILES)
-def test_unusable_files(
+def test_an_unusable_file_is_refused_with_the_reason(
     credentials: str | bytes | None,
     config: str | None,
     arguments: dict[str, Any],
@@ -378,7 +378,7 @@ def test_a_token_goes_only_to_the_host_it_belongs_to(
 
 
 @pytest.mark.parametrize("form", [str, Path])
-def test_config_dir(form: type, tmp_path: Path, config_dir: Path) -> None:
+def test_config_dir_says_where_the_profiles_are(form: type, tmp_path: Path, config_dir: Path) -> None:
     """`config_dir` is where to look instead, and only there."""
     write(config_dir)
     other = tmp_path / "other"
@@ -398,7 +398,7 @@ def test_config_dir_must_be_a_path(value: Any) -> None:
         oxide.Configuration.from_environment(profile="a", config_dir=value)
 
 
-def test_xdg_config_home_counts_for_nothing(
+def test_xdg_config_home_is_ignored(
     config_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with the official tools, whose files are in `$HOME/.config/oxide` on every system."""
@@ -407,7 +407,7 @@ def test_xdg_config_home_counts_for_nothing(
     assert oxide.Configuration.from_environment().host == "https://beta.test"
 
 
-def test_without_a_home() -> None:
+def test_without_a_home_directory_the_error_says_what_to_set() -> None:
     """A process without a home, as in a container, is told so; it can do with variables or arguments."""
     code = """
 import os, sys
@@ -441,7 +441,7 @@ def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
     assert "read_timeout: 60.0 (default)" in report
 
 
-def test_mistaken_settings_are_told_before_anything_is_looked_up(config_dir: Path) -> None:
+def test_a_misspelled_setting_is_refused_before_any_file_is_read(config_dir: Path) -> None:
     """There are no files here, which would be the other error."""
     mistaken: dict[str, Any] = {"time_out": 7}
     another_name: dict[str, Any] = {"access_token": "t"}
@@ -467,7 +467,7 @@ def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: P
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
-def test_credentials_of_the_user_alone_are_fine(mode: int, config_dir: Path) -> None:
+def test_a_file_that_only_its_user_can_read_gives_no_warning(mode: int, config_dir: Path) -> None:
     """Neither these nor a readable config.toml, which holds no secret, warn."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
@@ -526,7 +526,7 @@ def test_other_expiry_times_are_left_alone(text: str, config_dir: Path) -> None:
 @given(st.text() | st.from_regex(r"[0-9]{4}[-/ .:TZ0-9a-zA-Z+]*", fullmatch=True))
 @example("9999203812345678901234567890h T")
 @example("0001-01-01 00:00 +14:00")
-def test_no_expiry_time_is_an_error(text: str) -> None:
+def test_an_unreadable_expiry_time_is_ignored(text: str) -> None:
     """It is free text, which the official tools only show; reading it may fail, warn or raise nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -41,7 +41,7 @@ HOSTS = {
 
 
 @pytest.mark.parametrize(("text", "url"), HOSTS.items())
-def test_hosts(text: str, url: str) -> None:
+def test_a_host_is_normalized(text: str, url: str) -> None:
     """Every spelling ends as one; reading it again changes nothing."""
     assert oxide.Configuration(text).host == url
     assert parse_host(text) == parse_host(url)
@@ -107,7 +107,7 @@ REFUSED_HOSTS = {
 
 
 @pytest.mark.parametrize(("text", "told"), REFUSED_HOSTS.items(), ids=map(ascii, REFUSED_HOSTS))
-def test_refused_hosts(text: str, told: str) -> None:
+def test_a_bad_host_is_refused_with_the_reason(text: str, told: str) -> None:
     """Refused in the constructor and when assigned, in words that say what is wrong."""
     with pytest.raises(oxide.ConfigurationError) as caught:
         oxide.Configuration(text)
@@ -121,7 +121,7 @@ def test_refused_hosts(text: str, told: str) -> None:
 
 
 @pytest.mark.parametrize("value", [5, b"https://my.rack", ["https://my.rack"]])
-def test_a_host_is_text(value: object) -> None:
+def test_a_host_that_is_not_text_is_refused(value: object) -> None:
     """Anything else is refused."""
     with pytest.raises(oxide.ConfigurationError, match="host must be a str"):
         oxide.Configuration(value)  # type: ignore[arg-type]  # what is tested
@@ -135,7 +135,7 @@ LOOPBACK = {
 
 
 @pytest.mark.parametrize(("name", "expected"), LOOPBACK.items())
-def test_loopback(name: str, expected: bool) -> None:
+def test_loopback_hosts_are_recognized(name: str, expected: bool) -> None:
     """This machine is told by form alone, alike on every Python; a name is not looked up."""
     assert is_loopback(name) is expected
 
@@ -165,7 +165,7 @@ def hosts(draw: st.DrawFn) -> Host:
 
 
 @given(hosts())
-def test_hosts_come_back(host: Host) -> None:
+def test_a_normalized_host_stays_as_it_is(host: Host) -> None:
     """A host written as a URL is read as the same host, in the constructor too."""
     assert parse_host(host.url) == host
     assert parse_host(host.url.upper().replace(host.base_path.upper(), host.base_path)) == host
@@ -208,7 +208,7 @@ PROXIES = {
 
 
 @pytest.mark.parametrize(("text", "expected"), PROXIES.items(), ids=map(ascii, PROXIES))
-def test_proxies(text: str, expected: tuple[str, str, int, str | None]) -> None:
+def test_a_proxy_url_is_parsed(text: str, expected: tuple[str, str, int, str | None]) -> None:
     """Scheme, name, port and credentials; the URL for people is without the latter."""
     proxy = parse_proxy(text, "proxy")
     authorization = None if proxy.authorization is None else proxy.authorization.reveal()
@@ -239,7 +239,9 @@ REFUSED_PROXIES = {
 
 
 @pytest.mark.parametrize(("text", "told"), REFUSED_PROXIES.items(), ids=map(ascii, REFUSED_PROXIES))
-def test_refused_proxies(text: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_proxy_url_is_refused_with_the_reason(
+    text: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Refused in the constructor, given or found, and nothing of the text is shown."""
     with pytest.raises(oxide.ConfigurationError) as caught:
         oxide.Configuration(proxy=text)
@@ -262,7 +264,7 @@ def test_any_text_is_a_proxy_or_refused(text: str) -> None:
 
 
 @given(st.text(min_size=1).filter(lambda text: ":" not in text), st.text(min_size=1))
-def test_credentials_of_a_proxy_come_back(user: str, password: str) -> None:
+def test_credentials_in_a_proxy_url_are_decoded(user: str, password: str) -> None:
     """Percent-encoded, they may be any text."""
     from base64 import b64decode
     from urllib.parse import quote
@@ -312,7 +314,7 @@ NO_PROXY = {
 
 @pytest.mark.parametrize(("no_proxy", "expected"), NO_PROXY.items(), ids=map(ascii, NO_PROXY))
 @pytest.mark.parametrize("given_by", ["argument", "NO_PROXY", "no_proxy"])
-def test_no_proxy(
+def test_no_proxy_decides_which_hosts_are_reached_directly(
     no_proxy: str, expected: tuple[list[str], list[str]], given_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All usual forms, as an argument and from the environment."""
@@ -331,7 +333,7 @@ def test_no_proxy(
 
 
 @given(hosts(), st.text() | st.text("*.,:/[] 0123456789abcdef", max_size=40))
-def test_any_no_proxy_will_do(host: Host, no_proxy: str) -> None:
+def test_any_text_is_accepted_as_no_proxy(host: Host, no_proxy: str) -> None:
     """It is a list in many dialects; what cannot be read exempts nothing."""
     assert bypasses_proxy(host, f"{no_proxy},{host.url.partition('//')[2].partition('/')[0]}")
 
@@ -364,7 +366,7 @@ CHOICES = {
 
 
 @pytest.mark.parametrize(("host", "environment", "argument", "expected"), CHOICES.values(), ids=CHOICES)
-def test_the_choice_of_a_proxy(
+def test_the_proxy_comes_from_the_argument_or_the_environment(
     host: str,
     environment: dict[str, str],
     argument: str | None,

@@ -32,7 +32,7 @@ def with_user(url: str, user_info: str = USER_INFO) -> str:
 
 @pytest.mark.parametrize("proxy_scheme", ["http", "https"])
 @pytest.mark.parametrize("given_by", ["argument", "environment"])
-def test_a_tunnel(
+def test_a_tunnel_to_an_https_host_authenticates_at_the_proxy(
     proxy_scheme: str,
     given_by: str,
     authority: Authority,
@@ -70,7 +70,7 @@ def test_a_tunnel(
 
 @pytest.mark.parametrize("given_by", ["argument", "environment"])
 @pytest.mark.parametrize("proxy_scheme", ["http", "https"])
-def test_forwarding(
+def test_plain_http_is_forwarded_with_credentials_for_the_proxy(
     proxy_scheme: str, given_by: str, authority: Authority, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host by plain http is asked for by its whole URL."""
@@ -117,7 +117,9 @@ def test_explicit_proxy_headers_win_over_the_url(authority: Authority, tls_serve
 
 @pytest.mark.parametrize("user_info", ["", "user:hunter2@"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_wants_other_credentials(scheme: str, user_info: str, authority: Authority) -> None:
+def test_a_proxy_that_refuses_the_credentials_is_an_error(
+    scheme: str, user_info: str, authority: Authority
+) -> None:
     """407 is told with the proxy's name and without the password."""
     with proxy(HERE, authorization=BASIC) as carrying:
         configuration = oxide.Configuration(
@@ -193,7 +195,7 @@ def test_the_proxy_is_chosen_when_the_client_is_made(
         assert len(carrying.received) == 1
 
 
-def test_resolve(authority: Authority, tls_server: Recorder) -> None:
+def test_resolve_connects_to_the_given_address(authority: Authority, tls_server: Recorder) -> None:
     """As the official CLI's `--resolve`: the address is told, and name, certificate and `Host` stay as they are."""
     ask(
         oxide.Configuration(
@@ -207,7 +209,7 @@ def test_resolve(authority: Authority, tls_server: Recorder) -> None:
 
 
 @pytest.mark.parametrize("address", ["::1", "[::1]"])
-def test_resolve_to_ipv6(address: str) -> None:
+def test_resolve_connects_to_an_ipv6_address(address: str) -> None:
     """With or without brackets."""
     with recorder(family=socket.AF_INET6) as server:
         ask(oxide.Configuration(f"http://{NAME}:{server.port}", resolve={NAME: address}, access_token="t"))
@@ -272,7 +274,7 @@ def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
         assert len(carrying.received) == 1
 
 
-def test_proxies_of_the_system_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_of_the_system_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows and macOS have settings of their own, with exclusions of their own: the environment alone counts."""
 
     def of_the_system() -> dict[str, str]:

@@ -502,13 +502,13 @@ def _with_missing_file(configuration: oxide.Configuration) -> oxide.Configuratio
 
 @pytest.mark.parametrize("case", CALLS)
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_nothing_is_seen_of_a_call_that_fails(case: str, scene: Scene, channels: Channels) -> None:
+def test_no_secret_is_seen_in_a_call_that_fails(case: str, scene: Scene, channels: Channels) -> None:
     """By either way through the proxy."""
     fail(CALLS[case], scene, channels)
 
 
 @pytest.mark.parametrize("case", WITHOUT_CALLS)
-def test_nothing_is_seen_of_what_else_fails(case: str, scene: Scene, channels: Channels) -> None:
+def test_no_secret_is_seen_in_any_other_failure(case: str, scene: Scene, channels: Channels) -> None:
     """Constructors, assignments, the official chain, pickling."""
     fail(WITHOUT_CALLS[case], scene, channels)
 
@@ -523,7 +523,7 @@ def fail(case: Callable[[Scene], object], scene: Scene, channels: Channels) -> N
 
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_nothing_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channels) -> None:
+def test_no_secret_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channels) -> None:
     """Where a profiler or a debugger may look: from the token's callable, the hook, and the pause between attempts."""
 
     def look(*_: object) -> str:
@@ -546,7 +546,7 @@ def test_nothing_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channel
     assert channels.frames > 20
 
 
-def test_nothing_is_seen_of_the_objects(scene: Scene, channels: Channels) -> None:
+def test_no_secret_is_seen_in_the_objects(scene: Scene, channels: Channels) -> None:
     """Neither in what they say of themselves, nor in their attributes, nor in their copies."""
     client = scene.client(access_token=functools.partial(str, TOKEN))
     images = oxide.ImagesApi(client)

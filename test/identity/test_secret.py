@@ -139,7 +139,7 @@ def test_default_headers_refuse_what_holds_no_headers(wrong: Any) -> None:
         Headers().update(wrong)
 
 
-def test_a_default_for_what_is_no_name_is_refused_unseen() -> None:
+def test_setdefault_refuses_a_bad_header_name_without_showing_the_value() -> None:
     headers: Any = Headers()
     with pytest.raises(oxide.ApiValueError, match=r"the name \(not shown\) is not the name of a header"):
         headers.setdefault(f"Authorization: {TOKEN}", "x")

@@ -146,7 +146,7 @@ BAD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_good_values(name: str) -> None:
+def test_a_good_value_is_kept(name: str) -> None:
     """The same in the constructor and when assigned."""
     for value, kept in GOOD[name]:
         given_to_constructor = oxide.Configuration(**{name: value})
@@ -158,7 +158,7 @@ def test_good_values(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_bad_values(name: str) -> None:
+def test_a_bad_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None:
     """Refused in the constructor and when assigned, by name, and the old value stays."""
     for value in BAD[name]:
         with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
@@ -263,7 +263,7 @@ def is_plain(value: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_setting_is_what_its_value_is_not_what_its_methods_say(name: str) -> None:
+def test_overridden_methods_of_a_value_are_not_trusted(name: str) -> None:
     """Of subclasses of `str`, `int` and the like: a good one is kept as the plain value, a bad one is refused."""
     for value, kept in GOOD[name]:
         configuration = oxide.Configuration(**{name: lying(value)})
@@ -308,7 +308,7 @@ def test_numbers_as_people_have_them(name: str, value: Any, kept: Any) -> None:
     ],
     ids=repr,
 )
-def test_numbers_that_are_no_time_limit(value: Any) -> None:
+def test_a_number_that_cannot_be_a_time_limit_is_refused(value: Any) -> None:
     with pytest.raises(oxide.ConfigurationError, match=r"^timeout must be a positive number of seconds"):
         oxide.Configuration(timeout=value)
 
@@ -439,7 +439,7 @@ def test_a_setting_that_is_read_too_early_is_told_apart_from_a_misspelled_one() 
     assert repr(unfinished) == "Configuration()"
 
 
-def test_help_bears_a_program_without_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when it is frozen into one file."""
     names: dict[str, Any] = {}
     exec(
@@ -654,7 +654,7 @@ def test_default_configuration(server: Recorder) -> None:
     assert oxide.Configuration.get_default() is not given_value
 
 
-def test_default_client(server: Recorder) -> None:
+def test_an_api_without_a_client_uses_the_default_client(server: Recorder) -> None:
     """`ImagesApi()` uses one client until another is set, and does not close it."""
     oxide.Configuration.set_default(oxide.Configuration(server.url))
     with oxide.ImagesApi() as images:
@@ -672,7 +672,7 @@ def test_default_client(server: Recorder) -> None:
     ]
 
 
-def test_what_a_client_was_made_with_cannot_be_exchanged() -> None:
+def test_configuration_and_default_headers_of_a_client_cannot_be_assigned() -> None:
     """An assignment that would have no effect is an error."""
     with oxide.ApiClient(oxide.Configuration()) as client:
         for name in ("configuration", "default_headers"):
@@ -680,7 +680,7 @@ def test_what_a_client_was_made_with_cannot_be_exchanged() -> None:
                 setattr(client, name, {})
 
 
-def test_api_version(server: Recorder) -> None:
+def test_api_version_is_sent_as_it_is_set(server: Recorder) -> None:
     """Pinned by default; settable, removable, and replaceable for one call."""
     ask(oxide.Configuration(server.url))
     ask(oxide.Configuration(server.url, api_version="2026081901.0.0"))
@@ -704,7 +704,7 @@ def test_an_api_version_that_is_too_new() -> None:
     )
 
 
-def test_user_agent(server: Recorder) -> None:
+def test_the_user_agent_names_program_client_python_and_urllib3(server: Recorder) -> None:
     """The application's product, if there is one, before this package's, Python's and urllib3's."""
     own = f"oxide-python/{oxide.__version__} python/{platform.python_version().rstrip('+')} urllib3/{version('urllib3')}"
     ask(oxide.Configuration(server.url))
@@ -718,7 +718,7 @@ def test_user_agent(server: Recorder) -> None:
     assert agents == [own, f"image-builder/1.2 {own}", "mine/1"]
 
 
-def test_socket_options(server: Recorder) -> None:
+def test_socket_options_are_set_on_the_connection(server: Recorder) -> None:
     """They are set, in addition to those of this package."""
     options = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]
     ask(oxide.Configuration(server.url, socket_options=options))
@@ -755,7 +755,7 @@ def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, serv
     assert http.client.HTTPConnection.debuglevel == 0
 
 
-def test_repr() -> None:
+def test_the_repr_shows_what_was_given_without_secrets() -> None:
     """The host and what was set, and no secret."""
     assert repr(oxide.Configuration()) == "Configuration(host='http://localhost')"
     configuration = oxide.Configuration("my.rack", access_token="hunter2", timeout=7, max_retries=2)
@@ -763,7 +763,9 @@ def test_repr() -> None:
     assert repr(configuration) == str(configuration) == expected
 
 
-def test_the_report(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_shows_versions_settings_and_sources_without_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Every setting with its source, the proxy, the CAs, the versions; nothing secret."""
     monkeypatch.setenv("https_proxy", "http://user:hunter2@proxy.test:3128")
     monkeypatch.setenv("OXIDE_HOST", "My.Rack/")

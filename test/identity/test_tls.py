@@ -71,7 +71,9 @@ def run(code: str, directory: Path | None = None, **variables: str) -> str:
         "both",
     ],
 )
-def test_other_authorities(form: str, authority: Authority, tls_server: Recorder) -> None:
+def test_each_form_of_other_authorities_is_trusted(
+    form: str, authority: Authority, tls_server: Recorder
+) -> None:
     """By file or data, PEM or DER."""
     forms: dict[str, dict[str, Any]] = {
         "ssl_ca_cert PEM": {"ssl_ca_cert": authority.path("ca.pem")},
@@ -104,7 +106,7 @@ def test_bundles_with_comments_in_any_language(
     assert len(tls_server.received) == 1
 
 
-def test_an_unknown_authority(authority: Authority, tls_server: Recorder) -> None:
+def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, tls_server: Recorder) -> None:
     """The error names the host and what was trusted instead; nothing was sent, and it is not tried again."""
     other = _another_ca(authority)
     for settings, trusted in (
@@ -196,7 +198,7 @@ def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
         assert server.received == []
 
 
-def test_the_common_name_counts_for_nothing(authority: Authority) -> None:
+def test_the_common_name_is_ignored(authority: Authority) -> None:
     """A certificate for other names, with the right one in its subject, is refused."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.ca.issue_cert("other@mail.test", common_name=NAME).configure_cert(context)
@@ -220,7 +222,7 @@ BAD_AUTHORITIES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("data", "told"), BAD_AUTHORITIES.values(), ids=BAD_AUTHORITIES)
-def test_garbage_for_authorities(data: Any, told: str, tmp_path: Path) -> None:
+def test_garbage_instead_of_authorities_is_refused(data: Any, told: str, tmp_path: Path) -> None:
     """Named in the constructor, as data and as a file."""
     with pytest.raises(oxide.ConfigurationError, match=told):
         oxide.Configuration(ca_cert_data=data)
@@ -232,7 +234,7 @@ def test_garbage_for_authorities(data: Any, told: str, tmp_path: Path) -> None:
         oxide.Configuration(ssl_ca_cert=file)
 
 
-def test_half_of_a_bundle_is_not_used_in_silence(authority: Authority) -> None:
+def test_a_bundle_with_a_broken_certificate_is_refused(authority: Authority) -> None:
     """One bad certificate spoils the bundle: a CA that is missing would be hard to find."""
     with pytest.raises(oxide.ConfigurationError, match="ca_cert_data holds no usable CA certificate"):
         oxide.Configuration(ca_cert_data=authority.pem + BAD_AUTHORITIES["PEM of garbage"][0])
@@ -240,7 +242,9 @@ def test_half_of_a_bundle_is_not_used_in_silence(authority: Authority) -> None:
 
 @pytest.mark.parametrize("setting", ["ssl_ca_cert", "cert_file", "key_file"])
 @pytest.mark.parametrize(("name", "told"), [("missing.pem", "No such file"), ("", "Is a directory")])
-def test_missing_files(setting: str, name: str, told: str, tmp_path: Path, authority: Authority) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_its_setting(
+    setting: str, name: str, told: str, tmp_path: Path, authority: Authority
+) -> None:
     """Named in the constructor, with the setting."""
     path = str(tmp_path / name)
     settings: dict[str, Any] = {"cert_file": authority.path("client.pem"), setting: path}
@@ -363,7 +367,9 @@ NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
 
 @pytest.mark.parametrize(("settings", "taken", "asked_for"), NAMES.values(), ids=NAMES)
 @pytest.mark.filterwarnings("ignore:verify_ssl=False")
-def test_server_names(settings: dict[str, Any], taken: bool, asked_for: str, authority: Authority) -> None:
+def test_tls_server_name_is_sent_and_checked(
+    settings: dict[str, Any], taken: bool, asked_for: str, authority: Authority
+) -> None:
     """What is asked for (SNI), and what must stand in the certificate; `Host` stays the host's."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, access_token="t", **settings)
@@ -385,7 +391,7 @@ def test_without_a_name_the_authority_is_checked_all_the_same(authority: Authori
         assert server.received == []
 
 
-def test_verify_ssl_false_warns_once_and_takes_anything(authority: Authority) -> None:
+def test_verify_ssl_false_warns_once_and_accepts_any_certificate(authority: Authority) -> None:
     """One warning for the client, at the line that makes it, and none per call."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, ca_cert_data=None, verify_ssl=False)
@@ -402,7 +408,7 @@ def test_verify_ssl_false_warns_once_and_takes_anything(authority: Authority) ->
         assert len(server.received) == 3
 
 
-def test_a_context_of_ones_own(authority: Authority, tls_server: Recorder) -> None:
+def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server: Recorder) -> None:
     """It decides all, and is used as it is."""
     context = ssl.create_default_context(cadata=authority.pem)
     ask(trusting(authority, tls_server, ca_cert_data=None, ssl_context=context))
@@ -523,7 +529,7 @@ def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder,
         assert carrying.received == []
 
 
-def test_whose_certificate_is_refused_is_told(
+def test_the_error_says_whose_certificate_is_refused(
     authority: Authority, tls_server: Recorder, server: Recorder, tmp_path: Path
 ) -> None:
     """The proxy's or the host's, with the CAs that count for it."""
@@ -547,7 +553,7 @@ def test_whose_certificate_is_refused_is_told(
             ask(oxide.Configuration(tls_server.url, proxy=carrying.url, ca_cert_data=other.pem, **of_other))
 
 
-def test_what_the_host_may_do_without_a_certificate_its_proxy_may_not(
+def test_the_certificate_of_a_proxy_is_checked_even_if_that_of_the_host_is_not(
     authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
     """Before 2.8, urllib3 let the settings for the host count for the proxy as well."""
@@ -702,7 +708,7 @@ def test_a_broken_file_of_the_system_trusts_nothing(
         ask(trusting(authority, tls_server, ca_cert_data=None))
 
 
-def test_a_variable_that_names_no_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the report, before a certificate is refused for it."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")

@@ -142,7 +142,7 @@ def test_any_text_is_a_token_or_refused(text: str) -> None:
     assert configuration.access_token == text.strip()
 
 
-def test_a_new_token_counts_from_the_next_call_on(simulator: Simulator) -> None:
+def test_a_new_token_is_used_from_the_next_call_on(simulator: Simulator) -> None:
     """`access_token` may be replaced, or taken away, on a live client."""
     configuration = simulator.configuration(access_token=simulator.create_user("one", "viewer"))
     with oxide.ApiClient(configuration) as client:
@@ -190,7 +190,7 @@ def test_a_callable_is_asked_anew_by_the_pager_and_by_threads(server: Recorder) 
     assert sent == {f"Bearer token-{number}" for number in range(9)}
 
 
-def test_what_the_callable_raises_passes_unchanged(server: Recorder) -> None:
+def test_an_exception_of_the_token_callable_passes_unchanged(server: Recorder) -> None:
     """It is the program's own error, and nothing was sent."""
     problem = PermissionError("the vault is locked")
 
@@ -288,7 +288,9 @@ BAD_HEADERS: dict[str, tuple[dict[Any, Any], str]] = {
 
 
 @pytest.mark.parametrize(("headers", "told"), BAD_HEADERS.values(), ids=BAD_HEADERS)
-def test_refused_headers(headers: dict[Any, Any], told: str, server: Recorder) -> None:
+def test_a_header_that_cannot_be_sent_is_refused(
+    headers: dict[Any, Any], told: str, server: Recorder
+) -> None:
     """A header that cannot be sent is refused where it is given, its value unseen."""
     configuration = oxide.Configuration(server.url)
     ((name, value),) = headers.items()

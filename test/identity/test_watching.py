@@ -131,7 +131,7 @@ def test_nothing_is_logged_above_info(simulator: Simulator, caplog: pytest.LogCa
     assert [record for record in caplog.records if record.name == "oxide"] == []
 
 
-def test_on_attempt_sees_what_the_error_tells(simulator: Simulator) -> None:
+def test_on_attempt_sees_the_attempts_of_the_error(simulator: Simulator) -> None:
     """The same frozen values feed the hook, the log and `attempts`."""
     simulator.fail_next(Answer(503), times=3)
     seen: list[oxide.Attempt] = []
@@ -147,7 +147,7 @@ def test_on_attempt_sees_what_the_error_tells(simulator: Simulator) -> None:
         seen[0].status = 200  # type: ignore[misc]  # what is tested
 
 
-def test_on_attempt_sees_success_and_unread_answers(simulator: Simulator) -> None:
+def test_on_attempt_sees_successes_and_unread_responses(simulator: Simulator) -> None:
     """Once per attempt, whatever the form of the method."""
     seen: list[oxide.Attempt] = []
     with oxide.ApiClient(simulator.configuration(on_attempt=seen.append)) as client:
@@ -193,7 +193,9 @@ def test_what_on_attempt_raises_is_logged_and_the_call_goes_on(
 
 
 @pytest.mark.parametrize("exception", [KeyboardInterrupt, SystemExit])
-def test_on_attempt_can_end_the_program(simulator: Simulator, exception: type[BaseException]) -> None:
+def test_an_interrupt_in_on_attempt_ends_the_call_and_leaves_the_client_usable(
+    simulator: Simulator, exception: type[BaseException]
+) -> None:
     """Ctrl-C is no error of the hook, and the client stays usable."""
 
     def interrupted(attempt: oxide.Attempt) -> None:

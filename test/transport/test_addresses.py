@@ -62,7 +62,7 @@ def test_an_address_that_cannot_be_connected_to_leaves_the_next(
         assert len(client.attempts) == 1
 
 
-def test_what_the_last_address_says_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         session("http://localhost") as client,
         resolving(monkeypatch, at(1, family=200), at(1)),

@@ -70,7 +70,7 @@ def failure(what: str, call: Call = LIST) -> oxide.ApiException:
 
 
 @pytest.mark.parametrize("what", FAILURES)
-def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_it(what: str) -> None:
+def test_a_failure_has_at_most_one_cause_and_no_other_context(what: str) -> None:
     error = failure(what)
     cause = error.__cause__
     if cause is not None:
@@ -100,7 +100,7 @@ def test_a_failure_has_one_cause_at_most_and_nobody_elses_exception_in_front_of_
         ("too-large", "the response is larger than max_response_bytes (1000)"),
     ],
 )
-def test_a_failure_without_a_usable_answer_says_what_happened(what: str, reason: str) -> None:
+def test_a_failure_without_a_usable_response_says_what_happened(what: str, reason: str) -> None:
     assert failure(what).reason == reason
 
 

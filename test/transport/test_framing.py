@@ -263,7 +263,7 @@ ENDED_BY_CLOSING = {
 
 
 @pytest.mark.parametrize("what", GOOD)
-def test_unusual_answers_are_read_and_their_connection_is_kept(what: str) -> None:
+def test_unusual_responses_are_read_and_their_connection_is_kept(what: str) -> None:
     script = [request, send(GOOD[what]), request, send(answer(200, image("next"))), stall]
     with FaultServer(script) as server, session(server.url) as client:
         response = client.api.image_view_with_http_info("right")
@@ -274,7 +274,7 @@ def test_unusual_answers_are_read_and_their_connection_is_kept(what: str) -> Non
 
 
 @pytest.mark.parametrize("what", ENDED_BY_CLOSING)
-def test_answers_that_end_a_connection_are_read(what: str) -> None:
+def test_responses_that_end_a_connection_are_read(what: str) -> None:
     with (
         FaultServer(
             [request, send(ENDED_BY_CLOSING[what])], [request, send(answer(200, image("next"))), stall]
@@ -287,7 +287,7 @@ def test_answers_that_end_a_connection_are_read(what: str) -> None:
 
 
 @pytest.mark.parametrize("what", ODD)
-def test_odd_answers_are_read_and_their_connection_is_not_used_again(what: str) -> None:
+def test_odd_responses_are_read_and_their_connection_is_not_used_again(what: str) -> None:
     script = [request, send(ODD[what]), request, send(WRONG), stall]
     with (
         FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server,
@@ -322,7 +322,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize("what", ERRORS)
-def test_what_an_odd_error_says_is_not_lost(what: str) -> None:
+def test_the_message_of_an_error_in_an_odd_response_is_kept(what: str) -> None:
     with (
         FaultServer([request, send(ERRORS[what])]) as server,
         session(server.url) as client,
@@ -348,7 +348,7 @@ def test_a_byte_order_mark_before_json_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", '[{"a": NaN}]'])
-def test_what_is_no_number_in_json_is_none_here(value: str) -> None:
+def test_nan_and_infinity_are_not_json(value: str) -> None:
     """Though the parsers of both forms would take it."""
     body = BODY[:-1] + f', "more": {value}}}'.encode()
     with (
@@ -439,7 +439,7 @@ ANSWERS = {
 @pytest.mark.parametrize("behind", BEHIND)
 @pytest.mark.parametrize("what", ANSWERS)
 @pytest.mark.parametrize("call", [VIEW, DELETE], ids=repr)
-def test_bytes_behind_an_answer_are_not_the_next_one(call: Call, what: str, behind: str) -> None:
+def test_bytes_after_a_response_are_not_taken_for_the_next_one(call: Call, what: str, behind: str) -> None:
     script = [request, send(ANSWERS[what] + BEHIND[behind]), request, send(WRONG), stall]
     with (
         FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server,
@@ -457,7 +457,7 @@ def test_bytes_behind_an_answer_are_not_the_next_one(call: Call, what: str, behi
         assert server.connections == 2
 
 
-def test_bytes_that_come_late_are_not_the_next_answer() -> None:
+def test_bytes_that_arrive_late_are_not_taken_for_the_next_response() -> None:
     """They arrive once the first answer has been read and its connection been given back."""
     script = [request, send(answer(200, BODY)), wait_for_release, send(WRONG), stall]
     before = open_sockets()
@@ -490,7 +490,7 @@ def wait_until_readable(descriptors: set[int], port: int) -> None:
 
 
 @pytest.mark.parametrize("behind", [WRONG, b"x"], ids=["answer", "byte"])
-def test_bytes_that_tls_holds_back_are_not_the_next_answer(
+def test_bytes_that_tls_holds_back_are_not_taken_for_the_next_response(
     behind: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They end the record that the body is in, of which no more was asked for than the body."""
@@ -507,7 +507,7 @@ def test_bytes_that_tls_holds_back_are_not_the_next_answer(
 
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
-def test_an_early_answer_to_a_request_that_is_still_being_sent_is_read(call: Call) -> None:
+def test_an_early_response_to_a_request_that_is_still_being_sent_is_read(call: Call) -> None:
     refusal = answer(431, b'{"message": "too large"}', "Connection: close")
     with (
         FaultServer([part_of_request, send(refusal), stall]) as server,
@@ -519,7 +519,7 @@ def test_an_early_answer_to_a_request_that_is_still_being_sent_is_read(call: Cal
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 100_000])
-def test_json_of_an_open_answer_that_is_none_says_so(body: bytes) -> None:
+def test_json_of_an_open_response_without_json_raises(body: bytes) -> None:
     with (
         FaultServer([request, send(answer(200, body))]) as server,
         session(server.url) as client,

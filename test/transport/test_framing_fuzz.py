@@ -258,7 +258,7 @@ def compare(answerer: Answerer, data: bytes, size: int, *, once: bool) -> str:
     once=st.booleans(),
 )
 @settings(max_examples=600)
-def test_each_difference_from_another_parser_is_a_decided_one(
+def test_every_difference_from_another_parser_is_intended(
     answerer: Answerer, data: bytes, size: int, once: bool
 ) -> None:
     """The long run is this file as a program: `python test/transport/test_framing_fuzz.py 50000`."""
@@ -268,7 +268,7 @@ def test_each_difference_from_another_parser_is_a_decided_one(
 @pytest.mark.parametrize("call", [VIEW, LIST, DELETE], ids=repr)
 @given(data=damaged() | st.sampled_from(SEEDS) | st.binary(max_size=200))
 @settings(max_examples=200)
-def test_whatever_comes_ends_in_the_right_result_or_an_error_of_ours(
+def test_any_response_ends_in_the_right_result_or_an_api_exception(
     answerer: Answerer, call: Call, data: bytes
 ) -> None:
     answerer.answers.put(data)

@@ -109,7 +109,7 @@ def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> No
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
-def test_an_answer_that_is_open_closes_with_its_client(reading: str, framing: str) -> None:
+def test_an_open_response_closes_with_its_client(reading: str, framing: str) -> None:
     body = image("open") + b" " * 5000
     answers = {
         "length": answer(200, body),
@@ -135,7 +135,7 @@ def test_an_answer_that_is_open_closes_with_its_client(reading: str, framing: st
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close", "gzip"])
-def test_a_thread_that_waits_for_more_of_an_answer_is_told_when_its_client_is_closed(
+def test_closing_the_client_wakes_a_thread_that_waits_for_more_of_a_response(
     framing: str, secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     body = image("open") + b" " * 5000
@@ -156,7 +156,7 @@ def test_a_thread_that_waits_for_more_of_an_answer_is_told_when_its_client_is_cl
 
 
 @pytest.mark.parametrize("how", ["thread", "signal"])
-def test_an_answer_may_be_closed_while_it_is_read(how: str) -> None:
+def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
     """At the end of the read that is under way, which then raises."""
     clock = NoticedClock()
     body = image("open") + b" " * 70_000
@@ -189,7 +189,7 @@ def test_an_answer_may_be_closed_while_it_is_read(how: str) -> None:
         assert len(client_sockets(server.port)) == 1
 
 
-def test_only_one_reads_an_answer_at_a_time() -> None:
+def test_only_one_thread_reads_a_response_at_a_time() -> None:
     clock = NoticedClock()
     script: Script = [request, send(answer(200, b" " * 70_000)[:-9]), stall]
     with (
@@ -207,7 +207,7 @@ def test_only_one_reads_an_answer_at_a_time() -> None:
             reading.result(30)
 
 
-def test_an_answer_that_comes_when_its_client_is_closed_is_closed() -> None:
+def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None:
     """Its status is told all the same: the server has acted."""
     script: Script = [request, do(lambda: client.api.api_client.close()), send(answer(201, CREATE.body))]
     with FaultServer(script) as server, session(server.url) as client:
@@ -256,7 +256,7 @@ def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
         assert idle.qsize() == 0
 
 
-def test_a_client_that_is_let_go_closes_its_connections() -> None:
+def test_a_client_without_references_closes_its_connections() -> None:
     """Without a ResourceWarning, which would fail this test."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         api = oxide.ImagesApi(oxide.ApiClient(oxide.Configuration(server.url)))
@@ -280,7 +280,7 @@ UNREAD = {"length", "chunked", "refusal"}
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 @pytest.mark.parametrize("ending", ["with", "close", "release_conn", "collected"])
-def test_an_open_answer_gives_its_connection_back(what: str, reading: str, ending: str) -> None:
+def test_an_open_response_gives_its_connection_back(what: str, reading: str, ending: str) -> None:
     """For another use if it has been read to its end, and closed otherwise."""
     kept = reading == "all" or (what not in UNREAD and ending != "collected")
     if what == "refusal" and reading == "some":
@@ -309,7 +309,7 @@ def test_an_open_answer_gives_its_connection_back(what: str, reading: str, endin
         assert server.connections == (1 if kept else 2)
 
 
-def test_what_has_been_read_of_an_answer_outlives_it() -> None:
+def test_what_was_read_of_a_response_stays_after_it_is_closed() -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         with client.api.image_view_without_preload_content("right") as response:
             body = response.read()
@@ -465,7 +465,7 @@ def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
 
 
 @pytest.mark.parametrize("part", [answer(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
-def test_ctrl_c_while_an_open_answer_is_read_closes_it(part: bytes) -> None:
+def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
     script: Script = [request, send(part), until_released, do(interrupt), stall]
     with FaultServer(script, otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         response = VIEW(client.api, "_without_preload_content")

@@ -60,7 +60,7 @@ def good(call: Call) -> Step:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_tunnel_is_kept(call: Call, rack_tls: ssl.SSLContext, ca_file: str) -> None:
+def test_a_tunnel_is_used_for_several_calls(call: Call, rack_tls: ssl.SSLContext, ca_file: str) -> None:
     tunnel: Script = [
         request,
         ESTABLISHED,
@@ -124,7 +124,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
     [[request], [request, reset], [request, send(b"HTTP/1.1 2")], [request, send(b"HTTP/1.1 200 OK\r\nA")]],
     ids=["close", "reset", "cut-status", "cut-header"],
 )
-def test_a_tunnel_that_is_lost_while_it_is_dug_is_dug_again(
+def test_a_tunnel_that_is_lost_while_it_is_opened_is_opened_again(
     call: Call, lost: Script, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(rack_tls), request, good(call)]
@@ -173,7 +173,7 @@ def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any, 
     assert ("(timeout=0.2" if limit == 0.2 else "connect_timeout=") in str(raised.value.reason)
 
 
-def test_a_handshake_has_the_time_that_its_tunnel_has_left_it(ca_file: str) -> None:
+def test_tunnel_and_handshake_share_one_time_limit(ca_file: str) -> None:
     clock = FakeClock()
     tunnel: Script = [request, do(lambda: clock.tick(299.9)), ESTABLISHED, stall]
     with (
@@ -202,7 +202,7 @@ def test_a_handshake_has_the_time_that_its_tunnel_has_left_it(ca_file: str) -> N
     ],
     ids=["garbage", "http-2", "status", "101", "interim", "endless-line", "endless-header", "more", "body"],
 )
-def test_a_malformed_answer_to_connect_is_an_error(call: Call, said: bytes, ca_file: str) -> None:
+def test_a_malformed_response_to_connect_is_an_error(call: Call, said: bytes, ca_file: str) -> None:
     with (
         FaultServer([request, send(said), stall]) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -230,7 +230,9 @@ def test_tls_that_fails_within_a_tunnel_is_tried_once(
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_a_request_lost_within_a_tunnel_has_left(call: Call, rack_tls: ssl.SSLContext, ca_file: str) -> None:
+def test_the_outcome_of_a_request_lost_within_a_tunnel_is_unknown(
+    call: Call, rack_tls: ssl.SSLContext, ca_file: str
+) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(rack_tls), request]
     with (
         FaultServer(otherwise=tunnel) as proxy,
@@ -256,7 +258,7 @@ def test_plain_http_is_forwarded(call: Call) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [407, 502])
-def test_the_refusal_of_a_proxy_that_forwards_is_an_answer(call: Call, status: int) -> None:
+def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call, status: int) -> None:
     refusal = send(answer(status, b"", "Connection: close"))
     with FaultServer(otherwise=[request, refusal]) as proxy, session(PLAIN, proxy=proxy.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
@@ -270,7 +272,7 @@ def test_the_refusal_of_a_proxy_that_forwards_is_an_answer(call: Call, status: i
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("form", ["length", "chunked", "gzip", "close", "no-length"])
-def test_tls_within_tls(
+def test_calls_go_over_tls_within_tls(
     call: Call, form: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Also where an answer ends the connection, which must stay open until its body has been read."""
@@ -363,7 +365,7 @@ def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
 
 @pytest.mark.parametrize("behind", [answer(200, image("wrong")), b"x"], ids=["answer", "byte"])
 @pytest.mark.parametrize("joined", [True, False], ids=["one-record", "two-records"])
-def test_bytes_behind_an_answer_within_tls_are_not_the_next_one(
+def test_bytes_after_a_response_within_tls_are_not_taken_for_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
@@ -396,7 +398,7 @@ def send_in_records(pieces: list[Any]) -> Step:
     return step
 
 
-def test_a_thread_that_waits_within_tls_is_told_when_its_client_is_closed(
+def test_closing_the_client_wakes_a_thread_that_waits_within_tls(
     server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     part = answer(200, image("open"))[:-9]

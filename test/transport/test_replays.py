@@ -116,7 +116,7 @@ def test_a_write_is_not_sent_again_once_it_may_have_left(call: Call, fault: str)
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_read_is_sent_again_after_a_cut_answer(call: Call, fault: str) -> None:
+def test_a_read_is_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, script, [request, good(call)]) as server, session(server.url) as client:
         call(client.api)
@@ -127,7 +127,7 @@ def test_a_read_is_sent_again_after_a_cut_answer(call: Call, fault: str) -> None
 
 @pytest.mark.parametrize("call", [call for call in WRITES if call.body], ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_write_is_not_sent_again_after_a_cut_answer(call: Call, fault: str) -> None:
+def test_a_write_is_not_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, otherwise=[request, good(call)]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
@@ -138,7 +138,7 @@ def test_a_write_is_not_sent_again_after_a_cut_answer(call: Call, fault: str) ->
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_what_was_never_sent_is_sent_again(call: Call) -> None:
+def test_a_request_that_was_never_sent_is_sent_again(call: Call) -> None:
     """Nobody listens until the second pause."""
     pauses: list[float] = []
 
@@ -157,7 +157,7 @@ def test_what_was_never_sent_is_sent_again(call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_what_cannot_be_sent_ends_after_three_attempts(call: Call) -> None:
+def test_a_request_that_cannot_be_sent_fails_after_three_attempts(call: Call) -> None:
     with FaultServer(listening=False) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
             call(client.api)
@@ -249,7 +249,7 @@ def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: 
     assert len(raised.value.attempts) == tries
 
 
-def test_retries_false_is_none() -> None:
+def test_retries_false_means_no_retry() -> None:
     with (
         FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
         session(server.url, retries=False) as client,
@@ -355,7 +355,7 @@ def test_backoff_grows_to_eight_seconds() -> None:
 
 
 @pytest.mark.parametrize("call", READS, ids=repr)
-def test_replays_of_an_unread_answer_end_at_its_headers(call: Call) -> None:
+def test_an_unread_response_is_not_retried_once_its_headers_are_there(call: Call) -> None:
     refusal, cut = answer(503, b"x", "X-Request-Id: one"), answer(200, b"abc")[:-1]
     with (
         FaultServer([request, send(refusal), stall], [request, send(cut)]) as server,
@@ -373,7 +373,7 @@ def test_replays_of_an_unread_answer_end_at_its_headers(call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_unread_answer_has_any_status(call: Call) -> None:
+def test_an_unread_response_is_returned_whatever_its_status(call: Call) -> None:
     with (
         FaultServer(otherwise=[request, send(answer(503, b"later")), stall]) as server,
         session(server.url) as client,
@@ -387,7 +387,7 @@ def test_an_unread_answer_has_any_status(call: Call) -> None:
 RETRY_READS = urllib3.Retry(3, status_forcelist=[500, 418], backoff_factor=0.1)
 
 
-def test_a_retry_of_urllib3_counts_and_paces() -> None:
+def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
     with (
         FaultServer([always(request, send(answer(500, b'{"message": "m"}')))]) as server,
         session(server.url, retries=RETRY_READS) as client,
@@ -434,7 +434,7 @@ def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
     assert len(raised.value.attempts) == requests
 
 
-def test_a_call_that_left_once_is_not_said_not_to_have_left() -> None:
+def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
     """Though its last try was refused."""
     retry = urllib3.Retry(2, allowed_methods=["POST"])
     with (
@@ -464,7 +464,7 @@ def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_retry_of_urllib3_has_what_was_not_sent_sent_again(call: Call) -> None:
+def test_a_retry_of_urllib3_sends_again_what_was_not_sent(call: Call) -> None:
     with (
         FaultServer(listening=False) as server,
         session(server.url, retries=urllib3.Retry(connect=4)) as client,
@@ -478,7 +478,7 @@ def test_a_retry_of_urllib3_has_what_was_not_sent_sent_again(call: Call) -> None
     "retry",
     [urllib3.Retry(total=False), urllib3.Retry(0), urllib3.Retry(connect=0), urllib3.Retry(connect=False)],
 )
-def test_a_retry_of_urllib3_may_allow_none(retry: urllib3.Retry) -> None:
+def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
     with FaultServer(listening=False) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiConnectionError):
             client.api.image_list()

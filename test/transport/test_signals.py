@@ -149,7 +149,7 @@ def test_an_alarm_in_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca
     gc.collect()
 
 
-def test_an_alarm_while_an_open_answer_is_read_passes_unchanged() -> None:
+def test_an_alarm_while_an_open_response_is_read_passes_unchanged() -> None:
     error = TimeoutError("the program's own")
     script: Script = [request, send(answer(200, b"12345")[:-2]), until_released, do(ring), stall]
     with alarm(error), FaultServer(script) as server, session(server.url) as client:

@@ -167,7 +167,7 @@ READERS: dict[str, Callable[[oxide.RESTResponse], bytes]] = {
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("what", FRAMED)
-def test_an_open_answer_can_be_read_in_any_way_within_the_limit(what: str, reader: str) -> None:
+def test_an_open_response_can_be_read_in_any_way_within_the_limit(what: str, reader: str) -> None:
     with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
         with (
             session(server.url, max_response_bytes=5000) as client,
@@ -187,7 +187,7 @@ def test_an_open_answer_can_be_read_in_any_way_within_the_limit(what: str, reade
 
 @pytest.mark.parametrize("reader", ["data", "read-7", "read-2**40", "read1", "read1-minus-1", "stream"])
 @pytest.mark.parametrize("what", ENDLESS)
-def test_an_open_answer_without_an_end_takes_little_memory(what: str, reader: str) -> None:
+def test_an_endless_open_response_takes_little_memory(what: str, reader: str) -> None:
     step = ENDLESS[what](200)
     cap = CAP if reader != "read-7" else 70_000
     with (
@@ -211,7 +211,7 @@ def test_the_limit_is_64_mebibytes_by_default() -> None:
 
 
 @pytest.mark.parametrize("what", ["length", "chunks", "gzip"])
-def test_what_has_arrived_can_be_read_before_the_rest_comes(what: str) -> None:
+def test_the_beginning_of_a_body_can_be_read_before_the_rest_arrives(what: str) -> None:
     """Also what is still in the decoder, which may turn a byte into hundreds."""
     zipped = gzip.compress(b" " * 5000, mtime=0)
     arrived = {
@@ -244,7 +244,7 @@ GROWING: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", GROWING)
-def test_json_that_would_grow_out_of_all_proportion_is_not_parsed(what: str) -> None:
+def test_json_with_far_too_many_values_is_not_parsed(what: str) -> None:
     script = [request, send(gzipped(GROWING[what]))]
     with FaultServer(otherwise=script) as server, session(server.url) as client:
         with within(2 * len(GROWING[what]) + MIB), pytest.raises(oxide.ApiResponseError) as raised:
@@ -272,7 +272,7 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
         assert len(response.json()["items"]) == body.count(b'"id"')
 
 
-def test_what_is_announced_and_does_not_come_takes_no_memory() -> None:
+def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
     script = [request, send(answer(200, b"{}", f"Content-Length: {10**17}", length=False))]
     with (
         FaultServer(otherwise=script) as server,
@@ -301,7 +301,7 @@ WRONG: list[Any] = ["x", 1.5, b"1", [1]]
 
 @pytest.mark.parametrize("wrong", WRONG, ids=repr)
 @pytest.mark.parametrize("name", ["read", "read1", "stream"])
-def test_a_size_that_is_no_number_is_refused_at_once_and_costs_nothing(name: str, wrong: Any) -> None:
+def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: str, wrong: Any) -> None:
     with (
         FaultServer([request, send(answer(200, b"abc")), stall]) as server,
         session(server.url) as client,
@@ -312,7 +312,7 @@ def test_a_size_that_is_no_number_is_refused_at_once_and_costs_nothing(name: str
         assert response.read() == b"abc"
 
 
-def test_a_header_is_asked_for_by_a_text() -> None:
+def test_getheader_takes_text_only() -> None:
     with (
         FaultServer([request, send(answer(200, b"abc", "5: x")), stall]) as server,
         session(server.url) as client,

@@ -81,7 +81,7 @@ def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCapt
     assert caplog.records == []
 
 
-def test_answers_of_every_kind_belong_to_their_requests() -> None:
+def test_responses_of_every_kind_belong_to_their_requests() -> None:
     """Some end their connection, some cannot be read, some are refusals; none is anybody else's."""
     kinds = ["length", "chunked", "gzip", "close", "cut", "garbage", "behind", "refused"]
 
@@ -121,7 +121,7 @@ def test_answers_of_every_kind_belong_to_their_requests() -> None:
         in_threads(16, work)
 
 
-def test_the_body_of_an_answer_may_be_read_in_another_thread() -> None:
+def test_the_body_of_a_response_can_be_read_in_another_thread() -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         responses = [client.api.image_view_without_preload_content(f"image-{number}") for number in range(8)]
         names = in_threads(8, lambda number: responses[number].json()["name"])

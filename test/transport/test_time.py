@@ -142,7 +142,7 @@ def test_a_call_has_300_seconds_by_default(call: Call) -> None:
         ({"timeout": 2147483, "connect_timeout": 2147483, "read_timeout": 2147483}, {}),
     ],
 )
-def test_none_is_no_limit_and_a_huge_one_is_as_good(
+def test_none_and_a_huge_number_are_no_limit(
     call: Call, settings: dict[str, Any], options: dict[str, Any]
 ) -> None:
     clock = FakeClock()
@@ -193,7 +193,7 @@ def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_pair_says_what_silence_ends_even_a_write(call: Call) -> None:
+def test_the_silence_of_a_pair_ends_a_write_too(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url) as client,
@@ -264,7 +264,7 @@ def test_connecting_ends_with_the_whole_call() -> None:
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE, DELETE], ids=repr)
-def test_a_request_that_the_server_does_not_read_has_left(call: Call) -> None:
+def test_the_outcome_of_a_request_that_the_server_does_not_read_is_unknown(call: Call) -> None:
     """It does not fit into the buffers of both sides: some of it is sent, some never is."""
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
     with (
@@ -294,7 +294,7 @@ def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> Non
     assert (raised.value.reason, raised.value.outcome) == (f"no response {WHOLE}", "unknown")
 
 
-def test_the_deadline_goes_on_while_an_open_answer_is_read() -> None:
+def test_the_deadline_applies_while_an_open_response_is_read() -> None:
     clock = FakeClock()
     script = [request, send(answer(200, b"abcd")[:-2]), stall]
     with (

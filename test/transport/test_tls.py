@@ -53,7 +53,9 @@ def expect_one_failure(server: FaultServer, call: Call, **settings: Any) -> oxid
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_all_is_well_with_the_right_certificate(call: Call, server_tls: ssl.SSLContext, ca_file: str) -> None:
+def test_a_call_succeeds_with_the_right_certificate(
+    call: Call, server_tls: ssl.SSLContext, ca_file: str
+) -> None:
     script = [
         request,
         send(answer(call.status, call.body)),
@@ -109,7 +111,9 @@ def test_an_unknown_authority_names_what_was_trusted(
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_another_name_is_named(call: Call, ca: trustme.CA, ca_file: str) -> None:
+def test_a_certificate_for_another_name_is_refused_with_the_name(
+    call: Call, ca: trustme.CA, ca_file: str
+) -> None:
     tls = serving(ca.issue_cert("other.example"))
     with FaultServer([], tls=tls) as server:
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file)
@@ -259,7 +263,7 @@ def send_raw(data: bytes) -> Callable[[Peer], None]:
     ids=["record", "plain", "alert"],
 )
 @pytest.mark.parametrize("before", [b"", answer(200, b"1234")[:-2]], ids=["head", "body"])
-def test_tls_that_breaks_after_the_request_has_left_leaves_the_outcome_open(
+def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
     call: Call, damage: bytes, before: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     steps = [send(before)] if before else []
@@ -325,7 +329,7 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     }
 
 
-def test_a_client_without_the_certificate_that_is_asked_for_is_told(
+def test_the_error_says_that_a_client_certificate_is_asked_for(
     ca: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
@@ -347,7 +351,7 @@ def test_a_client_without_the_certificate_that_is_asked_for_is_told(
         assert CREATE(client.api).name == "an-image"
 
 
-def test_versions_that_do_not_meet_are_tried_once(ca: trustme.CA) -> None:
+def test_tls_versions_without_overlap_are_tried_once(ca: trustme.CA) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     ours = ssl.create_default_context()
@@ -371,7 +375,7 @@ def test_plain_http_to_a_tls_port_is_an_error_of_ours(server_tls: ssl.SSLContext
 
 @pytest.mark.parametrize("tls_version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 @pytest.mark.parametrize("form", ["length", "chunked", "gzip", "close"])
-def test_answers_of_all_sizes_keep_their_connection(
+def test_responses_of_all_sizes_keep_their_connection(
     form: str, tls_version: ssl.TLSVersion, ca: trustme.CA, ca_file: str
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))

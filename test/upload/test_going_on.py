@@ -55,7 +55,7 @@ def interrupt(scene: Scene, path: Any, journal: Path, step: str = "upload", **op
     with pytest.raises((EnoughError, oxide.UploadError)) as caught:
         scene.upload(path, journal=journal, progress=stop, workers=2, **options)
     told = [str(caught.value), *getattr(caught.value, "__notes__", ())]
-    assert any("goes on with the journal" in line for line in told)
+    assert any("resumes with the journal" in line for line in told)
 
 
 @pytest.mark.parametrize("step", ["upload", "finalize", "create image"])
@@ -97,7 +97,7 @@ def test_an_upload_without_a_journal_is_not_gone_on_with(scene: Scene, path: Pat
 
 def test_a_failure_names_the_journal_and_what_is_kept(scene: Scene, path: Path, journal: Path) -> None:
     scene.fail("disk_bulk_write_import", Answer(503), times=100_000)
-    with pytest.raises(oxide.UploadError, match="the same call goes on with the journal") as caught:
+    with pytest.raises(oxide.UploadError, match="the same call resumes with the journal") as caught:
         scene.upload(path, journal=journal)
     assert caught.value.journal == str(journal)
     (left,) = caught.value.leftovers

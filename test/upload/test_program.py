@@ -190,7 +190,7 @@ def test_a_journal_goes_on_after_a_failure(scene: Scene, file: str, tmp_path: Pa
     scene.fail("disk_bulk_write_import", Refuse(401, "expired", "Unauthorized"))
     status, _, err = run("upload", file, *BASE, *journal)
     assert status == 1
-    assert "the same call goes on with the journal" in err
+    assert "the same call resumes with the journal" in err
     assert run("upload", file, *BASE, *journal)[0] == 0
     assert scene.holds(scene.images.image_view("debian", PROJECT), disk())
     assert scene.left() == []
@@ -240,9 +240,10 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(scene: Scene, file
     assert f"still on the rack: {left.rpartition(' ')[0]}" in err
 
 
-def test_a_terminal_shows_a_bar(scene: Scene, file: str) -> None:
+@pytest.mark.parametrize("columns", [80, 0])
+def test_a_terminal_shows_a_bar(scene: Scene, file: str, columns: int) -> None:
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
+    termios.tcsetwinsize(theirs, (24, columns))
     with program("upload", file, *BASE, stderr=theirs) as process:
         os.close(theirs)
         shown = b""

@@ -114,7 +114,7 @@ def test_what_is_left_is_told_in_one_line_and_survives_pickling() -> None:
 
 
 def test_an_error_says_that_the_journal_goes_on_or_that_nothing_is_left() -> None:
-    assert "goes on with the journal a.journal" in str(
+    assert "resumes with the journal a.journal" in str(
         oxide.UploadError("x", step="upload", journal="a.journal")
     )
     assert str(oxide.UploadError("x", step="check")).endswith("nothing is left on the rack")

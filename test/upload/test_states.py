@@ -254,7 +254,7 @@ def test_a_disk_that_still_takes_no_chunks_after_a_minute_is_lost(scene: Scene) 
 def test_what_cannot_be_begun_anew_is_told_of(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(disk())
     scene.fail("disk_bulk_write_import", NO)
-    with pytest.raises(oxide.UploadError, match="goes on with the journal"):
+    with pytest.raises(oxide.UploadError, match="resumes with the journal"):
         scene.upload(tmp_path / "disk", journal=tmp_path / "journal")
     scene.fail("disk_bulk_write_import", LosePantry())
     scene.fail("disk_delete", Refuse(403, "Forbidden", "Forbidden"), times=10)
