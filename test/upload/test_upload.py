@@ -25,8 +25,9 @@ def scene() -> Iterator[Scene]:
 @pytest.mark.parametrize("block_size", [512, 2048, 4096])
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_image_is_the_file(form: str, block_size: int, scene: Scene, tmp_path: Path) -> None:
-    for number, size in enumerate([1, 4095, 3 * CHUNK + 1, 4 * CHUNK]):
-        data = disk(size, gpt=block_size)
+    sizes = [1, 4095, 3 * CHUNK + 1, 4 * CHUNK] if form == "raw" else [4095, 3 * CHUNK + 1]
+    for number, size in enumerate(sizes):
+        data = disk(size)
         path = tmp_path / f"disk-{number}"
         path.write_bytes(packed(data, form))
         image = scene.upload(path, name=f"disk-{number}", block_size=block_size)
@@ -272,7 +273,7 @@ def test_a_source_that_changes_does_not_become_an_image(scene: Scene, tmp_path: 
     path.write_bytes(noise(20 * CHUNK))
 
     def change(progress: oxide.UploadProgress) -> None:
-        if progress.done:
+        if progress.step == "upload":
             with path.open("r+b") as file:
                 file.write(b"changed")
 
@@ -427,7 +428,7 @@ def check_is_called(progress: Callable[[oxide.UploadProgress], object]) -> None:
 
 @pytest.mark.parametrize("form", [*COMPRESS])
 def test_a_compressed_file_is_decoded_in_two_passes_and_reported_in_both(form: str, scene: Scene) -> None:
-    scene.upload(packed(noise(4 * CHUNK), form))
+    scene.upload(packed(noise(2 * CHUNK), form))
     totals = [report.total for report in scene.reports if report.step == "check"]
     assert totals[0] is None
-    assert totals[-1] == 4 * CHUNK
+    assert totals[-1] == 2 * CHUNK
