@@ -40,6 +40,7 @@ reference/exceptions
 reference/models
 reference/testing
 glossary
+Index <genindex>
 changelog
 ```
 """
@@ -61,6 +62,7 @@ _SHORT_CONTENTS: Final = {
     "reference/client",
     "reference/exceptions",
     "reference/models",
+    "reference/testing",
 }
 
 

@@ -16,7 +16,13 @@ from sphinx.util.typing import stringify_annotation
 import oxide
 import oxide.testing
 
-_NOT_MADE_BY_PROGRAMS: Final = {"oxide.ImagePager", "oxide.RESTResponse"}
+_NOT_MADE_BY_PROGRAMS: Final = {
+    "oxide.ImagePager",
+    "oxide.RESTResponse",
+    "oxide.testing.Disk",
+    "oxide.testing.ReceivedRequest",
+    "oxide.testing.Snapshot",
+}
 
 _NAPOLEON: Any = Config(napoleon_use_rtype=False)
 

@@ -98,6 +98,11 @@ class UploadError(OpenApiException):
         self.leftovers = tuple(leftovers)
         self.journal = journal
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call, which is always safe to repeat, may succeed later: its cause is a passing failure."""
+        return isinstance(self.__cause__, ApiException) and self.__cause__._is_passing()
+
     @override
     def __str__(self) -> str:
         """Return one line: what failed, what is left, and what to do."""
@@ -177,8 +182,10 @@ class ApiException(OpenApiException):
     @property
     def retryable(self) -> bool:
         """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
-        is_passing = self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
-        return is_passing and not self.may_have_acted
+        return self._is_passing() and not self.may_have_acted
+
+    def _is_passing(self) -> bool:
+        return self._transient or isinstance(self, TimeoutError) or self.status in PASSING_STATUSES
 
     @override
     def __str__(self) -> str:

@@ -68,6 +68,14 @@ def method_of(client: oxide.ApiClient, operation: str, form: str = "") -> Callab
     return method
 
 
+def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the fields of a model as Oxide has published it, and which of them are optional."""
+    schema = _PUBLISHED["components"]["schemas"][model]
+    forms = schema.get("oneOf", [schema])
+    fields = frozenset(name for form in forms for name in form["properties"])
+    return fields, fields.difference(*(form["required"] for form in forms))
+
+
 @dataclass(frozen=True)
 class Contract:
     """The wire contract of one operation, written down again so that the package's own table can be wrong.
@@ -85,6 +93,12 @@ class Contract:
     query: Mapping[str, str]
     answer: Mapping[str, Any] | None
     body: Mapping[str, Any] | None = field(default=None)
+
+    @property
+    def template(self) -> str:
+        """The path with a placeholder for each argument in it."""
+        names = {value: f"{{{name}}}" for name, value in self.arguments.items() if isinstance(value, str)}
+        return "/".join(names.get(segment, segment) for segment in self.path.split("/"))
 
 
 def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[str, Any] | None) -> Contract:

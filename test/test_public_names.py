@@ -185,8 +185,7 @@ print(json.dumps(failed))
 class TestOperations:
     def test_the_table_is_the_contract(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
-        path = operation.path.replace("{image}", str(contract.arguments.get("image")))
-        assert (operation.method, path) == (contract.method, contract.path)
+        assert (operation.method, operation.path) == (contract.method, contract.template)
         assert set(operation.query) == set(contract.query)
         assert set(operation.required) == contract.required & set(contract.query)
         assert (operation.body is None) == (contract.body is None)
@@ -258,12 +257,14 @@ def document() -> Any:
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 def test_the_document_of_the_simulator_has_the_operation(document: Any, contract: Contract) -> None:
-    found = document["paths"][contract.path.replace("my-image", "{image}")][contract.method.lower()]
+    found = document["paths"][contract.template][contract.method.lower()]
     assert found["operationId"] == contract.name
     parameters = {parameter["name"]: parameter for parameter in found["parameters"]}
-    assert parameters.keys() == contract.arguments.keys() - {"image_create"}
+    assert parameters.keys() == {
+        name for name, value in contract.arguments.items() if value is not contract.body
+    }
     for name, parameter in parameters.items():
-        assert parameter["in"] == ("path" if name == "image" else "query")
+        assert parameter["in"] == ("path" if f"{{{name}}}" in contract.template else "query")
         assert parameter.get("required", False) is (name in contract.required)
     assert ("requestBody" in found) is (contract.body is not None)
     assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}

@@ -48,12 +48,20 @@ _CLASSES: Final[Mapping[int, type[ApiException]]] = {
 }
 
 
+def _is_json(body: bytes) -> bool:
+    try:
+        from_json(body)
+    except ValueError:
+        return False
+    return True
+
+
 def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
     """Return the result in a 2xx response; raise `ApiResponseError` if it cannot be read."""
     model: Any = operation.result
     if operation.result is type(None):
-        if response.data and _content_type(response).lower().startswith("text/html"):
-            # Not from the API, but from something in between that did not pass the request on.
+        if response.data and not _is_json(response.data):
+            # Not from the API, but from something in between that did not pass the request on, such as a login page.
             raise _unreadable(response, echo, f"the body is not empty {_excerpt(response, echo)}")
         nothing: Any = None
         return cast("T", nothing)

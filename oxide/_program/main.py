@@ -64,11 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         help="512, 2048 or 4096; by default, what the partition table says",
     )
     upload.add_argument(
-        "--sha256", metavar="H", help="the SHA-256 that the file should have as it lies there"
+        "--sha256",
+        metavar="H",
+        help="the published SHA-256 of FILE (compressed if it is compressed), in hexadecimal",
     )
-    upload.add_argument(
-        "--size", metavar="S", type=int, help="the decoded bytes of what can be read only once"
-    )
+    upload.add_argument("--size", metavar="S", type=int, help="the bytes of the raw disk, if FILE is a pipe")
     upload.add_argument(
         "--journal", metavar="F", help="a file by which the same command resumes an interrupted upload"
     )

@@ -1,5 +1,6 @@
 """When the progress of an upload is reported, and the bar that shows it."""
 
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -71,7 +72,9 @@ class Bar:
     def __init__(self, tqdm: Any) -> None:
         # It would start a thread that looks after bars nobody updates.
         kind: Any = type("Bar", (tqdm,), {"monitor_interval": 0})
-        self._bar = kind(file=sys.stderr, unit="B", unit_scale=True, unit_divisor=1024, desc="check")
+        self._bar = kind(
+            file=sys.stderr, unit="B", unit_scale=True, unit_divisor=1024, desc="check", ncols=_columns()
+        )
 
     def __enter__(self) -> Report:
         return self._show
@@ -85,6 +88,15 @@ class Bar:
             bar.set_description_str(progress.step, refresh=False)
         bar.total, bar.n = progress.total, progress.done
         bar.refresh()
+
+
+def _columns() -> int | None:
+    """Return the width for a bar on a terminal that does not know its own, as those of CI jobs; None for any other."""
+    try:
+        known = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return None
+    return None if known else 80
 
 
 def reporting(progress: object) -> AbstractContextManager[Report]:

@@ -37,7 +37,14 @@ class ImageValues(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk in a simulator; `size` is in bytes, and `state` is the API's word for it."""
+    """A disk in a simulator.
+
+    Attributes:
+        name: its name, unique in its project.
+        id: its ID.
+        state: the API's word for its state.
+        size: its size, in bytes.
+    """
 
     name: str
     id: UUID
@@ -47,7 +54,14 @@ class Disk:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A snapshot in a simulator; `size` is in bytes, and `state` is the API's word for it."""
+    """A snapshot in a simulator.
+
+    Attributes:
+        name: its name, unique in its project.
+        id: its ID.
+        state: the API's word for its state.
+        size: its size, in bytes.
+    """
 
     name: str
     id: UUID

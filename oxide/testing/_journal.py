@@ -21,13 +21,17 @@ _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
 class ReceivedRequest:
     """One request that the simulator received.
 
-    `target` is the raw request target, `path` its path as written, and `query` its decoded parameters (the last one if
-    a name appears twice). Header names are in lower case, equal ones are joined by a comma, and credentials are masked;
-    `user` is the user they belong to, or None. `body` is the request's body, at most its first 64 KiB, or 256
-    bytes of a bulk write.
-
-    `status` is that of the answer, or None if there is none yet or the connection was dropped instead; `answer` is the
-    answer's body before compression and faults, at most its first 4 KiB.
+    Attributes:
+        method: the HTTP method.
+        target: the raw request target.
+        path: the path of the target as written.
+        query: the decoded parameters; the last one if a name appears twice.
+        headers: with names in lower case; equal ones are joined by a comma, and credentials are masked.
+        body: the request's body, at most its first 64 KiB, or 256 bytes of a bulk write.
+        operation: the operation by its name in the API, such as `image_view`, or None if there is no such operation.
+        user: the user the credentials belong to, or None.
+        status: that of the response; None if there is none yet, or if the connection was dropped instead.
+        answer: the response's body before compression and faults, at most its first 4 KiB.
     """
 
     method: str

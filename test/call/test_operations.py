@@ -313,16 +313,19 @@ class TestResults:
         scene.answer(status, contract.answer)
         self.check_result(contract, scene.call(name, **contract.arguments))
 
-    @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b"done")])
+    @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b'"done"')])
     def test_delete_returns_none_on_any_2xx(self, scene: Scene, status: int, body: bytes) -> None:
         scene.answer(status, body)
         response = scene.images.image_delete_with_http_info("my-image")
         assert (response.data, response.status_code, response.raw_data) == (None, status, body)
 
-    @pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
+    @pytest.mark.parametrize(
+        "kind", ["text/html", "Text/HTML; charset=utf-8", "text/plain", "no content type"]
+    )
     def test_a_page_instead_of_a_deletion_is_an_error(self, scene: Scene, kind: str) -> None:
         """A captive portal has not deleted anything."""
-        scene.simulator.fail_next(Answer(200, "<html>log in", {"Content-Type": kind}))
+        headers = {} if kind == "no content type" else {"Content-Type": kind}
+        scene.simulator.fail_next(Answer(200, "<html>log in", headers))
         with pytest.raises(oxide.ApiResponseError) as caught:
             scene.images.image_delete("my-image")
         assert f"the body is not empty ({kind}): '<html>log in' (DELETE /v1/images/" in str(caught.value)

@@ -1,10 +1,12 @@
 """After a fork neither side reads the other's answer, nor waits for the other's lock."""
 
+import ctypes
 import os
 import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,10 +45,9 @@ def test_forks_under_load(secure: bool, server_tls: ssl.SSLContext, ca_file: str
     assert calls > children
 
 
-def in_child(work: object) -> int:
+def in_child(work: Callable[[], None], fork: Callable[[], int] = os.fork) -> int:
     """Run a function in a forked child, and return its exit status."""
-    assert callable(work)
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         status = 1
         try:
@@ -60,8 +61,10 @@ def in_child(work: object) -> int:
 fork_with_threads = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
+# Python does not see that of the system, as servers written in C call it.
+@pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["python", "system"])
 @fork_with_threads
-def test_a_child_makes_connections_of_its_own_and_drops_its_parents() -> None:
+def test_a_child_makes_connections_of_its_own_and_drops_its_parents(fork: Callable[[], int]) -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         client.api.image_view("before")
         inherited = client_sockets(server.port)
@@ -74,7 +77,7 @@ def test_a_child_makes_connections_of_its_own_and_drops_its_parents() -> None:
             client.api.api_client.close()
             assert client_sockets(server.port) == set()
 
-        assert in_child(work) == 0
+        assert in_child(work, fork) == 0
         assert client.api.image_view("after").name == "after"
         assert server.connections == 2
         assert [number for number, _ in server.requests] == [1, 2, 1]

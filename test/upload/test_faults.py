@@ -136,6 +136,18 @@ def test_a_refusal_ends_the_upload_and_leaves_nothing(operation: str, fault: Ref
         assert "nothing is left" in str(error)
 
 
+def test_an_error_says_whether_the_failure_may_pass(scene: Scene) -> None:
+    scene.fail(
+        "disk_create", Refuse(507, "Insufficient capacity: Not enough storage", "InsufficientCapacity")
+    )
+    refused = upload_in_any_case(scene)
+    scene.fail("disk_create", Refuse(503, "Service Unavailable", "ServiceNotAvailable"), times=5000)
+    failing = upload_in_any_case(scene)
+    assert isinstance(refused, oxide.UploadError)
+    assert isinstance(failing, oxide.UploadError)
+    assert (refused.retryable, failing.retryable) == (False, True)
+
+
 @pytest.mark.parametrize("operation", STEPS)
 def test_a_service_that_never_works_again_is_given_up(operation: str, scene: Scene) -> None:
     scene.fail(operation, Refuse(503, "Service Unavailable", "ServiceNotAvailable"), times=5000)

@@ -240,9 +240,10 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(scene: Scene, file
     assert f"still on the rack: {left.rpartition(' ')[0]}" in err
 
 
-def test_a_terminal_shows_a_bar(scene: Scene, file: str) -> None:
+@pytest.mark.parametrize("columns", [80, 0])
+def test_a_terminal_shows_a_bar(scene: Scene, file: str, columns: int) -> None:
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, 80))
+    termios.tcsetwinsize(theirs, (24, columns))
     with program("upload", file, *BASE, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
