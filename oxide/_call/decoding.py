@@ -3,6 +3,7 @@
 import time
 from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any, Final, TypeVar, cast
 
 from pydantic import ValidationError
@@ -112,15 +113,16 @@ def refused(
     `credentials_from` and `role` are those of a `Refusal`.
     """
     echo.mask_headers(response.headers)
-    read = bytearray()
+    # `getvalue` does not copy.
+    read = BytesIO()
     unread = ""
     try:
-        while piece := response.read1(limit - len(read)):
-            read += piece
+        while piece := response.read1(limit - read.tell()):
+            read.write(piece)
     except ApiException as error:
         unread = f"the body could not be read: {error.message or error.reason}"
     response.close()
-    body = echo.masked(bytes(read), is_cut=len(read) == limit)
+    body = echo.masked(read.getvalue(), is_cut=read.tell() == limit)
     # The body may be cut: half a message is still useful, but half a code or ID is wrong.
     known = _members(body, cut_text=False)
     code, request_id = (_str_or_none(known.get(name)) for name in ("error_code", "request_id"))

@@ -130,8 +130,7 @@ class WireConnection(_Base):
         if status != 200:
             raise TunnelRefused(status, reason)
         if self.sock is None:
-            message = "bytes after the proxy's response to CONNECT"
-            raise http.client.HTTPException(message)
+            raise http.client.HTTPException("bytes after the proxy's response to CONNECT")
         # Limits the TLS handshake that follows to what is left now.
         self.sock.settimeout(self._exchange.time_left())
 
@@ -158,11 +157,9 @@ class WireConnection(_Base):
             # By position, since what takes its place (caches, test doubles) has other names for the parameters.
             addresses = socket.getaddrinfo(host, self.port, 0, socket.SOCK_STREAM)
         except OSError as error:
-            message = f"the name {host!r} cannot be resolved"
-            raise ConnectError(message) from error
+            raise ConnectError(f"the name {host!r} cannot be resolved") from error
         except UnicodeError:
-            message = f"the name {host!r} cannot be resolved: it is not a host name"
-            raise ConnectError(message) from None
+            raise ConnectError(f"the name {host!r} cannot be resolved: it is not a host name") from None
         failure: OSError | None = None
         for index, (family, kind, protocol, _, address) in enumerate(addresses):
             try:
@@ -171,8 +168,7 @@ class WireConnection(_Base):
                 if is_from_signal_handler(error):
                     raise
                 failure = error
-        message = f"cannot connect to {host} port {self.port}"
-        raise ConnectError(message) from failure
+        raise ConnectError(f"cannot connect to {host} port {self.port}") from failure
 
     def _open(self, sock: socket.socket, address: Any, shares: int) -> socket.socket:
         """Connect within an even share of the time, so that a dead address leaves some for the next one."""

@@ -38,8 +38,7 @@ class Gunzip:
                 self._coded = pull(_PIECE_SIZE)
                 if not self._coded:
                     if self._started and not self._passes_on and not self._stream.eof:
-                        cut = http.client.IncompleteRead(b"")
-                        raise cut
+                        raise http.client.IncompleteRead(b"")
                     return b""
                 if not self._started:
                     self._started = True
@@ -60,7 +59,6 @@ class Gunzip:
         try:
             piece = self._stream.decompress(self._coded, amt)
         except zlib.error as error:
-            message = f"Content-Encoding gzip: {error}"
-            raise http.client.HTTPException(message) from None
+            raise http.client.HTTPException(f"Content-Encoding gzip: {error}") from None
         self._coded = self._stream.unconsumed_tail or self._stream.unused_data
         return piece

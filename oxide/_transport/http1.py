@@ -75,8 +75,7 @@ class Lines(io.BufferedReader):
         if not line.endswith(b"\n") and len(line) != limit:
             raise http.client.IncompleteRead(line)
         if _CONTROL.search(line):
-            message = "a control character within a line"
-            raise http.client.HTTPException(message)
+            raise http.client.HTTPException("a control character within a line")
         return line
 
 
@@ -103,8 +102,9 @@ def read_headers(lines: Lines) -> Head:
         size += len(line)
         match = _HEADER.fullmatch(line)
         if len(line) > _MAX_LINE or size > _MAX_HEADERS:
-            message = f"more than {_MAX_HEADERS} bytes of headers, or {_MAX_LINE} of one"
-            raise http.client.HTTPException(message)
+            raise http.client.HTTPException(
+                f"more than {_MAX_HEADERS} bytes of headers, or {_MAX_LINE} of one"
+            )
         if match and not (match[2] and _FRAMING.fullmatch(match[1])):
             fields.append((match[1], [match[3].strip(b" \t")]))
             head.is_odd = head.is_odd or bool(match[2])
@@ -116,8 +116,7 @@ def read_headers(lines: Lines) -> Head:
             # No header, or the continuation of none (RFC 9112, section 2.2).
             head.is_odd = dropped = True
         else:
-            message = "malformed header line"
-            raise http.client.HTTPException(message)
+            raise http.client.HTTPException("malformed header line")
     for name, parts in fields:
         head.set_raw(name.decode("ascii"), b" ".join(parts).decode("latin-1"))
     return head
@@ -149,22 +148,18 @@ class StrictResponse(http.client.HTTPResponse):
     def _read_status(self) -> tuple[str, int, str]:
         for _ in range(MAX_INTERIM_RESPONSES + 1):
             if not self.fp.peek(1):
-                message = "no status line"
-                raise http.client.RemoteDisconnected(message)
+                raise http.client.RemoteDisconnected("no status line")
             line = self.fp.readline(_MAX_LINE + 1)
             match = _STATUS_LINE.fullmatch(line)
             if match is None:
-                message = f"status line {line[:80]!r}"
-                raise http.client.HTTPException(message)
+                raise http.client.HTTPException(f"status line {line[:80]!r}")
             status = int(match[2])
             if status >= 200:
                 return match[1].decode(), status, (match[3] or b"").decode("latin-1")
             if status == 101:
-                message = "101 Switching Protocols, which was not requested"
-                raise http.client.HTTPException(message)
+                raise http.client.HTTPException("101 Switching Protocols, which was not requested")
             self._is_odd = read_headers(self.fp).is_odd or self._is_odd
-        message = f"more than {MAX_INTERIM_RESPONSES} interim responses"
-        raise http.client.HTTPException(message)
+        raise http.client.HTTPException(f"more than {MAX_INTERIM_RESPONSES} interim responses")
 
     @override
     def begin(self) -> None:
@@ -185,12 +180,10 @@ class StrictResponse(http.client.HTTPResponse):
             return
         lengths = [] if length is None else _COMMA.split(",".join(length))
         if len(set(lengths)) > 1 or not all(map(_LENGTH.fullmatch, lengths)):
-            message = f"Content-Length {', '.join(lengths)!r}"
-            raise http.client.HTTPException(message)
+            raise http.client.HTTPException(f"Content-Length {', '.join(lengths)!r}")
         if coding is not None:
             if len(coding) > 1 or coding[0].lower() != "chunked":
-                message = f"Transfer-Encoding {', '.join(coding)!r}"
-                raise http.client.HTTPException(message)
+                raise http.client.HTTPException(f"Transfer-Encoding {', '.join(coding)!r}")
             self.chunked = True
             # RFC 9112, section 6.1 and 6.3: the length does not count, and HTTP/1.0 knows no chunks.
             self.will_close = self.will_close or bool(lengths) or version == "HTTP/1.0"
@@ -205,13 +198,11 @@ class StrictResponse(http.client.HTTPResponse):
         left: int | None = self.chunk_left
         if not left:
             if left is not None and self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]  # not in typeshed
-                message = "a chunk longer than its size"
-                raise http.client.HTTPException(message)
+                raise http.client.HTTPException("a chunk longer than its size")
             line = self.fp.readline(_MAX_LINE + 1)
             match = _CHUNK_SIZE.fullmatch(line)
             if match is None:
-                message = f"chunk size {line[:40]!r}"
-                raise http.client.HTTPException(message)
+                raise http.client.HTTPException(f"chunk size {line[:40]!r}")
             left = int(match[2], 16)
             self._is_odd = self._is_odd or len(match[1] + match[2]) > _USUAL_DIGITS
             if left == 0:

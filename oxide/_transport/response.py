@@ -36,8 +36,7 @@ def _size(amt: int | None) -> int | None:
     try:
         size = operator.index(amt)
     except TypeError:
-        message = f"amt must be an int or None, not {type(amt).__name__}"
-        raise ApiTypeError(message) from None
+        raise ApiTypeError(f"amt must be an int or None, not {type(amt).__name__}") from None
     return None if size < 0 else size
 
 
@@ -139,8 +138,7 @@ class RESTResponse:
     def getheader(self, name: str, default: str | None = None) -> str | None:
         """Return one header, or `default`."""
         if not isinstance(name, str):
-            message = f"getheader: name must be a str, not {type(name).__name__}"
-            raise ApiTypeError(message)
+            raise ApiTypeError(f"getheader: name must be a str, not {type(name).__name__}")
         return self.headers.get(name, default)
 
     def getheaders(self) -> Mapping[str, str]:
@@ -205,15 +203,15 @@ class RESTResponse:
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""
         if self._exchange.process != this_process():
-            message = "the response was opened before a fork; read it in the parent process"
-            raise ApiValueError(message)
+            raise ApiValueError("the response was opened before a fork; read it in the parent process")
         if self._closed:
             raise ApiValueError(_CLOSED)
         if amt == 0:
             return b""
         if not self._in_use.acquire(blocking=False):
-            message = "the response is already being read, by another thread or further up the stack"
-            raise ApiValueError(message)
+            raise ApiValueError(
+                "the response is already being read, by another thread or further up the stack"
+            )
         piece = b""
         failure: Exception | None = None
         try:

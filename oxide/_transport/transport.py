@@ -83,8 +83,7 @@ class Transport:
                 **carriers,
             )
         except ClosedPoolError:
-            message = "the ApiClient was closed during the call"
-            raise ApiValueError(message) from None
+            raise ApiValueError("the ApiClient was closed during the call") from None
         except TRANSLATED as error:
             failure = translate(error, exchange)
         else:
