@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Sequence
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -18,8 +19,12 @@ try:
     from oxide.testing._simulator import PORT_MAX
 except ModuleNotFoundError as error:
     checkout = Path(__file__).parents[2]
-    package = f"{checkout}[testing]" if (checkout / "pyproject.toml").exists() else "oxide[testing]"
-    command = f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(package)}"
+    packages = [f"{checkout}[testing]"]
+    if not (checkout / "pyproject.toml").exists():
+        # Not by the name of this package, which is that of another project on PyPI.
+        of_extra = (line.partition(";") for line in requires("oxide") or ())
+        packages = [name.strip() for name, _, condition in of_extra if "testing" in condition]
+    command = shlex.join([sys.executable, "-m", "pip", "install", *packages])
     sys.exit(f"The simulator cannot start, for want of {error.name}. To install what it needs: {command}")
 
 # Some systems run no signal handler during a wait without a timeout.

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
-import better_exceptions.formatter
 import honeybadger.config
 import honeybadger.payload
 import rich.console
@@ -95,11 +94,6 @@ def _stackprinter(error: BaseException) -> str:
     return str(stackprinter.format(error, truncate_vals=10**6, suppressed_vars=[]))
 
 
-def _better_exceptions(error: BaseException) -> str:
-    shown = better_exceptions.formatter.ExceptionFormatter(colored=False, max_length=None)
-    return "".join(shown.format_exception(*triple(error)))
-
-
 def _rollbar(error: BaseException) -> str:
     payloads: list[Any] = []
 
@@ -138,7 +132,6 @@ REPORTERS: dict[str, Callable[[BaseException], str]] = {
     "rich": _rich,
     "traceback-with-variables": _traceback_with_variables,
     "stackprinter": _stackprinter,
-    "better-exceptions": _better_exceptions,
     "Rollbar": _rollbar,
     "Honeybadger": _honeybadger,
     "Sentry": _sentry,

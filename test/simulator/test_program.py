@@ -3,6 +3,7 @@
 import contextlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 import pytest
 from simulator_http import Caller
 
-import oxide
 from oxide import ImagesApi
 from oxide.testing import Simulator
 
@@ -193,10 +193,24 @@ def test_it_says_why_it_cannot_start() -> None:
 def test_it_says_in_one_line_what_to_install(missing: str) -> None:
     program = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('oxide.testing', run_name='__main__')"
     command = [sys.executable, "-W", "error", "-c", program]
-    failed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    checkout = Path(oxide.__file__).parents[1]
+    checkout = Path(__file__).parents[2]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=checkout)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == (
         f"The simulator cannot start, for want of {missing}. To install what it needs: "
         f"{shlex.quote(sys.executable)} -m pip install {shlex.quote(f'{checkout}[testing]')}\n"
     )
+
+
+def test_outside_a_checkout_it_names_the_packages_themselves(tmp_path: Path) -> None:
+    """The name of this package is that of another project on the index."""
+    shutil.copytree(Path(oxide.__file__).parent, tmp_path / "oxide")
+    program = (
+        "import sys, runpy; sys.modules['h11'] = None; runpy.run_module('oxide.testing', run_name='__main__')"
+    )
+    command = [sys.executable, "-W", "error", "-c", program]
+    failed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path)
+    installed = failed.stderr.partition("pip install ")[2]
+    assert "h11>=" in installed
+    assert "trustme>=" in installed
+    assert "oxide" not in installed

@@ -386,7 +386,7 @@ BODILESS = {
     "200-empty-gzip": answer(200, b"", "Content-Encoding: gzip"),
     "200-empty-br": answer(200, b"", "Content-Encoding: br"),
     "200-empty-chunked": chunked(b""),
-    "200-body": answer(200, b"whatever"),
+    "200-body": answer(200, b'"whatever"'),
 }
 
 
