@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from simulator_http import Caller
 
+import oxide
 from oxide import ImagesApi
 from oxide.testing import Simulator
 
