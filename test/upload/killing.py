@@ -26,6 +26,8 @@ def upload(options):
     with oxide.ApiClient(configuration, sleep=sleep, clock=lambda: time.monotonic() + sum(slept)) as client:
         oxide.ImagesApi(client).image_upload(project="web", os="debian", **options)
 
+# Builds the models once, instead of in each process.
+oxide.ApiClient(oxide.Configuration(url))
 for line in sys.stdin:
     pid = os.fork()
     if not pid:
