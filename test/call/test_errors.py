@@ -5,7 +5,6 @@ import copy
 import json
 import pickle
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -52,19 +51,6 @@ CLASSES: dict[int, type[oxide.ApiException]] = {
 }
 MOST_BYTES = 1200
 """What `str()` of an error may take: about 1 KB, and a fixed hint."""
-
-
-@pytest.fixture
-def scene() -> Iterator[Scene]:
-    with open_scene() as scene:
-        yield scene
-
-
-@pytest.fixture(scope="module")
-def module_scene() -> Iterator[Scene]:
-    """Serve tests that make many calls, none of which depends on an earlier one."""
-    with open_scene() as scene:
-        yield scene
 
 
 def raised(scene: Scene, name: str = "image_view", form: str = "", **changes: Any) -> Any:

@@ -24,19 +24,6 @@ WITH_IMAGE = ["image_delete", "image_demote", "image_promote", "image_view"]
 ID = UUID("a1b2c3d4-e5f6-4789-8abc-def012345678")
 
 
-@pytest.fixture
-def scene() -> Iterator[Scene]:
-    with open_scene() as scene:
-        yield scene
-
-
-@pytest.fixture(scope="module")
-def module_scene() -> Iterator[Scene]:
-    """Serve tests that make many calls, none of which depends on an earlier one."""
-    with open_scene() as scene:
-        yield scene
-
-
 def answer_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
     scene.answer(contract.status, b"" if contract.answer is None else contract.answer, times)
 
