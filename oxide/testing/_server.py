@@ -96,14 +96,14 @@ class Server:
         thread = threading.Thread(
             target=self._run, args=(peer, connection), name="oxide-simulator", daemon=True
         )
+        self._connections[thread] = peer
         try:
             thread.start()
         except RuntimeError as error:
             # There are too many threads: this connection ends, and others may do better.
             LOGGER.warning("a connection was closed: %s", error)
+            del self._connections[thread]
             connection.close()
-        else:
-            self._connections[thread] = peer
 
     def _run(self, peer: socket.socket, connection: Connection) -> None:
         try:
