@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from ipaddress import ip_address
 from sys import addaudithook
@@ -23,6 +24,8 @@ _FOREIGN_SETTING = re.compile(
 def pytest_configure() -> None:
     """Let no test connect to another machine; unlike an OSError, this failure cannot be taken for an outage."""
     addaudithook(_refuse_other_machines)
+    # A shell makes its background jobs ignore Ctrl-C, and the programs under test would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
