@@ -51,7 +51,10 @@ def may_have_acted(outcome: Outcome, status: int | None) -> bool:
 
 def one_line(text: str, limit: int) -> str:
     """Return `text` on one line of printable characters, at most `limit` bytes of UTF-8."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * limit]).split())
+    text = text[: 2 * limit]
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    line = " ".join(text.split())
     encoded = line.encode()
     if len(encoded) <= limit:
         return line

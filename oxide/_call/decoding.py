@@ -51,7 +51,7 @@ _CLASSES: Final[Mapping[int, type[ApiException]]] = {
 
 def _is_json(body: bytes) -> bool:
     try:
-        from_json(body)
+        from_json(body, allow_inf_nan=False)
     except ValueError:
         return False
     return True

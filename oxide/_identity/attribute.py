@@ -75,7 +75,8 @@ class Setting(Generic[Read, Taken]):
         kept = owner._kept(self.name)
         if isinstance(kept, (Secret, SecretSource)):
             return kept.reveal()
-        return MappingProxyType(kept.revealed()) if isinstance(kept, Headers) else kept
+        # Not `isinstance`: for an abstract class that is slow, and every call reads several settings.
+        return MappingProxyType(kept.revealed()) if type(kept) is Headers else kept
 
     def __set__(self, owner: Owner, value: Taken) -> None:
         """Check and keep a value, which is masked already."""

@@ -93,32 +93,34 @@ class Head(http.client.HTTPMessage):
 def read_headers(lines: Lines) -> Head:
     """Return the headers (or trailers) up to the empty line."""
     head = Head()
-    # Each with the lines of its value.
-    fields: list[tuple[bytes, list[bytes]]] = []
+    names: list[bytes] = []
+    values: list[bytes] = []
     size = 0
     # Whether the line before was dropped, and with it those that continue it.
     dropped = True
     while (line := lines.readline(_MAX_LINE + 1)) not in {b"\r\n", b"\n"}:
         size += len(line)
-        match = _HEADER.fullmatch(line)
         if len(line) > _MAX_LINE or size > _MAX_HEADERS:
             raise http.client.HTTPException(
                 f"more than {_MAX_HEADERS} bytes of headers, or {_MAX_LINE} of one"
             )
-        if match and not (match[2] and _FRAMING.fullmatch(match[1])):
-            fields.append((match[1], [match[3].strip(b" \t")]))
-            head.is_odd = head.is_odd or bool(match[2])
+        match = _HEADER.fullmatch(line)
+        name, space, value = match.groups() if match else (b"", b"", b"")
+        if name and not (space and _FRAMING.fullmatch(name)):
+            names.append(name)
+            values.append(value.strip(b" \t"))
+            head.is_odd = head.is_odd or bool(space)
             dropped = False
         elif line.startswith((b" ", b"\t")) and not dropped:
             # A folded line, as sent by old servers, continues the one before (RFC 9112, section 5.2).
-            fields[-1][1].append(line.strip())
+            values[-1] += b" " + line.strip()
         elif (b":" not in line or line.startswith((b" ", b"\t"))) and not _FRAMING.search(line):
             # No header, or the continuation of none (RFC 9112, section 2.2).
             head.is_odd = dropped = True
         else:
             raise http.client.HTTPException("malformed header line")
-    for name, parts in fields:
-        head.set_raw(name.decode("ascii"), b" ".join(parts).decode("latin-1"))
+    for name, value in zip(names, values, strict=True):
+        head.set_raw(name.decode("ascii"), value.decode("latin-1"))
     return head
 
 

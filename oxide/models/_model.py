@@ -6,6 +6,7 @@ from threading import RLock
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import InitErrorDetails, from_json
 from typing_extensions import override
 
 _building = RLock()
@@ -74,7 +75,16 @@ class ResponseModel(Model):
         # saves time and memory.
         with suppress(ValidationError):
             return cls.model_validate_json(json_str, extra="forbid")
-        return super().from_json(json_str)
+        model = super().from_json(json_str)
+        text = json_str.encode() if isinstance(json_str, str) else json_str
+        if b"NaN" in text or b"Infinity" in text:
+            # They are not JSON, but pydantic takes them as the value of a field that it does not know.
+            try:
+                from_json(text, allow_inf_nan=False)
+            except ValueError as error:
+                problem = InitErrorDetails(type="json_invalid", input=json_str, ctx={"error": str(error)})
+                raise ValidationError.from_exception_data(cls.__name__, [problem]) from None
+        return model
 
     @property
     @override
