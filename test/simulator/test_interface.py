@@ -16,7 +16,7 @@ import oxide
 import oxide.testing
 from oxide.testing import Drop, ReceivedRequest, Simulator
 from oxide.testing._http_messages import Request, Response
-from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_BODY_BYTES, KEPT_REQUESTS
+from oxide.testing._journal import KEPT_BODY_BYTES, KEPT_REQUESTS, KEPT_RESPONSE_BYTES
 
 pytest_plugins = ["pytester"]
 
@@ -175,7 +175,7 @@ def test_record_has_the_answer_before_compression(simulator: Simulator, call: Ca
     assert (
         call("GET", "/v1/images", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
     )
-    assert [request.answer for request in simulator.requests] == [plain[:KEPT_ANSWER_BYTES]] * 2
+    assert [request.answer for request in simulator.requests] == [plain[:KEPT_RESPONSE_BYTES]] * 2
 
 
 @pytest.mark.parametrize("target", ["/v1/images?", "http://elsewhere/v1/images?limit=5", "/%2F?%20=+"])
@@ -203,11 +203,11 @@ def test_repeated_headers_are_joined(simulator: Simulator) -> None:
 def test_record_is_bounded(simulator: Simulator, call: Caller) -> None:
     simulator.create_images((f"i{number:03}" for number in range(300)), description="x" * 300)
     big = call("GET", "/v1/images?limit=300")
-    assert simulator.requests[0].answer == big.body[:KEPT_ANSWER_BYTES] != big.body
+    assert simulator.requests[0].answer == big.body[:KEPT_RESPONSE_BYTES] != big.body
     for _ in range(KEPT_REQUESTS + 5 - 1):
         simulator._journal.arrived(Request("GET", "/x", (), b""), None, None)
     assert len(simulator.requests) == KEPT_REQUESTS
-    simulator._journal.answered(1, Response(200))
+    simulator._journal.responded(1, Response(200))
     assert simulator.requests[0].status is None
 
 

@@ -330,4 +330,4 @@ def test_what_is_not_http_is_logged(simulator: Simulator, caplog: pytest.LogCapt
         connection.sendall(b"garbage\r\n\r\n")
         assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
     (record,) = caplog.records
-    assert record.getMessage().startswith("a request that is not HTTP: ")
+    assert record.getMessage().startswith("a client sent something other than HTTP: ")

@@ -183,7 +183,7 @@ def test_a_pantry_that_was_lost_meanwhile_is_got_over(scene: Scene, path: Path, 
 
 def test_a_pantry_lost_in_the_first_call_leaves_no_journal(scene: Scene, path: Path, journal: Path) -> None:
     scene.fail("disk_bulk_write_import", LosePantry())
-    with pytest.raises(oxide.UploadError, match="begin anew; nothing is left"):
+    with pytest.raises(oxide.UploadError, match="start over; nothing is left"):
         scene.upload(path, journal=journal)
     assert not journal.exists()
     assert scene.left() == []

@@ -101,7 +101,7 @@ def test_zeros_that_were_written_over_data_count_as_zeros(tmp_path: Path) -> Non
 def test_an_upload_that_begins_anew_forgets_disk_and_chunks(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         fill(journal)
-        journal.begin_anew()
+        journal.start_over()
         assert (journal.disk_name, journal.disk_id, journal.snapshot_names) == (None, None, [])
         assert journal.sent_within(0, 100 * CHUNK) == []
     with journal_at(tmp_path / "journal") as journal:

@@ -275,7 +275,7 @@ def test_the_report_says_what_is_set_and_that_the_api_answers(scene: Scene, run:
     status, out, err = run("report")
     assert (status, err) == (0, "")
     assert f"host: '{scene.simulator.url}' (OXIDE_HOST and OXIDE_TOKEN)" in out
-    assert "the API answers: 200 in " in out
+    assert "the API responds: 200 in " in out
     assert "API version 2025112000.0.0" in out
     assert out.endswith("the token: accepted\n")
     assert scene.simulator.token not in out
@@ -287,7 +287,7 @@ def test_the_report_says_that_the_token_is_refused(
     monkeypatch.setenv("OXIDE_TOKEN", "oxide-token-unknown")
     status, out, _ = run("report")
     assert status == 1
-    assert "the API answers: 401 in " in out
+    assert "the API responds: 401 in " in out
     assert "the token: refused" in out
     assert "oxide-token-unknown" not in out
 
@@ -306,7 +306,7 @@ def test_the_report_says_that_nobody_answers(scene: Scene, run: Any, monkeypatch
     status, out, _ = run("report")
     scene.simulator.start()
     assert status == 1
-    assert "the API does not answer: " in out
+    assert "the API does not respond: " in out
 
 
 def test_the_report_without_credentials_says_what_is_missing(
@@ -316,7 +316,7 @@ def test_the_report_without_credentials_says_what_is_missing(
     monkeypatch.delenv("OXIDE_TOKEN", raising=False)
     status, out, _ = run("report")
     assert status == 1
-    assert "the API was not asked: " in out
+    assert "no request was sent to the API: " in out
 
 
 def test_standard_input_is_uploaded(scene: Scene) -> None:

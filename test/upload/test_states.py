@@ -246,7 +246,7 @@ def test_a_disk_that_does_not_take_chunks_at_once_after_a_lost_response_is_given
 def test_a_disk_that_still_takes_no_chunks_after_a_minute_is_lost(scene: Scene) -> None:
     scene.fail("disk_create", Drop(after_acting=True))
     scene.fail("disk_bulk_write_import", Refuse(400, "Not Found", "InvalidRequest"), times=5000)
-    with pytest.raises(oxide.UploadError, match="begin anew"):
+    with pytest.raises(oxide.UploadError, match="start over"):
         scene.upload()
     assert scene.left() == []
 

@@ -230,7 +230,7 @@ def test_room_that_runs_out_during_the_upload_is_told_and_leaves_nothing(scene: 
 
 def test_a_lost_pantry_ends_the_upload_at_once_and_leaves_nothing(scene: Scene) -> None:
     scene.fail("disk_bulk_write_import", LosePantry())
-    with pytest.raises(oxide.UploadError, match="begin anew") as caught:
+    with pytest.raises(oxide.UploadError, match="start over") as caught:
         scene.upload(noise(30 * CHUNK))
     assert caught.value.step == "upload"
     assert scene.count("/bulk-write") < 30
