@@ -1,4 +1,4 @@
-"""Notes what an upload requested and made: only that may it use and remove."""
+"""Notes what an upload requested and made; it may use and remove nothing else."""
 
 import secrets
 import string

@@ -27,7 +27,7 @@ __all__ = ["PORT_MAX", "ImageValues", "Simulator"]
 PORT_MAX: Final = 65535
 _ADMIN: Final = "admin"
 _TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!-~]+")
-# A server may listen on every address, but clients send a token over plain http only to loopback.
+# A simulator may listen on every address, but clients send a token over plain HTTP only to loopback.
 _REACHED_AT: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only mapped
 
 _T = TypeVar("_T")
