@@ -31,7 +31,7 @@ HELPERS: Final[Mapping[str, set[str]]] = {
 _PUBLISHED: Final = json.loads((Path(__file__).parent / "published.openapi.json").read_text("utf-8"))
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 
-# Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
+# What a service responds with for an image and for a page; not from the simulator, so that it may be anything.
 PROJECT_ID: Final = UUID("12345678-9abc-4def-8123-456789abcdef")
 IMAGE: Final[Mapping[str, Any]] = {
     "id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0",
@@ -91,7 +91,7 @@ class Contract:
     arguments: Mapping[str, Any]
     required: frozenset[str]
     query: Mapping[str, str]
-    answer: Mapping[str, Any] | None
+    response: Mapping[str, Any] | None
     body: Mapping[str, Any] | None = field(default=None)
 
     @property
@@ -101,7 +101,9 @@ class Contract:
         return "/".join(names.get(segment, segment) for segment in self.path.split("/"))
 
 
-def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[str, Any] | None) -> Contract:
+def _on_image(
+    name: str, method: str, suffix: str, status: int, response: Mapping[str, Any] | None
+) -> Contract:
     return Contract(
         name=name,
         method=method,
@@ -110,7 +112,7 @@ def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[
         arguments={"image": "my-image", "project": "my-project"},
         required=frozenset({"image", "project"} if name == "image_demote" else {"image"}),
         query={"project": "my-project"},
-        answer=answer,
+        response=response,
     )
 
 
@@ -123,7 +125,7 @@ CONTRACTS: Final = (
         arguments={"image_create": NEW_IMAGE, "project": "my-project"},
         required=frozenset({"image_create"}),
         query={"project": "my-project"},
-        answer=IMAGE,
+        response=IMAGE,
         body=NEW_IMAGE,
     ),
     _on_image("image_delete", "DELETE", "", 204, None),
@@ -146,7 +148,7 @@ CONTRACTS: Final = (
             "project": "my-project",
             "sort_by": "name_descending",
         },
-        answer=PAGE,
+        response=PAGE,
     ),
     _on_image("image_promote", "POST", "/promote", 202, IMAGE),
     _on_image("image_view", "GET", "", 200, IMAGE),
@@ -173,8 +175,8 @@ class Scene:
         """The latest of them."""
         return self.simulator.requests[-1]
 
-    def answer(self, status: int, body: object = b"", times: int = 1, **headers: str) -> None:
-        """Have the next requests answered so; a body that is neither text nor bytes is sent as JSON."""
+    def respond_with(self, status: int, body: object = b"", times: int = 1, **headers: str) -> None:
+        """Send this response to the next requests; a body that is neither text nor bytes is sent as JSON."""
         content = body if isinstance(body, str | bytes) else json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.simulator.fail_next(Answer(status, content, named), times)

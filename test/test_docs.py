@@ -194,10 +194,10 @@ def test_the_documented_return_types_are_those_of_the_methods(operation: Operati
     text = plain(section_of(operation, "Return type"))
     text = " ".join(text.split())
     assert text.startswith(written(operation.result))
-    with_info, open_answer = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
+    with_info, open_response = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
     assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
-    opened = written(inspect.signature(open_answer).return_annotation)
-    assert f"{open_answer.__name__} an open {opened}." in text
+    opened = written(inspect.signature(open_response).return_annotation)
+    assert f"{open_response.__name__} an open {opened}." in text
 
 
 @OF_OPERATIONS

@@ -189,7 +189,7 @@ class TestOperations:
         assert set(operation.query) == set(contract.query)
         assert set(operation.required) == contract.required & set(contract.query)
         assert (operation.body is None) == (contract.body is None)
-        assert (operation.result is type(None)) == (contract.answer is None)
+        assert (operation.result is type(None)) == (contract.response is None)
 
     def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
@@ -268,7 +268,7 @@ def test_the_document_of_the_simulator_has_the_operation(document: Any, contract
         assert parameter.get("required", False) is (name in contract.required)
     assert ("requestBody" in found) is (contract.body is not None)
     assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}
-    assert ("content" in found["responses"][str(contract.status)]) is (contract.answer is not None)
+    assert ("content" in found["responses"][str(contract.status)]) is (contract.response is not None)
 
 
 def public_things() -> dict[str, Any]:

@@ -81,7 +81,7 @@ class TestLooks:
 def test_it_sends_what_the_plain_form_sends(scene: Scene, name: str, form: str, by_name: bool) -> None:
     arguments = BY_NAME[name].arguments
     for each in ("", form):
-        scene.answer(200, b"{}")
+        scene.respond_with(200, b"{}")
         with suppress(oxide.ApiResponseError):
             if by_name:
                 scene.call(name, each, **arguments, _headers={"x-job": "nightly"})

@@ -300,7 +300,7 @@ class TestOddServices:
     @staticmethod
     def serve(scene: Scene, *tokens: object, items: int = 1) -> None:
         for token in tokens:
-            scene.answer(200, {"items": [IMAGE] * items, "next_page": token})
+            scene.respond_with(200, {"items": [IMAGE] * items, "next_page": token})
 
     def test_an_empty_page_with_a_token_is_not_the_end(self, scene: Scene) -> None:
         self.serve(scene, "a")
@@ -310,7 +310,7 @@ class TestOddServices:
         assert [request.query.get("page_token") for request in scene.requests] == [None, "a", "b", "c"]
 
     def test_a_page_without_next_page_is_the_end(self, scene: Scene) -> None:
-        scene.answer(200, {"items": [IMAGE]})
+        scene.respond_with(200, {"items": [IMAGE]})
         assert len(list(scene.images.image_list_iter())) == 1
 
     @pytest.mark.parametrize("start", [None, "t0", "c0"])
@@ -445,7 +445,7 @@ def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place
         options[place] = exhausted if place != "sleep" else lambda _: exhausted()
     client = oxide.ApiClient(oxide.Configuration(scene.simulator.url, **settings), **options)
     if place in {"jitter", "sleep"}:
-        scene.answer(503, times=2)
+        scene.respond_with(503, times=2)
     images = oxide.ImagesApi(client)
     with client:
         for calls in (images.image_list_iter(limit=2), map(images.image_view, ["image-0", "image-1"])):

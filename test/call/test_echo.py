@@ -52,13 +52,13 @@ def simulator() -> Iterator[Simulator]:
 
 def error_of(
     simulator: Simulator,
-    answer: Answer,
+    fault: Answer,
     settings: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     header: str | None = None,
 ) -> oxide.ApiException:
     configuration = oxide.Configuration(simulator.url, max_retries=0, **(settings or {}))
-    simulator.fail_next(answer, times=2)
+    simulator.fail_next(fault, times=2)
     name = None if header is None else "Authorization"
     client = oxide.ApiClient(configuration, name, header)
     with client, pytest.raises(oxide.ApiException) as caught:

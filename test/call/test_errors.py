@@ -54,7 +54,7 @@ MOST_BYTES = 1200
 
 
 def raised(scene: Scene, name: str = "image_view", form: str = "", **changes: Any) -> Any:
-    """Return what a call of an operation raises, checked for what holds for every answered error."""
+    """Return what a call of an operation raises, checked for what holds for every error with a response."""
     with pytest.raises(oxide.ApiException) as caught:
         scene.call(name, form, **{**BY_NAME[name].arguments, **changes})
     error = caught.value
@@ -181,11 +181,11 @@ class TestOfTheService:
         assert_class(error, cls)
         assert (error.error_code, message in error.message) == (code, True)
         assert isinstance(error.data, oxide.Error)
-        answer = json.loads(scene.last.answer)
-        assert error.data.to_dict() == answer
+        document = json.loads(scene.last.answer)
+        assert error.data.to_dict() == document
         assert error.body == scene.last.answer.decode()
-        assert error.message == answer["message"]
-        assert error.request_id == answer["request_id"] == error.headers["X-Request-ID"]
+        assert error.message == document["message"]
+        assert error.request_id == document["request_id"] == error.headers["X-Request-ID"]
         assert error.status == scene.last.status
         shown = str(error)
         assert shown.startswith(
@@ -202,7 +202,7 @@ class TestStatus:
         for contract in CONTRACTS:
             for form in ("", "_with_http_info"):
                 for body in (BODY, b"", "<html>\n<body>nope</body></html>", b"\xff\xfe", "null", "[]", '"x"'):
-                    module_scene.answer(status, body)
+                    module_scene.respond_with(status, body)
                     error = raised(module_scene, contract.name, form)
                     assert_class(error, cls)
                     assert error.status == status
@@ -212,7 +212,7 @@ class TestStatus:
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_without_preload_no_status_is_raised(self, module_scene: Scene, contract: Any) -> None:
         for status in CLASSES:
-            module_scene.answer(status, BODY, x_request_id="r-1")
+            module_scene.respond_with(status, BODY, x_request_id="r-1")
             with module_scene.call(contract.name, FORMS[2], **contract.arguments) as response:
                 assert response.status == status
                 assert response.headers["x-request-id"] == "r-1"
@@ -220,15 +220,15 @@ class TestStatus:
 
     def test_the_code_makes_a_conflict_of_names(self, module_scene: Scene) -> None:
         taken = {**BODY, "error_code": "ObjectAlreadyExists"}
-        module_scene.answer(400, taken)
+        module_scene.respond_with(400, taken)
         error = raised(module_scene)
         assert_class(error, oxide.ObjectAlreadyExists)
         assert isinstance(error, oxide.BadRequestException)
         for status in (404, 409, 500):
-            module_scene.answer(status, taken)
+            module_scene.respond_with(status, taken)
             assert type(raised(module_scene)) is CLASSES[status]
         for code in ("objectalreadyexists", "ObjectAlreadyExists2", "", None, 5, ["ObjectAlreadyExists"]):
-            module_scene.answer(400, {**BODY, "error_code": code})
+            module_scene.respond_with(400, {**BODY, "error_code": code})
             assert type(raised(module_scene)) is oxide.BadRequestException
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -236,7 +236,7 @@ class TestStatus:
     def test_a_redirect_is_not_followed_and_names_its_target(
         self, scene: Scene, name: str, status: int
     ) -> None:
-        scene.answer(status, b"", location="https://elsewhere.example/v1/images")
+        scene.respond_with(status, b"", location="https://elsewhere.example/v1/images")
         error = raised(scene, name)
         assert_class(error, oxide.RedirectException)
         assert error.location == "https://elsewhere.example/v1/images"
@@ -245,7 +245,7 @@ class TestStatus:
         assert len(scene.requests) == 1
 
     def test_a_redirect_without_a_target(self, scene: Scene) -> None:
-        scene.answer(302)
+        scene.respond_with(302)
         error = raised(scene)
         assert error.location is None
         assert "redirect without a target" in str(error)
@@ -253,24 +253,24 @@ class TestStatus:
 
     def test_a_rack_that_is_too_old_says_what_to_set(self, scene: Scene) -> None:
         message = "server does not support this API version: 2025112000.0.0"
-        scene.answer(400, {"request_id": "r-1", "message": message})
+        scene.respond_with(400, {"request_id": "r-1", "message": message})
         assert str(raised(scene)).endswith("set an older one, or None")
 
     @pytest.mark.parametrize(("status", "shown"), [(429, "7"), (503, "7"), (404, "7")])
     def test_how_long_to_wait(self, scene: Scene, status: int, shown: str) -> None:
-        scene.answer(status, BODY, retry_after="7")
+        scene.respond_with(status, BODY, retry_after="7")
         error = raised(scene)
         assert error.retry_after == 7.0
         assert "retry after 7 s" in str(error)
         for garbage in ("soon", "-1", ".5", "7 s", ""):
-            scene.answer(status, BODY, retry_after=garbage)
+            scene.respond_with(status, BODY, retry_after=garbage)
             assert raised(scene).retry_after is None
 
 
 class TestBodies:
     def test_what_is_read_of_a_whole_body(self, scene: Scene) -> None:
         text = json.dumps(BODY, indent=2)
-        scene.answer(404, text, x_request_id="of-the-header", x_other="5")
+        scene.respond_with(404, text, x_request_id="of-the-header", x_other="5")
         error = raised(scene)
         assert (error.error_code, error.message) == ("SomeCode", "what is wrong")
         assert error.request_id == BODY["request_id"]
@@ -283,7 +283,7 @@ class TestBodies:
         )
 
     def test_fields_that_are_new_are_in_the_data(self, scene: Scene) -> None:
-        scene.answer(500, {**BODY, "details": {"retry": False}})
+        scene.respond_with(500, {**BODY, "details": {"retry": False}})
         assert raised(scene).data.details == {"retry": False}
 
     @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ class TestBodies:
         self, module_scene: Scene, text: str
     ) -> None:
         for cut in range(len(text)):
-            module_scene.answer(400, text[:cut], x_request_id="of-the-header")
+            module_scene.respond_with(400, text[:cut], x_request_id="of-the-header")
             error = raised(module_scene)
             assert_class(error, oxide.BadRequestException)
             assert error.body == text[:cut]
@@ -329,7 +329,7 @@ class TestBodies:
     def test_whatever_can_be_read_of_a_foreign_body_is_kept(
         self, scene: Scene, body: object, message: str | None, request_id: str
     ) -> None:
-        scene.answer(502, body, x_request_id="of-the-header")
+        scene.respond_with(502, body, x_request_id="of-the-header")
         error = raised(scene)
         assert_class(error, oxide.ServiceException)
         assert (error.message, error.request_id, error.error_code) == (message, request_id, None)
@@ -339,20 +339,20 @@ class TestBodies:
         )
 
     def test_a_body_that_is_no_text_is_kept_as_bytes(self, scene: Scene) -> None:
-        scene.answer(500, b'{"message": "\xff"}')
+        scene.respond_with(500, b'{"message": "\xff"}')
         assert raised(scene).body == b'{"message": "\xff"}'
 
     @pytest.mark.parametrize("character", ["x", "漢"])
     def test_of_a_huge_body_the_first_mebibyte_is_kept(self, scene: Scene, character: str) -> None:
         text = character * 3_000_000
-        scene.answer(500, text)
+        scene.respond_with(500, text)
         error = raised(scene)
         assert text.startswith(error.body)
         assert 2**20 - 4 < len(error.body.encode()) <= 2**20
 
     def test_of_a_body_over_the_limit_of_the_configuration_as_much_as_that_is_kept(self) -> None:
         with open_scene(max_response_bytes=1000) as scene:
-            scene.answer(500, "x" * 5000)
+            scene.respond_with(500, "x" * 5000)
             assert raised(scene).body == "x" * 1000
 
     @given(status=st.integers(300, 599), body=st.binary(max_size=60) | st.text(max_size=60).map(json.dumps))
@@ -361,12 +361,12 @@ class TestBodies:
     def test_any_refusal_is_one_error_by_its_status(
         self, module_scene: Scene, status: int, body: str | bytes
     ) -> None:
-        module_scene.answer(status, body)
+        module_scene.respond_with(status, body)
         error = raised(module_scene)
         assert error.status == status
         assert issubclass(type(error), CLASSES.get(status, CLASSES[status // 100 * 100 + 99]))
         if status != 304:
-            # The last bytes may be part of a character, as where an answer is cut.
+            # The last bytes may be part of a character, as where a response is cut.
             kept = as_bytes(error.body)
             assert as_bytes(body).startswith(kept)
             assert len(as_bytes(body)) - len(kept) < 4
@@ -382,7 +382,7 @@ def page(*items: Any) -> dict[str, Any]:
     return {"items": [IMAGE, *items], "next_page": None}
 
 
-class TestUndecodableAnswers:
+class TestUndecodableResponses:
     """A 2xx that is none of the result's."""
 
     @pytest.mark.parametrize(
@@ -433,7 +433,7 @@ class TestUndecodableAnswers:
     def test_the_error_names_the_field_and_keeps_the_response(
         self, scene: Scene, form: str, name: str, body: Any, problem: str
     ) -> None:
-        scene.answer(203, body, x_request_id="r-1", content_type="text/x-odd")
+        scene.respond_with(203, body, x_request_id="r-1", content_type="text/x-odd")
         error = raised(scene, name, form)
         assert_class(error, oxide.ApiResponseError)
         assert issubclass(oxide.ApiResponseError, ValueError)
@@ -450,7 +450,7 @@ class TestUndecodableAnswers:
         assert as_bytes(error.body) == as_bytes(body if isinstance(body, str | bytes) else json.dumps(body))
 
     def test_the_error_says_that_a_response_has_no_content_type(self, scene: Scene) -> None:
-        scene.answer(200, "plain")
+        scene.respond_with(200, "plain")
         assert "not JSON (no content type): 'plain'" in str(raised(scene))
 
     @pytest.mark.parametrize("status", [200, 201, 202, 204, 205, 299])
@@ -458,14 +458,14 @@ class TestUndecodableAnswers:
         "name", ["image_create", "image_demote", "image_list", "image_promote", "image_view"]
     )
     def test_a_typed_call_never_returns_none(self, scene: Scene, name: str, status: int) -> None:
-        scene.answer(status, b"")
+        scene.respond_with(status, b"")
         error = raised(scene, name)
         assert_class(error, oxide.ApiResponseError)
         assert (error.status, error.body) == (status, "")
 
     @given(body=st.binary(max_size=40) | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
     def test_any_body_is_an_image_or_this_error(self, module_scene: Scene, body: str | bytes) -> None:
-        module_scene.answer(200, body)
+        module_scene.respond_with(200, body)
         assert type(raised(module_scene)) is oxide.ApiResponseError
 
 
@@ -606,7 +606,7 @@ class TestTree:
 
     def test_an_error_of_a_call_pickles_with_all_it_knows(self, scene: Scene) -> None:
         for name, body in (("image_view", b""), ("image_list", BODY)):
-            scene.answer(200 if name == "image_view" else 404, body, x_one="1")
+            scene.respond_with(200 if name == "image_view" else 404, body, x_one="1")
             error = raised(scene, name)
             twin = pickle.loads(pickle.dumps(error))
             assert type(twin) is type(error)

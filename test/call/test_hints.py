@@ -133,9 +133,9 @@ def test_attributes_of_generated_clients_raise_an_error_that_names_the_migration
 
 
 def refusal(
-    simulator: Simulator, answer: Answer, call: str = "image_view", **arguments: Any
+    simulator: Simulator, fault: Answer, call: str = "image_view", **arguments: Any
 ) -> oxide.ApiException:
-    simulator.fail_next(answer)
+    simulator.fail_next(fault)
     with pytest.raises(oxide.ApiException) as caught:
         getattr(images(simulator.configuration(max_retries=0)), call)(**arguments)
     return caught.value
@@ -260,8 +260,8 @@ def test_an_error_body_that_was_cut_gets_a_hint(simulator: Simulator) -> None:
 def test_the_data_is_an_error_whenever_there_is_a_message(
     simulator: Simulator, body: dict[str, Any], request_id: str
 ) -> None:
-    answer = Answer(500, json.dumps(body), {"x-request-id": "of-the-header"})
-    error = refusal(simulator, answer, image="a")
+    fault = Answer(500, json.dumps(body), {"x-request-id": "of-the-header"})
+    error = refusal(simulator, fault, image="a")
     assert isinstance(error.data, oxide.Error)
     assert (error.data.message, error.data.request_id) == ("no", request_id)
     assert error.data.error_code == (body.get("error_code") or None)

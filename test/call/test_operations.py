@@ -24,8 +24,8 @@ WITH_IMAGE = ["image_delete", "image_demote", "image_promote", "image_view"]
 ID = UUID("a1b2c3d4-e5f6-4789-8abc-def012345678")
 
 
-def answer_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
-    scene.answer(contract.status, b"" if contract.answer is None else contract.answer, times)
+def respond_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
+    scene.respond_with(contract.status, b"" if contract.response is None else contract.response, times)
 
 
 def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
@@ -74,7 +74,7 @@ class TestEveryForm:
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
         for arguments in choices_of_parameters(contract):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **arguments)
             assert scene.last.operation == contract.name
             assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
@@ -86,7 +86,7 @@ class TestEveryForm:
     def test_the_order_of_parameters_is_that_of_generated_clients(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, *contract.arguments.values())
         assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
         assert scene.last.query == contract.query
@@ -95,7 +95,7 @@ class TestEveryForm:
         arguments = {
             name: value if name in contract.required else None for name, value in contract.arguments.items()
         }
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, **arguments)
         assert set(scene.last.query) <= contract.required
 
@@ -112,7 +112,7 @@ class TestEveryForm:
         assert scene.requests == []
 
     def test_headers_are_those_of_the_contract(self, scene: Scene, contract: Contract, form: str) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, **contract.arguments)
         headers = dict(scene.last.headers)
         assert headers.pop("user-agent").startswith(f"oxide-python/{oxide.__version__} python/3.")
@@ -135,7 +135,7 @@ class TestEveryForm:
         scene.images.api_client.set_default_header("X-Job", "nightly")
         scene.images.api_client.set_default_header("X-Team", "storage")
         for headers in ({"x-job": "now", "ACCEPT": "text/plain"}, {}, None):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **contract.arguments, _headers=headers)
         arrived = [
             [request.headers[name] for name in ("x-job", "x-team", "accept")] for request in scene.requests
@@ -163,7 +163,7 @@ class TestEveryForm:
         # The request may not have left in time.
         scene.simulator.clear_faults()
         for limit in (5, 5.0, (5, 5), (None, 5.0), None):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **contract.arguments, _request_timeout=limit)
 
     @pytest.mark.parametrize(
@@ -217,22 +217,22 @@ def test_no_time_limit_for_one_call() -> None:
 class TestResults:
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_the_plain_form_returns_the_result(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         self.check_result(contract, scene.call(contract.name, **contract.arguments))
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_with_http_info_returns_the_response_as_well(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         response = scene.call(contract.name, "_with_http_info", **contract.arguments)
         assert type(response) is oxide.ApiResponse
         assert response.status_code == contract.status
         assert response.raw_data == scene.last.answer
-        assert response.headers["Content-LENGTH" if contract.answer else "Date"]
+        assert response.headers["Content-LENGTH" if contract.response else "Date"]
         self.check_result(contract, response.data)
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_without_preload_returns_the_response_unread(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         with scene.call(contract.name, "_without_preload_content", **contract.arguments) as response:
             assert type(response) is oxide.RESTResponse
             assert response.status == contract.status
@@ -250,14 +250,14 @@ class TestResults:
 
     @staticmethod
     def check_result(contract: Contract, result: Any) -> None:
-        match contract.answer:
+        match contract.response:
             case None:
                 assert result is None
-            case answer if answer is PAGE:
+            case response if response is PAGE:
                 assert type(result) is oxide.ImageResultsPage
                 assert result.next_page == PAGE["next_page"]
                 assert result.items == [oxide.Image.from_dict(IMAGE)]
-            case answer if answer is IMAGE:
+            case response if response is IMAGE:
                 assert type(result) is oxide.Image
                 assert result.name == IMAGE["name"]
                 assert result.id == UUID(IMAGE["id"])
@@ -268,12 +268,12 @@ class TestResults:
                 assert result.size == 2**31
                 assert result.time_created == datetime(2026, 11, 1, 12, 0, 0, 123, UTC)
                 assert result.time_modified == datetime(2026, 11, 1, 12, 0, 1, tzinfo=UTC)
-            case answer:
-                assert json.loads(result.to_json()) == answer
+            case response:
+                assert json.loads(result.to_json()) == response
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
     def test_the_life_of_an_image(self, scene: Scene, form: str) -> None:
-        """With answers of the service itself: created, seen, listed, promoted, demoted, deleted."""
+        """The simulator responds: the image is created, viewed, listed, promoted, demoted and deleted."""
 
         def run(name: str, **arguments: Any) -> Any:
             result = scene.call(name, form, **arguments)
@@ -297,12 +297,12 @@ class TestResults:
     @pytest.mark.parametrize("name", ["image_create", "image_list", "image_promote", "image_view"])
     def test_any_2xx_with_a_body_is_decoded(self, scene: Scene, name: str, status: int) -> None:
         contract = BY_NAME[name]
-        scene.answer(status, contract.answer)
+        scene.respond_with(status, contract.response)
         self.check_result(contract, scene.call(name, **contract.arguments))
 
     @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b'"done"')])
     def test_delete_returns_none_on_any_2xx(self, scene: Scene, status: int, body: bytes) -> None:
-        scene.answer(status, body)
+        scene.respond_with(status, body)
         response = scene.images.image_delete_with_http_info("my-image")
         assert (response.data, response.status_code, response.raw_data) == (None, status, body)
 
@@ -427,7 +427,7 @@ class TestIdentifiers:
     def test_each_form_of_an_image_arrives(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for image, arrives in IDENTIFIERS:
-            answer_as_documented(module_scene, contract)
+            respond_as_documented(module_scene, contract)
             module_scene.call(name, **given_image(contract, image, by_id=arrives == str(ID)))
             assert module_scene.last.path == contract.path.replace("my-image", arrives)
 
@@ -435,14 +435,14 @@ class TestIdentifiers:
     def test_each_form_of_a_project_arrives(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for project, arrives in IDENTIFIERS:
-            answer_as_documented(module_scene, contract)
+            respond_as_documented(module_scene, contract)
             module_scene.call(name, **{**contract.arguments, "project": project})
             assert module_scene.last.query == {**contract.query, "project": arrives}
 
     @pytest.mark.parametrize("name", WITH_IMAGE)
     def test_an_image_stands_for_its_id(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
-        answer_as_documented(module_scene, contract)
+        respond_as_documented(module_scene, contract)
         module_scene.call(name, **given_image(contract, oxide.Image.from_dict(IMAGE), by_id=True))
         assert module_scene.last.path == contract.path.replace("my-image", IMAGE["id"])
 
@@ -496,7 +496,7 @@ class TestIdentifiers:
 
     @given(text=st.text(max_size=80) | st.from_regex(r"[a-z0-9{}:-]{0,70}", fullmatch=True))
     def test_any_text_arrives_as_one_segment_or_is_refused(self, module_scene: Scene, text: str) -> None:
-        module_scene.answer(200, IMAGE)
+        module_scene.respond_with(200, IMAGE)
         before = len(module_scene.requests)
         try:
             module_scene.images.image_view(text)
@@ -580,7 +580,7 @@ class TestListParameters:
     def test_what_a_subclass_overrides_is_not_sent(
         self, module_scene: Scene, parameter: str, value: Any, arrives: str | None
     ) -> None:
-        module_scene.answer(200, PAGE)
+        module_scene.respond_with(200, PAGE)
         try:
             module_scene.images.image_list(**{parameter: value})
         except oxide.ApiValueError:
@@ -590,7 +590,7 @@ class TestListParameters:
             assert module_scene.last.query == {parameter: arrives}
 
     def test_a_body_of_such_texts_has_their_characters(self, module_scene: Scene) -> None:
-        module_scene.answer(201, IMAGE)
+        module_scene.respond_with(201, IMAGE)
         source = {"id": _HostileText(str(ID).upper())}
         new: dict[str, Any] = {**NEW_IMAGE, "name": _HostileText("debian-13"), "source": source}
         module_scene.images.image_create(new)
@@ -602,7 +602,7 @@ class TestListParameters:
 
     @given(token=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
     def test_any_page_token_arrives_as_it_is(self, module_scene: Scene, token: str) -> None:
-        module_scene.answer(200, PAGE)
+        module_scene.respond_with(200, PAGE)
         module_scene.images.image_list(page_token=token)
         assert module_scene.last.query == {"page_token": token}
 
@@ -655,7 +655,7 @@ class TestBodies:
             model.model_copy(update={"source": {"id": source["id"]}}),
         ]
         for body in bodies:
-            scene.answer(201, IMAGE)
+            scene.respond_with(201, IMAGE)
             scene.call("image_create", form, body)
             assert json.loads(scene.last.body) == NEW_IMAGE
 
@@ -728,6 +728,6 @@ class TestBodies:
 
     def test_text_of_any_script_arrives_as_it_is(self, scene: Scene) -> None:
         texts = {"description": "ünï¢ødé 😀 \0\n\"'", "os": "Ж" * 64, "version": "漢" * 64}
-        scene.answer(201, IMAGE)
+        scene.respond_with(201, IMAGE)
         scene.images.image_create(scene.new_image(**texts))
         assert {name: json.loads(scene.last.body)[name] for name in texts} == texts

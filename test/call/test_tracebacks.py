@@ -31,13 +31,13 @@ def images(simulator: Simulator, **settings: Any) -> oxide.ImagesApi:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "fault",
     [Answer(500), Answer(200, "not JSON"), Answer(200, "x" * 2000), Delay(60)],
     ids=["status", "no JSON", "size", "time"],
 )
-def test_a_failed_call_shows_the_public_method_alone(simulator: Simulator, answer: Any) -> None:
+def test_a_failed_call_shows_the_public_method_alone(simulator: Simulator, fault: Any) -> None:
     api = images(simulator, max_response_bytes=1000)
-    simulator.fail_next(answer)
+    simulator.fail_next(fault)
     with pytest.raises(oxide.ApiException) as caught:
         api.image_list(_request_timeout=0.2)
     assert frames(caught.value) == ["image_list"]

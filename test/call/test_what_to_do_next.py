@@ -45,7 +45,7 @@ def error_of(scene: Scene, contract: Contract, **options: Any) -> oxide.ApiExcep
 @OF_EACH_OPERATION
 def test_a_response_that_refuses_has_not_acted(scene: Scene, contract: Contract) -> None:
     for status in REFUSALS:
-        scene.answer(status, {"message": "no"} if status != 304 else b"")
+        scene.respond_with(status, {"message": "no"} if status != 304 else b"")
         error = error_of(scene, contract)
         assert (error.status, error.may_have_acted) == (status, False)
         assert error.retryable is (status in {425, 429})
@@ -56,7 +56,7 @@ def test_a_failure_of_server_or_gateway_may_have_acted_unless_it_was_a_read(
     scene: Scene, contract: Contract
 ) -> None:
     for status in FAILURES:
-        scene.answer(status, b"<html>")
+        scene.respond_with(status, b"<html>")
         error = error_of(scene, contract)
         assert (error.status, error.outcome) == (status, "answered")
         assert error.may_have_acted is (contract.method != "GET")
@@ -79,7 +79,7 @@ def test_a_request_without_a_response_may_have_acted_unless_it_was_a_read(
 def test_a_success_that_cannot_be_read_has_acted_unless_it_was_a_read(
     scene: Scene, contract: Contract
 ) -> None:
-    scene.answer(200, "<html>log in</html>", content_type="text/html")
+    scene.respond_with(200, "<html>log in</html>", content_type="text/html")
     error = error_of(scene, contract)
     assert isinstance(error, oxide.ApiResponseError)
     assert error.may_have_acted is (contract.method != "GET")
@@ -140,7 +140,7 @@ def test_a_passing_failure_is_tried_again_for_reads_alone(scene: Scene, status: 
         pauses: list[float] = []
         configuration = scene.simulator.configuration()
         with oxide.ApiClient(configuration, sleep=pauses.append) as client:
-            scene.answer(status, b"", times=2)
+            scene.respond_with(status, b"", times=2)
             before = len(scene.requests)
             try:
                 method_of(client, contract.name)(**contract.arguments)
@@ -156,13 +156,13 @@ def test_a_passing_failure_is_tried_again_for_reads_alone(scene: Scene, status: 
 
 def test_an_error_names_what_was_asked_for(scene: Scene) -> None:
     for status, body in [(502, b""), (403, b""), (404, {"message": "no"})]:
-        scene.answer(status, body)
+        scene.respond_with(status, body)
         error = error_of(scene, BY_NAME["image_view"])
         assert "(GET /v1/images/my-image?project=my-project" in str(error)
 
 
 def test_an_error_stays_short_whatever_was_asked_for(scene: Scene) -> None:
-    scene.answer(400, {"message": "m" * 5000})
+    scene.respond_with(400, {"message": "m" * 5000})
     with pytest.raises(oxide.BadRequestException) as caught:
         scene.images.image_list(page_token="t" * 8000)
     assert len(str(caught.value)) < 1200

@@ -187,9 +187,9 @@ class Scene:
         """Return the API of such a client."""
         return oxide.ImagesApi(self.client(**changes))
 
-    def failing(self, answer: Any, times: int = 9) -> oxide.ImagesApi:
+    def failing(self, fault: Any, times: int = 9) -> oxide.ImagesApi:
         """Return an API whose calls fail in that way."""
-        self.simulator.fail_next(answer, times)
+        self.simulator.fail_next(fault, times)
         return self.images()
 
 
@@ -251,9 +251,9 @@ def interrupted(_: object) -> None:
     raise KeyboardInterrupt
 
 
-def unread(scene: Scene, answer: Any) -> None:
-    """Open an answer, and fail while it is read."""
-    scene.simulator.fail_next(answer)
+def unread(scene: Scene, fault: Any) -> None:
+    """Open a response, and fail while it is read."""
+    scene.simulator.fail_next(fault)
     with scene.images(max_response_bytes=20).image_list_without_preload_content(**OPTIONS) as response:
         response.read()
 

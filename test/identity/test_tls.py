@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
-from transport.fault_server import FaultServer, answer, part_of_request, send
+from transport.fault_server import FaultServer, http_response, part_of_request, send
 
 import oxide
 from identity.ask import ask
@@ -140,8 +140,8 @@ except oxide.ApiException as error:
     print(error)
 """
         file = authority.path("ca.pem")
-        report, answer = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
-        assert answer == "[]"
+        report, images = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
+        assert images == "[]"
         missing = "SSL_CERT_DIR names '/nowhere', which does not exist"
         assert report == f"trusted CA certificates: the system's ({file}; {missing})"
         _, error = run(code, SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere").splitlines()
@@ -462,7 +462,7 @@ def test_files_are_read_when_the_client_is_made(
 def test_plain_http_on_a_port_for_tls() -> None:
     """And the other way round: the message says what the other side may be."""
     with (
-        FaultServer([part_of_request, send(answer(400))]) as server,
+        FaultServer([part_of_request, send(http_response(400))]) as server,
         pytest.raises(
             oxide.ApiConnectionError, match="the other side does not speak TLS: http instead of https"
         ),

@@ -6,7 +6,7 @@ import string
 
 from hypothesis import given
 from hypothesis import strategies as st
-from transport.fault_server import answer
+from transport.fault_server import http_response
 
 from performance.served import served
 
@@ -23,7 +23,7 @@ def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str
     lines = [f"{name}: {value}" for name, value in fields]
     expected = http.client.parse_headers(io.BytesIO("\r\n".join([*lines, "", ""]).encode("latin-1")))
     with (
-        served(answer(200, b"{}", *lines)) as (images, _),
+        served(http_response(200, b"{}", *lines)) as (images, _),
         images.image_list_without_preload_content() as response,
     ):
         headers = response.headers
@@ -34,7 +34,7 @@ def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str
 
 def test_a_folded_line_goes_on_with_the_one_before() -> None:
     """Old servers break long values over lines; they become one (RFC 9112, section 5.2)."""
-    wire = answer(200, b"{}", "X: one", "  two", "\tthree", "Y: 1")
+    wire = http_response(200, b"{}", "X: one", "  two", "\tthree", "Y: 1")
     with served(wire) as (images, _), images.image_list_without_preload_content() as response:
         assert response.headers["X"] == "one two three"
         assert response.headers["Y"] == "1"

@@ -16,7 +16,7 @@ import pytest
 import urllib3
 from core_support import IMAGE
 from pydantic import BaseModel
-from transport.fault_server import answer
+from transport.fault_server import http_response
 
 from performance.by_hand import PlainImage, PlainPage
 from performance.served import TOKEN, served
@@ -32,15 +32,15 @@ _WARM_UP = 3
 
 
 def chunked(body: bytes) -> bytes:
-    """Return a compressed answer as the real service frames it."""
+    """Return a compressed response as the real service frames it."""
     coded = gzip.compress(body, mtime=0)
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n"
     return head + b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(coded), coded)
 
 
 def plain(body: bytes) -> bytes:
-    """Return an answer with its length."""
-    return answer(200, body, "content-type: application/json")
+    """Return a response with its length."""
+    return http_response(200, body, "content-type: application/json")
 
 
 def instructions(work: Callable[[], object]) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from core_support import IMAGE
-from transport.fault_server import answer
+from transport.fault_server import http_response
 
 import oxide
 from oxide.testing import Simulator
@@ -38,12 +38,12 @@ def test_the_pager_lets_a_page_go_before_it_fetches_the_next() -> None:
 
 
 def whole(body: bytes) -> bytes:
-    """Return an answer with its length."""
-    return answer(200, body)
+    """Return a response with its length."""
+    return http_response(200, body)
 
 
 def compressed(body: bytes) -> bytes:
-    """Return a compressed answer in chunks, as the real service sends it."""
+    """Return a compressed response in chunks, as the real service sends it."""
     coded = gzip.compress(body, mtime=0)
     pieces = (coded[start : start + 2**14] for start in range(0, len(coded), 2**14))
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
@@ -53,7 +53,7 @@ def compressed(body: bytes) -> bytes:
 
 
 def chunked(body: bytes) -> bytes:
-    """Return an answer in chunks."""
+    """Return a response in chunks."""
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
 
 
@@ -93,7 +93,7 @@ def test_a_page_of_known_fields_holds_no_more_than_by_hand() -> None:
 
 
 def test_a_result_does_not_keep_its_body() -> None:
-    """Of the answer to `image_list` only the images stay."""
+    """Of the response to `image_list`, only the images are kept."""
     size = 2**22
     page = json.dumps({"items": [IMAGE]}).encode() + b" " * size
     with served(whole(page)) as (images, _):

@@ -15,7 +15,7 @@ from oxide.testing import Simulator
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, with its body read."""
+    """One response, with its body read."""
 
     status: int
     headers: http.client.HTTPMessage

@@ -185,7 +185,7 @@ def test_a_disk_of_a_snapshot_or_an_image(
     assert [found.name for found in simulator.disks("proj")] == ["disk"]
 
 
-# Scenario, request, what it changes of a good body, answer.
+# Scenario, request, changes to a good body, response.
 CREATE_ERRORS = [
     (9, "/v1/disks", {}, (400, None, "unable to parse query string: missing field `project`")),
     (10, "/v1/disks?project=nope", {}, (404, "ObjectNotFound", 'not found: project with name "nope"')),

@@ -167,9 +167,9 @@ def test_drip_sends_pieces_of_its_size(simulator: Simulator, world: World) -> No
 def test_interim(simulator: Simulator, world: World) -> None:
     simulator.fail_next(Interim(count=2, headers={"link": "</x>"}))
     simulator.fail_next(Interim(status=102))
-    answers = exchange(simulator)
-    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"103", b"103", b"200"]
-    assert answers.count(b"link: </x>\r\n") == 2
+    responses = exchange(simulator)
+    assert re.findall(rb"HTTP/1.1 (\d+)", responses) == [b"103", b"103", b"200"]
+    assert responses.count(b"link: </x>\r\n") == 2
     assert re.findall(rb"HTTP/1.1 (\d+)", exchange(simulator)) == [b"102", b"200"]
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with disks: lost answers, work that goes on without its client, failures that are undone."""
+"""What goes wrong with disks: lost responses, work that goes on without its client, failures that are undone."""
 
 import json
 import math
@@ -31,7 +31,7 @@ LOST: list[Fault] = [Drop(during=0.05), Drop(during=0.05, reset=True), Drop(afte
 
 
 def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
-    """Send a request and return its connection, on which no answer has been read."""
+    """Send a request and return its connection, on which no response has been read."""
     url = simulator.url.partition("//")[2].split(":")
     connection = socket.create_connection((url[0], int(url[1])), timeout=30)
     content = b"" if body is None else json.dumps(body).encode()
@@ -40,7 +40,7 @@ def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
 
 
 def ask_until(look: Callable[[], str], wanted: str) -> None:
-    """Look again and again until the answer is the wanted one."""
+    """Look again and again until the response is as wanted."""
     seen = ""
     for _ in range(100_000):
         seen = look()

@@ -173,8 +173,8 @@ def test_pipelined_requests_are_answered_in_order(simulator: Simulator, world: W
             + raw_request(simulator, "GET /nope HTTP/1.1")
             + raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close")
         )
-        answers = read_to_end(connection)
-    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404", b"200"]
+        responses = read_to_end(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", responses) == [b"200", b"404", b"200"]
 
 
 def test_http_1_0_ends_with_the_connection(simulator: Simulator, world: World) -> None:
@@ -223,9 +223,9 @@ def test_a_request_that_is_not_http_is_answered_and_ends_the_connection(
 ) -> None:
     with connected(simulator) as connection:
         connection.sendall(garbage)
-        answer = connection.recv(65536)
-    assert answer.split()[1] == status
-    assert b"connection: close" in answer.lower()
+        response = connection.recv(65536)
+    assert response.split()[1] == status
+    assert b"connection: close" in response.lower()
     assert simulator.requests == []
 
 

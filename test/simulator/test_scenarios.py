@@ -11,8 +11,8 @@ from simulator_http import Caller, World, connected, raw_request
 
 from oxide.testing import Delay, Simulator
 
-# Scenario, request, body, answer. A body is what it changes of a good one (null takes away), or text after a colon.
-# Of an answer: status, code (`-` for none), message, which may end anywhere with an ellipsis.
+# Scenario, request, body, response. A body lists changes to a good one (null removes), or is text after a colon.
+# A response is status, code (`-` for none), message, which may end anywhere with an ellipsis.
 ERRORS = r"""
  1 | GET /v1/images?project=nope           |  | 404 ObjectNotFound not found: project with name "nope"
  1 | GET /v1/images?project=$nobody        |  | 404 ObjectNotFound not found: project with id "$nobody"
@@ -71,9 +71,9 @@ def _everything(call: Caller) -> list[object]:
     return [call("GET", scope).json["items"] for scope in scopes]
 
 
-@pytest.mark.parametrize(("number", "request_", "body", "answer"), _rows(ERRORS))
+@pytest.mark.parametrize(("number", "request_", "body", "response"), _rows(ERRORS))
 def test_error_is_answered_and_changes_nothing(
-    call: Caller, world: World, number: str, request_: str, body: str, answer: str
+    call: Caller, world: World, number: str, request_: str, body: str, response: str
 ) -> None:
     values = {"nobody": NOBODY, "long": "a" * 64, **asdict(world)}
     request, _, anonymous = Template(request_).substitute(values).partition(" (")
@@ -88,7 +88,7 @@ def test_error_is_answered_and_changes_nothing(
 
     status, code, message = call(method, target, content, token=None if anonymous else "").error
 
-    expected_status, expected_code, expected = Template(answer).substitute(values).split(" ", 2)
+    expected_status, expected_code, expected = Template(response).substitute(values).split(" ", 2)
     assert (str(status), code or "-") == (expected_status, expected_code), number
     beginning, ellipsis, _ = expected.partition("…")
     assert message.startswith(beginning)

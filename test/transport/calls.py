@@ -1,4 +1,4 @@
-"""Calls as the tests make them: the six operations, with answers that fit, and a client whose time is the test's."""
+"""Calls as the tests make them: the six operations, with matching responses, and a client whose time is the test's."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 from core_support import BY_NAME, IMAGE, NEW_IMAGE
 
 import oxide
-from transport.fault_server import Gone, answer
+from transport.fault_server import Gone, http_response
 
 TOKEN = "oxide-token-of-the-tests"
 IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
@@ -25,7 +25,7 @@ IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
 
 @dataclass(frozen=True)
 class Call:
-    """One operation, with arguments, and the answer of a server that does it."""
+    """One operation, with arguments, and the response of a server that carries it out."""
 
     name: str
     method: str
@@ -70,9 +70,9 @@ CALLS = [*READS, *WRITES]
 
 
 def image_by_name(request: bytes) -> bytes:
-    """Answer a request for an image with one of the name that was asked for."""
+    """Respond to a request for an image with one of the requested name."""
     name = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-    return answer(200, image(name))
+    return http_response(200, image(name))
 
 
 class FakeClock:
@@ -168,7 +168,7 @@ def session(
 
 
 def close_under_a_reader(client: Session, clock: NoticedClock) -> None:
-    """Close a client while another thread waits for more of an answer, and check that it is told."""
+    """Close a client while another thread waits for more of a response, and check that it is told."""
     with ThreadPoolExecutor(1) as executor:
         response = client.api.image_view_without_preload_content("open")
         result = executor.submit(response.read)

@@ -236,7 +236,7 @@ def drip(data: bytes, tick: Callable[[], object] | None = None) -> Step:
 
 
 def respond(make: Callable[[bytes], bytes]) -> Step:
-    """Answer each request with what `make` makes of it."""
+    """Respond to each request with what `make` makes of it."""
 
     def step(peer: Peer) -> None:
         while True:
@@ -331,10 +331,10 @@ def inner_handshake(
     return step
 
 
-def answer(
+def http_response(
     status: int = 200, body: bytes = b"", *headers: str, reason: str = "Reason", length: bool = True
 ) -> bytes:
-    """Return an answer, framed by its length unless `length` is false."""
+    """Return a response, framed by its length unless `length` is false."""
     lines = [f"HTTP/1.1 {status} {reason}", *headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
@@ -342,13 +342,13 @@ def answer(
 
 
 def chunked(body: bytes, *headers: str, size: int = 7, status: int = 200) -> bytes:
-    """Return an answer in chunks of `size` bytes."""
+    """Return a response in chunks of `size` bytes."""
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
     coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    head = answer(status, b"", *headers, "Transfer-Encoding: chunked", length=False)
+    head = http_response(status, b"", *headers, "Transfer-Encoding: chunked", length=False)
     return head + coded + b"0\r\n\r\n"
 
 
 def gzipped(body: bytes, *headers: str, status: int = 200) -> bytes:
-    """Return an answer with a gzip body."""
-    return answer(status, gzip.compress(body, mtime=0), *headers, "Content-Encoding: gzip")
+    """Return a response with a gzip body."""
+    return http_response(status, gzip.compress(body, mtime=0), *headers, "Content-Encoding: gzip")

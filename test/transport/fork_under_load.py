@@ -1,7 +1,7 @@
 """A program that forks while several of its threads make calls: `python -m transport.fork_under_load URL [CA FILE]`.
 
-The server answers with an image of the name that was asked for. Every process asks for names of its own, in several
-threads at once, and fails on an answer that is not its own, and where it hangs.
+The server responds with an image of the requested name. Every process asks for names of its own, in several
+threads at once, and fails on a response that is not its own, and where it hangs.
 """
 
 import os
@@ -60,7 +60,7 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
         if "before a fork" not in str(error):
             problems.append(f"{who}: {error}")
     else:
-        problems.append(f"{who} could read its parent's answer")
+        problems.append(f"{who} could read its parent's response")
     opened.close()
     problems += call_in_threads(api, who)
     # A child of its own, once with connections of its own, and once before it has made any.

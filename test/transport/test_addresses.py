@@ -9,7 +9,7 @@ import pytest
 
 import oxide
 from transport.calls import CALLS, LIST, Call, outcomes, session
-from transport.fault_server import FaultServer, answer, request, send
+from transport.fault_server import FaultServer, http_response, request, send
 from transport.test_time import full_backlog
 
 
@@ -39,7 +39,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 ) -> None:
     with (
         full_backlog() as silent,
-        FaultServer([request, send(answer(call.status, call.body))]) as server,
+        FaultServer([request, send(http_response(call.status, call.body))]) as server,
         session("http://localhost") as client,
         resolving(monkeypatch, at(silent), at(server.port)),
     ):
@@ -54,7 +54,7 @@ def test_an_address_that_cannot_be_connected_to_leaves_the_next(
     first: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        FaultServer([request, send(answer(200, LIST.body))]) as server,
+        FaultServer([request, send(http_response(200, LIST.body))]) as server,
         session("http://localhost") as client,
         resolving(monkeypatch, first, at(server.port)),
     ):
@@ -105,7 +105,7 @@ def test_which_name_the_resolver_is_asked_for(
     host: str, resolve: dict[str, str], asked_for: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        FaultServer([request, send(answer(200, LIST.body))]) as server,
+        FaultServer([request, send(http_response(200, LIST.body))]) as server,
         session(f"http://{host}", resolve=resolve, allow_http_token=True) as client,
         resolving(monkeypatch, at(server.port)) as asked,
     ):

@@ -16,7 +16,7 @@ from mocket.mocks.mockhttp import Entry  # type: ignore[import-untyped]  # has n
 
 import oxide
 from transport.calls import DELETE, PROMOTE, TOKEN, VIEW, image, image_by_name, session
-from transport.fault_server import FaultServer, always, answer, gzipped, request, reset, respond, send
+from transport.fault_server import FaultServer, always, gzipped, http_response, request, reset, respond, send
 
 # Each is run by a fresh interpreter with the URL of a server and the path of a cassette.
 ORDERS = {
@@ -60,19 +60,19 @@ def test_a_cassette_holds_no_token_and_gives_what_was_recorded(
     secure: bool, serializer: Any, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path
 ) -> None:
     cassette = tmp_path / "cassette"
-    refusal = answer(404, b'{"message": "no such image", "request_id": "r"}')
+    refusal = http_response(404, b'{"message": "no such image", "request_id": "r"}')
     script = [
         request,
         send(gzipped(image("one"))),
         request,
         send(refusal),
         request,
-        send(answer(204, length=False)),
+        send(http_response(204, length=False)),
     ]
     settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
     url = ""
     for recording in (True, False):
-        # Replayed without a server that could answer.
+        # The replay has no server that could respond.
         scripts = [script] if recording else []
         with FaultServer(*scripts, tls=server_tls if secure else None) as server:
             url = server.url if recording else url
@@ -157,7 +157,7 @@ def test_a_caching_resolver_may_name_its_parameters_as_it_likes(monkeypatch: pyt
         return cache[asked]
 
     with (
-        FaultServer(otherwise=[always(request, send(answer(200, VIEW.body)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(200, VIEW.body)))]) as server,
         session(server.url) as client,
     ):
         monkeypatch.setattr(socket, "getaddrinfo", cached)

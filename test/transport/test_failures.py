@@ -12,7 +12,7 @@ import pytest
 
 import oxide
 from transport.calls import CALLS, LIST, TOKEN, VIEW, Call, session
-from transport.fault_server import FaultServer, Script, answer, chunked, request, reset, send, stall
+from transport.fault_server import FaultServer, Script, chunked, http_response, request, reset, send, stall
 
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda error: pickle.loads(pickle.dumps(error)),
@@ -33,25 +33,28 @@ def same(one: BaseException, other: BaseException) -> None:
 FAILURES: dict[str, tuple[Script, type[oxide.ApiException]]] = {
     "reset": ([request, reset], oxide.ApiConnectionError),
     "closed": ([request], oxide.ApiConnectionError),
-    "cut": ([request, send(answer(200, b"1234")[:-2])], oxide.ApiConnectionError),
+    "cut": ([request, send(http_response(200, b"1234")[:-2])], oxide.ApiConnectionError),
     "cut-chunk": ([request, send(chunked(b"1234")[:-7])], oxide.ApiConnectionError),
     "cut-gzip": (
-        [request, send(answer(200, b"\x1f\x8b", "Content-Encoding: gzip"))],
+        [request, send(http_response(200, b"\x1f\x8b", "Content-Encoding: gzip"))],
         oxide.ApiConnectionError,
     ),
     "silent": ([request, stall], oxide.ApiTimeoutError),
-    "silent-body": ([request, send(answer(200, b"1234")[:-2]), stall], oxide.ApiTimeoutError),
+    "silent-body": ([request, send(http_response(200, b"1234")[:-2]), stall], oxide.ApiTimeoutError),
     "garbage": ([request, send(b"garbage\r\n\r\n")], oxide.ApiResponseError),
-    "no-gzip": ([request, send(answer(200, b"{}", "Content-Encoding: gzip"))], oxide.ApiResponseError),
-    "too-large": ([request, send(answer(200, b" " * 2000))], oxide.ApiResponseError),
-    "no-json": ([request, send(answer(200, b"<html>"))], oxide.ApiResponseError),
-    "wrong-json": ([request, send(answer(200, b"{}"))], oxide.ApiResponseError),
+    "no-gzip": ([request, send(http_response(200, b"{}", "Content-Encoding: gzip"))], oxide.ApiResponseError),
+    "too-large": ([request, send(http_response(200, b" " * 2000))], oxide.ApiResponseError),
+    "no-json": ([request, send(http_response(200, b"<html>"))], oxide.ApiResponseError),
+    "wrong-json": ([request, send(http_response(200, b"{}"))], oxide.ApiResponseError),
     "not-found": (
-        [request, send(answer(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}'))],
+        [
+            request,
+            send(http_response(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}')),
+        ],
         oxide.NotFoundException,
     ),
-    "redirect": ([request, send(answer(307, b"", "Location: /elsewhere"))], oxide.RedirectException),
-    "teapot": ([request, send(answer(418, b"\xff", "Retry-After: 3"))], oxide.ApiException),
+    "redirect": ([request, send(http_response(307, b"", "Location: /elsewhere"))], oxide.RedirectException),
+    "teapot": ([request, send(http_response(418, b"\xff", "Retry-After: 3"))], oxide.ApiException),
 }
 
 
@@ -140,7 +143,7 @@ def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
     with FaultServer() as elsewhere:
         location = f"Location: {elsewhere.url}/v1/images"
         with (
-            FaultServer([request, send(answer(status, b"", location)), stall]) as server,
+            FaultServer([request, send(http_response(status, b"", location)), stall]) as server,
             session(server.url) as client,
         ):
             with pytest.raises(oxide.RedirectException) as raised:
@@ -155,7 +158,7 @@ def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
 def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
     headers = [f"Location: {target}"] if target else []
     with (
-        FaultServer([request, send(answer(302, b"<html>", *headers))]) as server,
+        FaultServer([request, send(http_response(302, b"<html>", *headers))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.RedirectException) as raised,
     ):
@@ -169,7 +172,7 @@ def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
 def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
     location = "Location: http://x/\x85\xa0" + "y" * 5000
     with (
-        FaultServer([request, send(answer(302, b"", location))]) as server,
+        FaultServer([request, send(http_response(302, b"", location))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.RedirectException) as raised,
     ):

@@ -1,4 +1,4 @@
-"""After a fork neither side reads the other's answer, nor waits for the other's lock."""
+"""After a fork, neither process reads the other's response or waits for the other's lock."""
 
 import ctypes
 import os
@@ -15,7 +15,16 @@ import pytest
 import oxide
 from transport import fork_under_load
 from transport.calls import NoticedClock, client_sockets, image, image_by_name, session
-from transport.fault_server import FaultServer, answer, chunked, request, respond, send, stall, until_released
+from transport.fault_server import (
+    FaultServer,
+    chunked,
+    http_response,
+    request,
+    respond,
+    send,
+    stall,
+    until_released,
+)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
@@ -107,7 +116,7 @@ def test_a_child_that_uses_an_open_response_does_not_disturb_its_parent() -> Non
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_child_can_close_a_response_that_a_thread_of_its_parent_was_reading(framing: str) -> None:
     """Though that thread holds the lock of what it reads, which nobody in the child ever lets go."""
-    part = {"length": answer(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
+    part = {"length": http_response(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
     clock = NoticedClock()
     with (
         FaultServer([request, send(part), until_released, send(b"x"), stall]) as server,

@@ -6,16 +6,25 @@ import socket
 import pytest
 
 from transport.calls import CALLS, WRITES, Call, FakeClock, client_sockets, session
-from transport.fault_server import FaultServer, Script, answer, chunked, request, send, stall, until_released
+from transport.fault_server import (
+    FaultServer,
+    Script,
+    chunked,
+    http_response,
+    request,
+    send,
+    stall,
+    until_released,
+)
 
-TOO_LATE = answer(408, b"no request came", "Connection: close")
+TOO_LATE = http_response(408, b"no request came", "Connection: close")
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_response_that_waits_on_an_idle_connection_belongs_to_no_request(call: Call, ends: bool) -> None:
     """Such as the 408 by which a server says that it has waited long enough."""
-    good = send(answer(call.status, call.body))
+    good = send(http_response(call.status, call.body))
     script: Script = [request, good, until_released, send(TOO_LATE), *([] if ends else [stall])]
     with FaultServer(script, [request, good, stall]) as server, session(server.url) as client:
         call(client.api)
@@ -52,7 +61,7 @@ def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(
 ) -> None:
     clock = FakeClock()
     headers = [f"Keep-Alive: {hint}"] if hint else []
-    good = answer(call.status, call.body, *headers)
+    good = http_response(call.status, call.body, *headers)
     with (
         FaultServer(
             [request, send(good), request, send(good), stall], [request, send(good), stall]
@@ -82,8 +91,14 @@ def test_the_time_that_a_server_keeps_a_connection_begins_when_the_response_has_
 
 def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
     clock = FakeClock()
-    script: Script = [request, send(answer(200, b"{}", "Keep-Alive: timeout=5")), stall]
-    other: Script = [request, send(answer(200, b"{}")), request, send(answer(200, b"{}")), stall]
+    script: Script = [request, send(http_response(200, b"{}", "Keep-Alive: timeout=5")), stall]
+    other: Script = [
+        request,
+        send(http_response(200, b"{}")),
+        request,
+        send(http_response(200, b"{}")),
+        stall,
+    ]
     with FaultServer(other, script) as server, session(server.url, clock=clock) as client:
         opened = [client.api.image_list_without_preload_content() for _ in range(2)]
         for response in opened:
@@ -101,7 +116,7 @@ def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
 def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> None:
     """Else the network has forgotten the connection, and a write would wait for the whole limit of its call."""
     with (
-        FaultServer([request, send(answer(call.status, call.body)), stall]) as server,
+        FaultServer([request, send(http_response(call.status, call.body)), stall]) as server,
         session(server.url) as client,
     ):
         call(client.api)
@@ -116,7 +131,7 @@ def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> N
 def test_socket_options_of_the_program_come_last() -> None:
     own = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
     with (
-        FaultServer([request, send(answer(200, b"{}")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"{}")), stall]) as server,
         session(server.url, socket_options=[own]) as client,
         client.api.image_list_without_preload_content(),
     ):

@@ -37,11 +37,11 @@ from transport.calls import (
 from transport.fault_server import (
     FaultServer,
     Script,
-    answer,
     arrival,
     chunked,
     do,
     gzipped,
+    http_response,
     request,
     respond,
     send,
@@ -86,7 +86,7 @@ def test_a_closed_client_makes_no_calls(call: Call, form: str) -> None:
 
 def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
     arrived = threading.Event()
-    script: Script = [request, do(arrived.set), until_released, send(answer(200, VIEW.body)), stall]
+    script: Script = [request, do(arrived.set), until_released, send(http_response(200, VIEW.body)), stall]
     with FaultServer(script) as server, session(server.url) as client, ThreadPoolExecutor() as executor:
         result = executor.submit(VIEW, client.api)
         assert arrived.wait(30)
@@ -111,12 +111,12 @@ def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> No
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 def test_an_open_response_closes_with_its_client(reading: str, framing: str) -> None:
     body = image("open") + b" " * 5000
-    answers = {
-        "length": answer(200, body),
+    responses = {
+        "length": http_response(200, body),
         "chunked": chunked(body),
-        "close": answer(200, body, "Connection: close", length=False),
+        "close": http_response(200, body, "Connection: close", length=False),
     }
-    with FaultServer([request, send(answers[framing])]) as server, session(server.url) as client:
+    with FaultServer([request, send(responses[framing])]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("open")
         if reading == "all":
             assert response.data == body
@@ -140,9 +140,9 @@ def test_closing_the_client_wakes_a_thread_that_waits_for_more_of_a_response(
 ) -> None:
     body = image("open") + b" " * 5000
     part = {
-        "length": answer(200, body)[:-9],
+        "length": http_response(200, body)[:-9],
         "chunked": chunked(body)[:-9],
-        "close": answer(200, body, "Connection: close", length=False),
+        "close": http_response(200, body, "Connection: close", length=False),
         "gzip": gzipped(body)[:-9],
     }[framing]
     settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
@@ -160,7 +160,7 @@ def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
     """At the end of the read that is under way, which then raises."""
     clock = NoticedClock()
     body = image("open") + b" " * 70_000
-    script: Script = [request, send(answer(200, body)[:-9]), until_released, send(body[-9:]), stall]
+    script: Script = [request, send(http_response(200, body)[:-9]), until_released, send(body[-9:]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -191,7 +191,7 @@ def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
 
 def test_only_one_thread_reads_a_response_at_a_time() -> None:
     clock = NoticedClock()
-    script: Script = [request, send(answer(200, b" " * 70_000)[:-9]), stall]
+    script: Script = [request, send(http_response(200, b" " * 70_000)[:-9]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -209,7 +209,11 @@ def test_only_one_thread_reads_a_response_at_a_time() -> None:
 
 def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None:
     """Its status is told all the same: the server has acted."""
-    script: Script = [request, do(lambda: client.api.api_client.close()), send(answer(201, CREATE.body))]
+    script: Script = [
+        request,
+        do(lambda: client.api.api_client.close()),
+        send(http_response(201, CREATE.body)),
+    ]
     with FaultServer(script) as server, session(server.url) as client:
         response = CREATE(client.api, "_without_preload_content")
         assert response.status == 201
@@ -268,11 +272,11 @@ def test_a_client_without_references_closes_its_connections() -> None:
 
 
 BODIES: dict[str, bytes] = {
-    "length": answer(200, image("right") + b" " * 5000),
+    "length": http_response(200, image("right") + b" " * 5000),
     "chunked": chunked(image("right") + b" " * 5000),
-    "empty": answer(200, b""),
-    "refusal": answer(404, b"no"),
-    "no-content": answer(204, length=False),
+    "empty": http_response(200, b""),
+    "refusal": http_response(404, b"no"),
+    "no-content": http_response(204, length=False),
 }
 UNREAD = {"length", "chunked", "refusal"}
 
@@ -285,8 +289,8 @@ def test_an_open_response_gives_its_connection_back(what: str, reading: str, end
     kept = reading == "all" or (what not in UNREAD and ending != "collected")
     if what == "refusal" and reading == "some":
         kept = False
-    script: Script = [request, send(BODIES[what]), request, send(answer(200, image("next"))), stall]
-    other: Script = [request, send(answer(200, image("next"))), stall]
+    script: Script = [request, send(BODIES[what]), request, send(http_response(200, image("next"))), stall]
+    other: Script = [request, send(http_response(200, image("next"))), stall]
     with FaultServer(script, other) as server, session(server.url) as client:
         response = LIST(client.api, "_without_preload_content")
         if reading == "all":
@@ -387,10 +391,17 @@ def _interruptible() -> Iterator[None]:
 
 
 PLACES: dict[str, Script] = {
-    "sending": [arrival, do(interrupt), until_released, request, send(answer(200, image("wrong"))), stall],
-    "waiting": [request, do(interrupt), until_released, send(answer(200, image("wrong"))), stall],
+    "sending": [
+        arrival,
+        do(interrupt),
+        until_released,
+        request,
+        send(http_response(200, image("wrong"))),
+        stall,
+    ],
+    "waiting": [request, do(interrupt), until_released, send(http_response(200, image("wrong"))), stall],
     "head": [request, send(b"HTTP/1.1 200 OK\r\nA:"), do(interrupt), until_released, stall],
-    "body": [request, send(answer(200, image("wrong"))[:-5]), do(interrupt), until_released, stall],
+    "body": [request, send(http_response(200, image("wrong"))[:-5]), do(interrupt), until_released, stall],
     "chunk": [request, send(chunked(image("wrong"))[:-5]), do(interrupt), until_released, stall],
 }
 
@@ -464,7 +475,7 @@ def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
         assert client.api.image_view("right").name == "right"
 
 
-@pytest.mark.parametrize("part", [answer(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
+@pytest.mark.parametrize("part", [http_response(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
 def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
     script: Script = [request, send(part), until_released, do(interrupt), stall]
     with FaultServer(script, otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
@@ -506,7 +517,7 @@ class InterruptAt:
 )  # Ctrl-C in a finalizer: Python drops it, and since 3.13 says so
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) -> None:
-    """A later call gets its own answer, whichever line the one before it has ended at."""
+    """A later call gets its own response, at whichever line the call before it ended."""
 
     def make(text: bytes) -> bytes:
         good = image_by_name(text)
@@ -515,7 +526,7 @@ def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) ->
             "length": good,
             "chunked": chunked(body, size=200),
             # So that every call makes a connection.
-            "close": answer(200, body, "Connection: close"),
+            "close": http_response(200, body, "Connection: close"),
         }[framing]
 
     with FaultServer(otherwise=[respond(make)]) as server, session(server.url) as client:

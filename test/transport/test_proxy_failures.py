@@ -28,12 +28,12 @@ from transport.fault_server import (
     Peer,
     Script,
     Step,
-    answer,
     chunked,
     do,
     drip,
     gzipped,
     handshake,
+    http_response,
     inner_handshake,
     request,
     reset,
@@ -56,7 +56,7 @@ def rack_tls(ca: trustme.CA) -> ssl.SSLContext:
 
 
 def good(call: Call) -> Step:
-    return send(answer(call.status, call.body))
+    return send(http_response(call.status, call.body))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
@@ -105,7 +105,7 @@ def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str, ca_fil
 def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
     call: Call, status: int, tries: int, ca_file: str
 ) -> None:
-    refusal = send(answer(status, b"<html>", reason="Said The Proxy"))
+    refusal = send(http_response(status, b"<html>", reason="Said The Proxy"))
     with (
         FaultServer(otherwise=[request, refusal]) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -155,7 +155,7 @@ def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Scr
 DRIPS: dict[str, tuple[bytes, bytes]] = {
     "status-line": (b"", b"HTTP/1.1 200 " + b"x" * 100),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n" * 30),
-    "interim-answers": (b"", b"HTTP/1.1 103 Wait\r\n\r\n" * 20),
+    "interim-responses": (b"", b"HTTP/1.1 103 Wait\r\n\r\n" * 20),
 }
 
 
@@ -197,7 +197,7 @@ def test_tunnel_and_handshake_share_one_time_limit(ca_file: str) -> None:
         b"HTTP/1.1 103 Wait\r\n\r\n" * 21,
         b"HTTP/1.1 200 " + b"x" * 70000,
         b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70000,
-        b"HTTP/1.1 200 OK\r\n\r\n" + answer(200, image("wrong")),
+        b"HTTP/1.1 200 OK\r\n\r\n" + http_response(200, image("wrong")),
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1",
     ],
     ids=["garbage", "http-2", "status", "101", "interim", "endless-line", "endless-header", "more", "body"],
@@ -259,7 +259,7 @@ def test_plain_http_is_forwarded(call: Call) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [407, 502])
 def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call, status: int) -> None:
-    refusal = send(answer(status, b"", "Connection: close"))
+    refusal = send(http_response(status, b"", "Connection: close"))
     with FaultServer(otherwise=[request, refusal]) as proxy, session(PLAIN, proxy=proxy.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api)
@@ -275,13 +275,13 @@ def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call,
 def test_calls_go_over_tls_within_tls(
     call: Call, form: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Also where an answer ends the connection, which must stay open until its body has been read."""
+    """Also where a response ends the connection, which must stay open until its body has been read."""
     make: dict[str, Callable[[bytes], bytes]] = {
-        "length": lambda body: answer(call.status, body),
+        "length": lambda body: http_response(call.status, body),
         "chunked": lambda body: chunked(body, size=5000, status=call.status),
         "gzip": lambda body: gzipped(body, status=call.status),
-        "close": lambda body: answer(call.status, body, "Connection: close"),
-        "no-length": lambda body: answer(call.status, body, length=False),
+        "close": lambda body: http_response(call.status, body, "Connection: close"),
+        "no-length": lambda body: http_response(call.status, body, length=False),
     }
     kept = form not in {"close", "no-length"}
     bodies = [call.body + b" " * size for size in ((0, 1, 20_000, 100_000) if call.body else (0,))]
@@ -353,7 +353,7 @@ def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
 ) -> None:
     """Each byte comes in a record of its own, and is a whole read of the connection underneath."""
     slow = inner_handshake(rack_tls, slow_records=True)
-    data = answer(200, b" " * 4000) if place == "head" else chunked(b" " * 4000, size=4000)
+    data = http_response(200, b" " * 4000) if place == "head" else chunked(b" " * 4000, size=4000)
     with (
         FaultServer([request, ESTABLISHED, slow, request, send(data)], tls=server_tls) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -363,20 +363,20 @@ def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
     assert (raised.value.reason, raised.value.outcome) == (WHOLE, "unknown")
 
 
-@pytest.mark.parametrize("behind", [answer(200, image("wrong")), b"x"], ids=["answer", "byte"])
+@pytest.mark.parametrize("behind", [http_response(200, image("wrong")), b"x"], ids=["response", "byte"])
 @pytest.mark.parametrize("joined", [True, False], ids=["one-record", "two-records"])
 def test_bytes_after_a_response_within_tls_are_not_taken_for_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
-    head, separator, body = answer(404, b'{"message": "right"}').partition(b"\r\n\r\n")
+    head, separator, body = http_response(404, b'{"message": "right"}').partition(b"\r\n\r\n")
     inner = inner_handshake(rack_tls)
     tunnel: Script = [request, ESTABLISHED, inner, request]
     pieces = [head + separator, body + behind] if joined else [head + separator, (body, behind)]
     with (
         FaultServer(
-            [*tunnel, send_in_records(pieces), request, send(answer(200, image("wrong"))), stall],
-            [*tunnel, send(answer(200, image("next"))), stall],
+            [*tunnel, send_in_records(pieces), request, send(http_response(200, image("wrong"))), stall],
+            [*tunnel, send(http_response(200, image("next"))), stall],
             tls=server_tls,
         ) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -401,7 +401,7 @@ def send_in_records(pieces: list[Any]) -> Step:
 def test_closing_the_client_wakes_a_thread_that_waits_within_tls(
     server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    part = answer(200, image("open"))[:-9]
+    part = http_response(200, image("open"))[:-9]
     clock = NoticedClock()
     with (
         FaultServer(

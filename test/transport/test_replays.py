@@ -29,10 +29,10 @@ from transport.fault_server import (
     Script,
     Step,
     always,
-    answer,
     arrival,
     chunked,
     gzipped,
+    http_response,
     part_of_request,
     request,
     reset,
@@ -42,15 +42,15 @@ from transport.fault_server import (
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# The connection is lost with no answer: was the request read, was it acted upon? The client cannot know.
+# The connection is lost without a response: the client cannot know whether the server acted.
 LOST: dict[str, Script] = {
     "closed-before-reading": [arrival],
     "reset-before-reading": [arrival, reset],
     "reset-within-the-request": [part_of_request, reset],
     "closed-after-reading": [request],
     "reset-after-reading": [request, reset],
-    "closed-after-an-interim-answer": [request, send(CONTINUE)],
-    "closed-within-an-interim-answer": [request, send(CONTINUE[:-2])],
+    "closed-after-an-interim-response": [request, send(CONTINUE)],
+    "closed-within-an-interim-response": [request, send(CONTINUE[:-2])],
     "cut-in-the-status-line": [request, send(b"HTTP/1.1 204")],
     "cut-before-the-end-of-the-status-line": [request, send(b"HTTP/1.1 204 No Content\r")],
     "cut-in-a-header": [request, send(b"HTTP/1.1 204 No Content\r\nContent-Le")],
@@ -60,15 +60,15 @@ LOST: dict[str, Script] = {
 
 
 def good(call: Call) -> Step:
-    """Answer as the service would."""
-    return send(answer(call.status, call.body))
+    """Respond as the service would."""
+    return send(http_response(call.status, call.body))
 
 
-# The answer begins and is cut: the server has acted.
+# The response begins and is cut: the server has acted.
 CUT: dict[str, Callable[[bytes], Script]] = {
-    "length": lambda body: [send(answer(200, body)[:-1])],
-    "all-of-the-body": lambda body: [send(answer(200, body)[: -len(body)])],
-    "length-by-a-reset": lambda body: [send(answer(200, body)[:-1]), reset],
+    "length": lambda body: [send(http_response(200, body)[:-1])],
+    "all-of-the-body": lambda body: [send(http_response(200, body)[: -len(body)])],
+    "length-by-a-reset": lambda body: [send(http_response(200, body)[:-1]), reset],
     "within-a-chunk": lambda body: [send(chunked(body, size=len(body))[:-8])],
     "within-the-end-of-a-chunk": lambda body: [send(chunked(body)[:-6])],
     "within-a-chunk-size": lambda body: [send(chunked(body)[:-4])],
@@ -76,7 +76,7 @@ CUT: dict[str, Callable[[bytes], Script]] = {
     "within-the-trailer": lambda body: [send(chunked(body)[:-2])],
     "gzip-by-length": lambda body: [send(gzipped(body)[:-1])],
     "gzip-by-its-own-end": lambda body: [
-        send(answer(200, gzip_of(body)[:-1], "Content-Encoding: gzip", "Connection: close"))
+        send(http_response(200, gzip_of(body)[:-1], "Content-Encoding: gzip", "Connection: close"))
     ],
 }
 
@@ -189,7 +189,7 @@ def test_an_address_that_refuses_leaves_time_for_the_next_one(call: Call) -> Non
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: Call, status: int) -> None:
-    refusal = send(answer(status, b'{"message": "later"}'))
+    refusal = send(http_response(status, b'{"message": "later"}'))
     with (
         FaultServer([request, refusal, request, refusal, request, good(call), stall]) as server,
         session(server.url) as client,
@@ -212,7 +212,7 @@ def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: C
     "status", [301, 400, 401, 403, 404, 405, 409, 418, 422, 500, 501, 505, 507, 599, 999]
 )
 def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
-    refusal = send(answer(status, b'{"message": "no"}', "Retry-After: 1"))
+    refusal = send(http_response(status, b'{"message": "no"}', "Retry-After: 1"))
     with FaultServer([request, refusal, stall]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api)
@@ -224,7 +224,7 @@ def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
 
 
 def test_the_last_refusal_is_what_is_raised() -> None:
-    refusals = [send(answer(status, b'{"message": "%d"}' % status)) for status in (429, 502, 503)]
+    refusals = [send(http_response(status, b'{"message": "%d"}' % status)) for status in (429, 502, 503)]
     script = [step for refusal in refusals for step in (request, refusal)]
     with FaultServer([*script, stall]) as server, session(server.url) as client:
         with pytest.raises(oxide.ServiceException) as raised:
@@ -240,7 +240,7 @@ def test_the_last_refusal_is_what_is_raised() -> None:
 def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: str) -> None:
     settings: dict[str, Any] = {setting: max_retries}
     with (
-        FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
         session(server.url, **settings) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -251,7 +251,7 @@ def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: 
 
 def test_retries_false_means_no_retry() -> None:
     with (
-        FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
         session(server.url, retries=False) as client,
     ):
         with pytest.raises(oxide.ServiceException):
@@ -292,7 +292,7 @@ NOW = "Date: Tue, 10 Nov 2026 12:00:00 GMT"
 def test_retry_after_makes_the_pause_longer(
     status: int, headers: list[str], pause: float, retry_after: float | None
 ) -> None:
-    refusal = send(answer(status, b"", *headers))
+    refusal = send(http_response(status, b"", *headers))
     with (
         FaultServer([request, refusal, request, good(LIST), request, refusal, stall]) as server,
         session(server.url, clock=FakeClock(), max_retries=1) as client,
@@ -309,7 +309,7 @@ def test_retry_after_makes_the_pause_longer(
 @pytest.mark.parametrize("given", ["300", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 @pytest.mark.parametrize("timeout", [300, None])
 def test_retry_after_beyond_the_deadline_raises_at_once(given: str, timeout: float | None) -> None:
-    refusal = send(answer(429, b"", f"Retry-After: {given}"))
+    refusal = send(http_response(429, b"", f"Retry-After: {given}"))
     with (
         FaultServer([request, refusal], otherwise=[request, good(LIST)]) as server,
         session(server.url, clock=FakeClock(), timeout=timeout) as client,
@@ -325,7 +325,7 @@ def test_retry_after_beyond_the_deadline_raises_at_once(given: str, timeout: flo
 
 
 def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
-    refusal = send(answer(429, b"", "Retry-After: 299"))
+    refusal = send(http_response(429, b"", "Retry-After: 299"))
     with (
         FaultServer([request, refusal, request, good(LIST), stall]) as server,
         session(server.url, clock=FakeClock()) as client,
@@ -336,7 +336,7 @@ def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
 
 def test_pauses_count_towards_the_whole_call() -> None:
     """Two pauses of 200 s do not fit into 300 s."""
-    refusal = send(answer(503, b"", "Retry-After: 200"))
+    refusal = send(http_response(503, b"", "Retry-After: 200"))
     with (
         FaultServer([request, refusal, request, refusal, stall]) as server,
         session(server.url, clock=FakeClock(), max_retries=9) as client,
@@ -356,7 +356,7 @@ def test_backoff_grows_to_eight_seconds() -> None:
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 def test_an_unread_response_is_not_retried_once_its_headers_are_there(call: Call) -> None:
-    refusal, cut = answer(503, b"x", "X-Request-Id: one"), answer(200, b"abc")[:-1]
+    refusal, cut = http_response(503, b"x", "X-Request-Id: one"), http_response(200, b"abc")[:-1]
     with (
         FaultServer([request, send(refusal), stall], [request, send(cut)]) as server,
         session(server.url) as client,
@@ -375,7 +375,7 @@ def test_an_unread_response_is_not_retried_once_its_headers_are_there(call: Call
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_an_unread_response_is_returned_whatever_its_status(call: Call) -> None:
     with (
-        FaultServer(otherwise=[request, send(answer(503, b"later")), stall]) as server,
+        FaultServer(otherwise=[request, send(http_response(503, b"later")), stall]) as server,
         session(server.url) as client,
     ):
         with call(client.api, "_without_preload_content") as response:
@@ -389,7 +389,7 @@ RETRY_READS = urllib3.Retry(3, status_forcelist=[500, 418], backoff_factor=0.1)
 
 def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
     with (
-        FaultServer([always(request, send(answer(500, b'{"message": "m"}')))]) as server,
+        FaultServer([always(request, send(http_response(500, b'{"message": "m"}')))]) as server,
         session(server.url, retries=RETRY_READS) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -423,7 +423,7 @@ def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
     retry = urllib3.Retry(2, status_forcelist=[503], **allowed)
     scripts: dict[str, Script] = {
         "lost": [request],
-        "status": [always(request, send(answer(503)))],
+        "status": [always(request, send(http_response(503)))],
         "silent": [request, stall],
     }
     with FaultServer(otherwise=scripts[fault]) as server, session(server.url, retries=retry) as client:
@@ -489,7 +489,7 @@ def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
 def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sleeps: list[float]) -> None:
     retry = urllib3.Retry(2, status_forcelist=[503], respect_retry_after_header=respects)
     with (
-        FaultServer(otherwise=[always(request, send(answer(503, b"", "Retry-After: 7")))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503, b"", "Retry-After: 7")))]) as server,
         session(server.url, clock=FakeClock(), retries=retry) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -501,7 +501,7 @@ def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sle
 def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> None:
     with (
         FaultServer(
-            [request, send(answer(413, b"", "Retry-After: 7")), request, good(LIST), stall]
+            [request, send(http_response(413, b"", "Retry-After: 7")), request, good(LIST), stall]
         ) as server,
         session(server.url, clock=FakeClock(), retries=urllib3.Retry(1)) as client,
     ):
@@ -524,7 +524,7 @@ def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
 def test_a_retry_of_urllib3_does_not_follow_redirects() -> None:
     retry = urllib3.Retry(3, redirect=3, status_forcelist=[])
     with (
-        FaultServer([request, send(answer(302, b"", "Location: /other"))]) as server,
+        FaultServer([request, send(http_response(302, b"", "Location: /other"))]) as server,
         session(server.url, retries=retry) as client,
     ):
         with pytest.raises(oxide.RedirectException):

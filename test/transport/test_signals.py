@@ -19,9 +19,9 @@ from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
-    answer,
     arrival,
     do,
+    http_response,
     part_of_request,
     request,
     respond,
@@ -76,8 +76,8 @@ PLACES: dict[str, Script] = {
     "sending": [part_of_request, do(ring), until_released, stall],
     "waiting": [request, do(ring), until_released, stall],
     "head": [request, send(b"HTTP/1.1 200 OK\r\nA:"), do(ring), until_released, stall],
-    "body": [request, send(answer(200, b"12345")[:-2]), do(ring), until_released, stall],
-    "error-body": [request, send(answer(404, b"12345")[:-2]), do(ring), until_released, stall],
+    "body": [request, send(http_response(200, b"12345")[:-2]), do(ring), until_released, stall],
+    "error-body": [request, send(http_response(404, b"12345")[:-2]), do(ring), until_released, stall],
 }
 
 
@@ -151,7 +151,7 @@ def test_an_alarm_in_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca
 
 def test_an_alarm_while_an_open_response_is_read_passes_unchanged() -> None:
     error = TimeoutError("the program's own")
-    script: Script = [request, send(answer(200, b"12345")[:-2]), until_released, do(ring), stall]
+    script: Script = [request, send(http_response(200, b"12345")[:-2]), until_released, do(ring), stall]
     with alarm(error), FaultServer(script) as server, session(server.url) as client:
         response = VIEW(client.api, "_without_preload_content")
         server.released.set()

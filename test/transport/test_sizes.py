@@ -14,7 +14,7 @@ from core_support import IMAGE
 
 import oxide
 from transport.calls import LIST, VIEW, session
-from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
+from transport.fault_server import FaultServer, Step, chunked, gzipped, http_response, request, send, stall
 
 MIB = 2**20
 CAP = 2 * MIB
@@ -36,17 +36,19 @@ def endless_gzip(status: int) -> Step:
     coder = zlib.compressobj(wbits=31)
     start = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
     more = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
-    head = answer(status, b"", "Content-Encoding: gzip", length=False)
+    head = http_response(status, b"", "Content-Encoding: gzip", length=False)
     return send(itertools.chain([head, start], itertools.repeat(more)))
 
 
 ENDLESS: dict[str, Callable[[int], Step]] = {
-    "length": lambda status: endless(answer(status, b"", f"Content-Length: {10**17}", length=False), PIECE),
+    "length": lambda status: endless(
+        http_response(status, b"", f"Content-Length: {10**17}", length=False), PIECE
+    ),
     "chunks": lambda status: endless(chunked(b"", status=status)[:-5], chunk(PIECE)),
     "one-chunk": lambda status: endless(chunked(b"", status=status)[:-5] + b"fffffffffffffff\r\n", PIECE),
-    "no-length": lambda status: endless(answer(status, b"", length=False), PIECE),
-    "bomb": lambda status: send(answer(status, BOMB, "Content-Encoding: gzip")),
-    "bombs": lambda status: endless(answer(status, b"", "Content-Encoding: gzip", length=False), BOMB),
+    "no-length": lambda status: endless(http_response(status, b"", length=False), PIECE),
+    "bomb": lambda status: send(http_response(status, BOMB, "Content-Encoding: gzip")),
+    "bombs": lambda status: endless(http_response(status, b"", "Content-Encoding: gzip", length=False), BOMB),
     "bomb-in-chunks": lambda status: endless(
         chunked(b"", "Content-Encoding: gzip", status=status)[:-5], chunk(BOMB)
     ),
@@ -72,7 +74,7 @@ def within(size: int) -> Iterator[None]:
 def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
     step = ENDLESS[what](200)
     with (
-        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        FaultServer([request, step], [request, send(http_response(200, VIEW.body)), stall]) as server,
         session(server.url, max_response_bytes=CAP) as client,
     ):
         with within(CAP + CAP // 4 + MIB), pytest.raises(oxide.ApiResponseError) as raised:
@@ -89,7 +91,7 @@ def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
 def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: int) -> None:
     step = ENDLESS[what](status)
     with (
-        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        FaultServer([request, step], [request, send(http_response(200, VIEW.body)), stall]) as server,
         session(server.url, max_response_bytes=CAP, max_retries=0) as client,
     ):
         with within(4 * MIB), pytest.raises(oxide.ApiException) as raised:
@@ -105,7 +107,7 @@ def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: 
 def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
     body = b'{"message": "' + b"x" * 6000 + b'"}'
     with (
-        FaultServer([request, send(answer(404, body))]) as server,
+        FaultServer([request, send(http_response(404, body))]) as server,
         session(server.url, max_response_bytes=cap) as client,
         pytest.raises(oxide.NotFoundException) as raised,
     ):
@@ -117,7 +119,7 @@ def test_a_character_that_is_cut_in_two_is_left_out() -> None:
     """The body that is kept ends within the second byte of it."""
     body = b"x" + "\xe8".encode() * MIB
     with (
-        FaultServer([request, send(answer(404, body))]) as server,
+        FaultServer([request, send(http_response(404, body))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.NotFoundException) as raised,
     ):
@@ -127,12 +129,12 @@ def test_a_character_that_is_cut_in_two_is_left_out() -> None:
 
 BODY = LIST.body + b" " * (5000 - len(LIST.body))
 FRAMED = {
-    "length": answer(200, BODY),
+    "length": http_response(200, BODY),
     "chunks": chunked(BODY),
-    "no-length": answer(200, BODY, length=False),
+    "no-length": http_response(200, BODY, length=False),
     "gzip": gzipped(BODY),
     "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
-    "gzip-no-length": answer(200, gzip.compress(BODY), "Content-Encoding: gzip", length=False),
+    "gzip-no-length": http_response(200, gzip.compress(BODY), "Content-Encoding: gzip", length=False),
 }
 
 
@@ -215,9 +217,9 @@ def test_the_beginning_of_a_body_can_be_read_before_the_rest_arrives(what: str) 
     """Also what is still in the decoder, which may turn a byte into hundreds."""
     zipped = gzip.compress(b" " * 5000, mtime=0)
     arrived = {
-        "length": answer(200, b" " * 5000)[:-4000],
+        "length": http_response(200, b" " * 5000)[:-4000],
         "chunks": chunked(b" " * 1000)[:-5],
-        "gzip": answer(200, zipped, "Content-Encoding: gzip")[:-9],
+        "gzip": http_response(200, zipped, "Content-Encoding: gzip")[:-9],
     }[what]
     size = len(zlib.decompressobj(31).decompress(zipped[:-9])) if what == "gzip" else 1000
     assert size > 900
@@ -264,7 +266,7 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
     body = b'{"items":[' + b",".join([one] * (cap * MIB // (len(one) + 1) - 1)) + b'],"next_page":null}'
     assert len(body) > (cap - 1) * MIB
     with (
-        FaultServer([request, send(answer(200, body))]) as server,
+        FaultServer([request, send(http_response(200, body))]) as server,
         session(server.url, max_response_bytes=cap * MIB) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):
@@ -273,7 +275,7 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
 
 
 def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
-    script = [request, send(answer(200, b"{}", f"Content-Length: {10**17}", length=False))]
+    script = [request, send(http_response(200, b"{}", f"Content-Length: {10**17}", length=False))]
     with (
         FaultServer(otherwise=script) as server,
         session(server.url, max_response_bytes=2**62, max_retries=0) as client,
@@ -284,11 +286,11 @@ def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
 
 
 @pytest.mark.parametrize("size", [-1, 0, None, 2**63])
-@pytest.mark.parametrize("make", [answer, gzipped], ids=["plain", "gzip"])
+@pytest.mark.parametrize("make", [http_response, gzipped], ids=["plain", "gzip"])
 def test_a_stream_in_pieces_of_no_size_comes_whole(make: Any, size: int | None) -> None:
     with (
         FaultServer(
-            [request, send(make(200, b"x" * 100_000) if make is answer else make(b"x" * 100_000))]
+            [request, send(make(200, b"x" * 100_000) if make is http_response else make(b"x" * 100_000))]
         ) as server,
         session(server.url, max_response_bytes=2**63 - 1) as client,
         LIST(client.api, "_without_preload_content") as response,
@@ -303,7 +305,7 @@ WRONG: list[Any] = ["x", 1.5, b"1", [1]]
 @pytest.mark.parametrize("name", ["read", "read1", "stream"])
 def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: str, wrong: Any) -> None:
     with (
-        FaultServer([request, send(answer(200, b"abc")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"abc")), stall]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):
@@ -314,7 +316,7 @@ def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: st
 
 def test_getheader_takes_text_only() -> None:
     with (
-        FaultServer([request, send(answer(200, b"abc", "5: x")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"abc", "5: x")), stall]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):

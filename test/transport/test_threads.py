@@ -1,4 +1,4 @@
-"""One client for many threads: every answer belongs to its request, and no connection is made in vain."""
+"""One client for many threads: every response belongs to its request, and no needless connection is made."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ from oxide._identity.hosts import parse_host
 from oxide._transport.exchange import Exchange, ExchangeTimeout, Limits
 from oxide._transport.pool import close_pool, make_pool
 from transport.calls import client_sockets, image_by_name, session
-from transport.fault_server import FaultServer, Peer, answer, chunked, gzipped, request, respond
+from transport.fault_server import FaultServer, Peer, chunked, gzipped, http_response, request, respond
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -92,17 +92,17 @@ def test_responses_of_every_kind_belong_to_their_requests() -> None:
             name = text.split(b" ", 2)[1].rpartition(b"/")[2].decode()
             body = good.partition(b"\r\n\r\n")[2]
             kind = kinds[int(name.rpartition("-")[2]) % len(kinds)]
-            answers = {
+            responses = {
                 "length": good,
                 "chunked": chunked(body),
                 "gzip": gzipped(body),
-                "close": answer(200, body, "Connection: close"),
+                "close": http_response(200, body, "Connection: close"),
                 "cut": good[:-5],
                 "garbage": b"garbage\r\n\r\n",
                 "behind": good + good,
-                "refused": answer(404, b'{"message": "%b"}' % name.encode()),
+                "refused": http_response(404, b'{"message": "%b"}' % name.encode()),
             }
-            peer.sock.sendall(answers[kind])
+            peer.sock.sendall(responses[kind])
             if kind == "cut":
                 return
 

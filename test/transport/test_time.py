@@ -33,11 +33,11 @@ from transport.fault_server import (
     FaultServer,
     Step,
     always,
-    answer,
     chunked,
     do,
     drip,
     gzipped,
+    http_response,
     part_of_request,
     request,
     send,
@@ -48,18 +48,18 @@ from transport.fault_server import (
 WHOLE = "within 300 s (timeout=300)"
 FILLER = b" " * 400
 PADDED = image() + FILLER
-# Each takes longer than 300 seconds, at a byte a second, and would be a good answer then.
+# Each takes longer than 300 seconds, at a byte a second, and would be a good response then.
 DRIPS: dict[str, tuple[bytes, bytes]] = {
-    "status-line": (b"", answer(200, PADDED, reason="x" * 400)),
-    "header": (b"HTTP/1.1 200 OK\r\n", answer(200, PADDED, "X: " + "x" * 400).partition(b"\r\n")[2]),
-    "headers": (b"HTTP/1.1 200 OK\r\n", answer(200, PADDED, *["X: y"] * 90).partition(b"\r\n")[2]),
-    "interim-answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + answer(200, PADDED)),
-    "headers-of-an-interim-answer": (
+    "status-line": (b"", http_response(200, PADDED, reason="x" * 400)),
+    "header": (b"HTTP/1.1 200 OK\r\n", http_response(200, PADDED, "X: " + "x" * 400).partition(b"\r\n")[2]),
+    "headers": (b"HTTP/1.1 200 OK\r\n", http_response(200, PADDED, *["X: y"] * 90).partition(b"\r\n")[2]),
+    "interim-responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + http_response(200, PADDED)),
+    "headers-of-an-interim-response": (
         b"HTTP/1.1 103 Early Hints\r\n",
-        b"Link: </>\r\n" * 50 + b"\r\n" + answer(200, image()),
+        b"Link: </>\r\n" * 50 + b"\r\n" + http_response(200, image()),
     ),
-    "body": (answer(200, PADDED)[: -len(PADDED)], PADDED),
-    "body-without-a-length": (answer(200, b"", length=False), PADDED),
+    "body": (http_response(200, PADDED)[: -len(PADDED)], PADDED),
+    "body-without-a-length": (http_response(200, b"", length=False), PADDED),
     "chunk-size-lines": (chunked(b"")[:-5], chunked(image(), size=3).partition(b"\r\n\r\n")[2]),
     "chunk-extension": (chunked(b"")[:-5], b"1;%b\r\n{\r\n" % (b"x" * 400)),
     "trailer": (chunked(image())[:-2], b"X: y\r\n" * 80 + b"\r\n"),
@@ -101,7 +101,7 @@ def test_a_drip_within_the_deadline_is_read(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [answer(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
+    "body", [http_response(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
 )
 def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) -> None:
     clock = FakeClock()
@@ -121,7 +121,7 @@ def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_a_call_has_300_seconds_by_default(call: Call) -> None:
     clock = FakeClock()
-    good = answer(call.status, call.body)
+    good = http_response(call.status, call.body)
     in_time = [request, do(lambda: clock.advance(299)), send(good)]
     # However much of it the client has begun to wait for by then, it has to wait for more.
     too_late = [request, do(lambda: clock.advance(301)), send(good[:10]), stall]
@@ -146,7 +146,7 @@ def test_none_and_a_huge_number_are_no_limit(
     call: Call, settings: dict[str, Any], options: dict[str, Any]
 ) -> None:
     clock = FakeClock()
-    script = [request, do(lambda: clock.advance(2e6)), send(answer(call.status, call.body)), stall]
+    script = [request, do(lambda: clock.advance(2e6)), send(http_response(call.status, call.body)), stall]
     with FaultServer(script) as server, session(server.url, clock=clock, **settings) as client:
         call(client.api, **options)
 
@@ -166,7 +166,9 @@ def test_every_attempt_counts_towards_the_whole_call() -> None:
 
 
 @pytest.mark.parametrize("call", READS, ids=repr)
-@pytest.mark.parametrize("script", [[], [send(answer(200, b"abc")[:-1])], [send(chunked(b"abc")[:-5])]])
+@pytest.mark.parametrize(
+    "script", [[], [send(http_response(200, b"abc")[:-1])], [send(chunked(b"abc")[:-5])]]
+)
 def test_silence_ends_a_read_after_read_timeout(call: Call, script: list[Step]) -> None:
     with (
         FaultServer([request, *script, stall]) as server,
@@ -214,7 +216,7 @@ def test_a_pair_stays_within_the_configured_whole() -> None:
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """Return a port whose queue of connections is full, so that a further one gets no answer."""
+    """Return a port whose queue of connections is full, so that a further one gets no response."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
         queued = []
@@ -296,7 +298,7 @@ def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> Non
 
 def test_the_deadline_applies_while_an_open_response_is_read() -> None:
     clock = FakeClock()
-    script = [request, send(answer(200, b"abcd")[:-2]), stall]
+    script = [request, send(http_response(200, b"abcd")[:-2]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -315,7 +317,7 @@ def test_the_deadline_applies_while_an_open_response_is_read() -> None:
 
 
 def test_tcp_keep_alive_is_on() -> None:
-    script = [always(request, send(answer(200, LIST.body)))]
+    script = [always(request, send(http_response(200, LIST.body)))]
     with FaultServer(script) as server:
         before = open_sockets()
         with session(server.url, socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]) as client:

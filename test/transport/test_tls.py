@@ -15,11 +15,11 @@ from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
-    answer,
     chunked,
     close_notify,
     drip,
     gzipped,
+    http_response,
     inner_handshake,
     part_of_request,
     request,
@@ -58,9 +58,9 @@ def test_a_call_succeeds_with_the_right_certificate(
 ) -> None:
     script = [
         request,
-        send(answer(call.status, call.body)),
+        send(http_response(call.status, call.body)),
         request,
-        send(answer(call.status, call.body)),
+        send(http_response(call.status, call.body)),
         stall,
     ]
     with FaultServer(script, tls=server_tls) as server, session(server.url, ssl_ca_cert=ca_file) as client:
@@ -70,7 +70,13 @@ def test_a_call_succeeds_with_the_right_certificate(
 
 
 def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SSLContext) -> None:
-    script = [request, send(answer(200, LIST.body)), request, send(answer(200, LIST.body)), stall]
+    script = [
+        request,
+        send(http_response(200, LIST.body)),
+        request,
+        send(http_response(200, LIST.body)),
+        stall,
+    ]
     with FaultServer(script, tls=server_tls) as server:
         with pytest.warns(UserWarning, match="verify_ssl=False") as warned:
             client = oxide.ApiClient(oxide.Configuration(server.url, verify_ssl=False))
@@ -125,7 +131,7 @@ def test_a_certificate_for_another_name_is_refused_with_the_name(
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file, assert_hostname="third.example")
     assert "'third.example'" in str(error)
     assert "other.example" in str(error)
-    script = [request, send(answer(call.status, call.body))]
+    script = [request, send(http_response(call.status, call.body))]
     with (
         FaultServer(script, tls=tls) as server,
         session(server.url, ssl_ca_cert=ca_file, assert_hostname="other.example") as client,
@@ -151,7 +157,7 @@ def test_a_certificate_out_of_its_time_is_refused(
 
 FAILED_HANDSHAKES: dict[str, Script] = {
     "closed": [lambda peer: peer.receive()],
-    "http": [lambda peer: peer.receive(), send(answer(400, b"This is plain HTTP."))],
+    "http": [lambda peer: peer.receive(), send(http_response(400, b"This is plain HTTP."))],
     "garbage": [lambda peer: peer.receive(), send(b"\0" * 500)],
     "alert": [lambda peer: peer.receive(), send(b"\x15\x03\x03\x00\x02\x02\x28")],
     "cut": [lambda peer: peer.receive(), send(b"\x16\x03\x03\x02\x00\x02\x00")],
@@ -209,8 +215,8 @@ def test_a_handshake_that_drips_does_not_outlast_its_limit(
 
 
 DRIPPED: dict[str, bytes] = {
-    "head": answer(200, b"", *["A: " + "b" * 50] * 40),
-    "body": answer(200, b" " * 4000),
+    "head": http_response(200, b"", *["A: " + "b" * 50] * 40),
+    "body": http_response(200, b" " * 4000),
     "chunks": chunked(b" " * 2000, size=2000),
 }
 
@@ -235,7 +241,7 @@ def test_a_record_that_drips_does_not_outlast_its_limit(
 def test_many_records_that_drip_do_not_outlast_the_whole_call(
     place: str, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    data = answer(200, b" " * 4000, "A: " + "b" * 400)
+    data = http_response(200, b" " * 4000, "A: " + "b" * 400)
     head, tail = (b"", data) if place == "head" else (data[:-4000], data[-4000:])
     with (
         FaultServer([request, send(head), drip(tail)], tls=server_tls) as server,
@@ -262,7 +268,7 @@ def send_raw(data: bytes) -> Callable[[Peer], None]:
     [b"\x17\x03\x03\x00\x20" + b"?" * 32, b"HTTP/1.1 200 OK\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"],
     ids=["record", "plain", "alert"],
 )
-@pytest.mark.parametrize("before", [b"", answer(200, b"1234")[:-2]], ids=["head", "body"])
+@pytest.mark.parametrize("before", [b"", http_response(200, b"1234")[:-2]], ids=["head", "body"])
 def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
     call: Call, damage: bytes, before: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
@@ -280,12 +286,12 @@ def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
 
 
 @pytest.mark.parametrize(
-    "fault", [[], [send(answer(200, b"1234")[:-2])], [reset]], ids=["close", "cut", "reset"]
+    "fault", [[], [send(http_response(200, b"1234")[:-2])], [reset]], ids=["close", "cut", "reset"]
 )
 def test_a_connection_lost_under_tls_is_lost_like_any_other(
     fault: Script, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    good = [request, send(answer(200, VIEW.body)), stall]
+    good = [request, send(http_response(200, VIEW.body)), stall]
     with (
         FaultServer([request, *fault], good, tls=server_tls) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
@@ -310,7 +316,7 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     large = {"X": "x" * 2**20}
     with (
         FaultServer(
-            [part_of_request], otherwise=[request, send(answer(200, LIST.body))], tls=server_tls
+            [part_of_request], otherwise=[request, send(http_response(200, LIST.body))], tls=server_tls
         ) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
     ):
@@ -343,7 +349,7 @@ def test_the_error_says_that_a_client_certificate_is_asked_for(
     assert len(raised.value.attempts) == 1
     own = ca.issue_cert("client.example")
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
-    script = [request, send(answer(201, CREATE.body))]
+    script = [request, send(http_response(201, CREATE.body))]
     with (
         FaultServer(script, tls=tls) as server,
         session(server.url, ssl_ca_cert=ca_file, cert_file=tmp_path / "client.pem") as client,
@@ -381,10 +387,10 @@ def test_responses_of_all_sizes_keep_their_connection(
     tls = serving(ca.issue_cert("127.0.0.1"))
     tls.minimum_version = tls.maximum_version = tls_version
     make: dict[str, Callable[[bytes], bytes]] = {
-        "length": lambda body: answer(200, body),
+        "length": lambda body: http_response(200, body),
         "chunked": lambda body: chunked(body, size=5000),
         "gzip": gzipped,
-        "close": lambda body: answer(200, body, "Connection: close"),
+        "close": lambda body: http_response(200, body, "Connection: close"),
     }
     sizes = [0, 1, 16_000, 16_384, 40_000, 200_000]
     bodies = [image("right") + b" " * size for size in sizes]
@@ -396,7 +402,7 @@ def test_responses_of_all_sizes_keep_their_connection(
         assert server.connections == len(scripts)
 
 
-WITHOUT_A_LENGTH = answer(200, image("whole"), length=False)
+WITHOUT_A_LENGTH = http_response(200, image("whole"), length=False)
 
 
 def test_a_response_without_a_length_that_tls_does_not_end_may_have_been_cut(
