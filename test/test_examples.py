@@ -240,7 +240,7 @@ def commands_of_uploads() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("script", list(commands_of_uploads()))
-def test_a_command_of_the_page_on_uploads(script: str, tmp_path: Path) -> None:
+def test_a_command_on_the_page_about_uploads_runs(script: str, tmp_path: Path) -> None:
     """Each ends well, and prints what the page shows below it."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with Simulator() as simulator:
@@ -288,7 +288,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not broken, broken
 
 
-def test_readme_begins_with_two_commands() -> None:
+def test_the_readme_begins_with_two_commands() -> None:
     """The README's first two shell blocks are one line each, to be copied whole; .ci/run takes them from there."""
     blocks = [
         token.content for token in tokens((ROOT / "README.md").read_text("utf-8")) if token.info == "sh"
@@ -296,7 +296,7 @@ def test_readme_begins_with_two_commands() -> None:
     assert [block.count("\n") for block in blocks[:2]] == [1, 1]
 
 
-def test_a_block_that_does_not_run_says_why() -> None:
+def test_a_code_block_that_is_not_run_says_why() -> None:
     """A fence line names the language and at most a reason; a misspelled one is no way out of being run."""
     page = ROOT / "page.md"
     assert Example(page, 1, "", 'python skip="needs a rack"').reason_to_skip == "needs a rack"

@@ -74,15 +74,15 @@ def imports_of(module: str) -> set[str]:
 IMPORTS: Final = {module: imports_of(module) for module in MODULES}
 
 
-def test_every_room_has_a_floor() -> None:
+def test_every_part_of_the_package_has_a_layer() -> None:
     assert {room_of(module) for module in MODULES} - FLOOR_OF.keys() == set()
 
 
-def test_there_are_at_most_eleven_floors() -> None:
+def test_there_are_at_most_eleven_layers() -> None:
     assert len(FLOORS) <= 11
 
 
-def test_imports_between_rooms_lead_downward() -> None:
+def test_a_part_imports_only_from_lower_layers() -> None:
     upward = [
         f"{module} imports {other}"
         for module, others in IMPORTS.items()
@@ -92,12 +92,12 @@ def test_imports_between_rooms_lead_downward() -> None:
     assert upward == []
 
 
-def test_no_imports_form_a_circle() -> None:
+def test_no_imports_form_a_cycle() -> None:
     # Raises `CycleError`, which names the circle.
     assert len(tuple(TopologicalSorter(IMPORTS).static_order())) == len(MODULES)
 
 
-def test_the_imports_are_found() -> None:
+def test_the_search_finds_imports() -> None:
     """A test that finds no imports would pass on any package."""
     assert "oxide._attempt" in IMPORTS["oxide.exceptions"]
     assert "oxide._operations" in IMPORTS["oxide.api.images_api"]

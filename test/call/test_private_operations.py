@@ -54,7 +54,7 @@ def test_a_snapshot_is_viewed_by_id_alone(scene: Scene) -> None:
         view(scene, SNAPSHOT["id"], "my-project")
 
 
-def test_it_is_tried_again_as_a_read(scene: Scene) -> None:
+def test_a_view_of_a_snapshot_is_retried_like_any_read(scene: Scene) -> None:
     client = oxide.ApiClient(scene.simulator.configuration(), sleep=lambda _: None)
     scene.respond_with(503)
     scene.respond_with(200, SNAPSHOT)

@@ -314,7 +314,7 @@ def test_an_unusable_file_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("name", ["credentials.toml", "config.toml"])
-def test_a_file_that_cannot_be_read_is_named(name: str, config_dir: Path) -> None:
+def test_an_error_names_a_file_that_cannot_be_read(name: str, config_dir: Path) -> None:
     """A directory in the place of a file stands for whatever the system refuses to read."""
     write(config_dir)
     (config_dir / name).unlink()
@@ -326,7 +326,7 @@ def test_a_file_that_cannot_be_read_is_named(name: str, config_dir: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else_is_named(config_dir: Path) -> None:
+def test_an_error_names_a_file_of_another_owner(config_dir: Path) -> None:
     """Files that the user may not read are an error, not a file that is missing."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(0)
@@ -378,7 +378,7 @@ def test_a_token_goes_only_to_the_host_it_belongs_to(
 
 
 @pytest.mark.parametrize("form", [str, Path])
-def test_config_dir_says_where_the_profiles_are(form: type, tmp_path: Path, config_dir: Path) -> None:
+def test_profiles_are_read_from_config_dir(form: type, tmp_path: Path, config_dir: Path) -> None:
     """`config_dir` is where to look instead, and only there."""
     write(config_dir)
     other = tmp_path / "other"
@@ -431,7 +431,7 @@ except oxide.ConfigurationError as error:
     ], done.stderr
 
 
-def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
+def test_settings_are_passed_to_the_configuration(config_dir: Path) -> None:
     """Other settings are given as to the constructor."""
     write(config_dir)
     configuration = oxide.Configuration.from_environment(profile="alpha", timeout=7, application=("job", "1"))
@@ -452,7 +452,7 @@ def test_a_misspelled_setting_is_refused_before_any_file_is_read(config_dir: Pat
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: Path) -> None:
+def test_credentials_that_others_may_read_cause_a_warning(mode: int, config_dir: Path) -> None:
     """As the official CLI does; the warning points at the program."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
@@ -498,7 +498,7 @@ EXPIRED = [
 
 
 @pytest.mark.parametrize("text", EXPIRED)
-def test_an_expired_token_is_warned_of(text: str, config_dir: Path, far_west: None) -> None:
+def test_an_expired_token_causes_a_warning(text: str, config_dir: Path, far_west: None) -> None:
     """However the time is written; the token is used all the same, since only the server knows."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
     with pytest.warns(oxide.OxideWarning, match="expired") as caught:
@@ -517,7 +517,7 @@ NOT_EXPIRED = [
 
 
 @pytest.mark.parametrize("text", NOT_EXPIRED)
-def test_other_expiry_times_are_left_alone(text: str, config_dir: Path) -> None:
+def test_a_token_that_has_not_expired_causes_no_warning(text: str, config_dir: Path) -> None:
     """Neither a time to come nor text that tells no time warns."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
     assert oxide.Configuration.from_environment(profile="a").access_token == "t"
@@ -534,7 +534,7 @@ def test_an_unreadable_expiry_time_is_ignored(text: str) -> None:
     assert moment is None or moment.tzinfo is not None
 
 
-def test_a_script_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_environment_works_in_a_one_line_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ImagesApi.from_environment` makes a client, and closes it at the end of its `with` block."""
     with Simulator() as simulator:
         simulator.create_image("debian-13")
@@ -546,7 +546,7 @@ def test_a_script_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
             images.image_list()
 
 
-def test_with_leaves_a_client_that_was_given_open() -> None:
+def test_with_leaves_open_a_client_that_was_passed_in() -> None:
     """Others may go on using it."""
     with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
         with oxide.ImagesApi(client) as images:
@@ -554,7 +554,7 @@ def test_with_leaves_a_client_that_was_given_open() -> None:
         images.image_list()
 
 
-def test_a_profile_is_all_it_takes(config_dir: Path) -> None:
+def test_a_profile_alone_is_enough(config_dir: Path) -> None:
     """The token of the file reaches the host of the file."""
     with Simulator() as simulator:
         token = simulator.create_user("carol", "viewer")
@@ -569,7 +569,7 @@ def test_a_profile_is_all_it_takes(config_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""], ids=["with a byte order mark", "without"])
-def test_files_written_by_editors_of_windows_are_read(mark: bytes, config_dir: Path) -> None:
+def test_files_written_by_windows_editors_are_read(mark: bytes, config_dir: Path) -> None:
     """They begin with a byte order mark, and end lines in two characters."""
     for name, text in (("credentials.toml", CREDENTIALS), ("config.toml", 'default-profile = "alpha"\n')):
         (config_dir / name).write_bytes(mark + text.replace("\n", "\r\n").encode())
@@ -577,7 +577,9 @@ def test_files_written_by_editors_of_windows_are_read(mark: bytes, config_dir: P
     assert oxide.Configuration.from_environment().host == "https://alpha.test"
 
 
-def test_where_the_token_came_from_is_known(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_knows_where_the_token_came_from(
+    config_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For what a 401 says."""
     write(config_dir)
     set_variables(monkeypatch, {})

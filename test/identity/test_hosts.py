@@ -165,7 +165,7 @@ def hosts(draw: st.DrawFn) -> Host:
 
 
 @given(hosts())
-def test_a_normalized_host_stays_as_it_is(host: Host) -> None:
+def test_a_normalized_host_stays_unchanged(host: Host) -> None:
     """A host written as a URL is read as the same host, in the constructor too."""
     assert parse_host(host.url) == host
     assert parse_host(host.url.upper().replace(host.base_path.upper(), host.base_path)) == host
@@ -175,7 +175,7 @@ def test_a_normalized_host_stays_as_it_is(host: Host) -> None:
 @given(st.text() | st.text("https:/@[]?#%.-1aZ \\\n", max_size=40))
 @example("https://[")
 @example("//[::1]:1:1")
-def test_any_text_is_a_host_or_refused(text: str) -> None:
+def test_any_text_is_accepted_as_a_host_or_refused(text: str) -> None:
     """Nothing but `ConfigurationError` leaves, and what is taken says again what it is."""
     try:
         url = oxide.Configuration(text).host
@@ -254,7 +254,7 @@ def test_a_bad_proxy_url_is_refused_with_the_reason(
 
 
 @given(st.text() | st.text("https:/@[]?#%.-1aZ \\\n", max_size=40))
-def test_any_text_is_a_proxy_or_refused(text: str) -> None:
+def test_any_text_is_accepted_as_a_proxy_or_refused(text: str) -> None:
     """Nothing but `ConfigurationError` leaves."""
     try:
         proxy = parse_proxy(text, "proxy")
@@ -381,7 +381,7 @@ def test_the_proxy_comes_from_the_argument_or_the_environment(
     oxide.Configuration(host, proxy=argument)
 
 
-def test_an_explicit_empty_no_proxy_replaces_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_explicit_empty_no_proxy_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """None stands for the environment's; text, even empty, does not."""
     monkeypatch.setenv("no_proxy", "*")
     assert choose_proxy(parse_host("my.rack"), "p.test:1", None) is None

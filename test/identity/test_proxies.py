@@ -135,7 +135,7 @@ def test_a_proxy_that_refuses_the_credentials_is_an_error(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_proxy_whose_password_is_not_utf8(
+def test_a_proxy_password_need_not_be_utf8(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The environment is bytes; what cannot have been there is refused, unseen."""
@@ -149,7 +149,7 @@ def test_a_proxy_whose_password_is_not_utf8(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_there() -> None:
+def test_a_proxy_that_does_not_exist_is_a_connection_error() -> None:
     """The error tells the proxy, not only the address."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -173,7 +173,7 @@ def test_loopback_hosts_bypass_a_proxy_of_the_environment(
         assert (len(carrying.received), len(server.received)) == (1, 3)
 
 
-def test_no_proxy_on_the_wire(server: Recorder) -> None:
+def test_no_proxy_bypasses_the_proxy_on_the_wire(server: Recorder) -> None:
     """What `no_proxy` names is reached directly."""
     with proxy({"127.0.0.1": "127.0.0.1"}) as carrying:
         ask(oxide.Configuration(server.url, proxy=carrying.url, no_proxy="127.0.0.0/8"))
@@ -216,7 +216,7 @@ def test_resolve_connects_to_an_ipv6_address(address: str) -> None:
         assert server.last.header("host") == f"{NAME}:{server.port}"
 
 
-def test_a_host_that_is_an_ipv6_address(authority: Authority) -> None:
+def test_a_host_may_be_an_ipv6_address(authority: Authority) -> None:
     """In brackets in the URL and in `Host`, and found in the certificate."""
     with recorder(authority.server_context("::1"), host="[::1]", family=socket.AF_INET6) as server:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem, access_token="t"))
@@ -231,13 +231,13 @@ def test_a_host_that_is_an_ipv6_address(authority: Authority) -> None:
     assert len(server.received) == 2
 
 
-def test_resolve_leaves_other_names_alone(server: Recorder) -> None:
+def test_resolve_does_not_change_other_names(server: Recorder) -> None:
     """One dict may serve several racks."""
     ask(oxide.Configuration(server.url.replace("127.0.0.1", "localhost"), resolve={NAME: "192.0.2.7"}))
     assert server.last.header("host") == f"localhost:{server.port}"
 
 
-def test_resolve_behind_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resolve_with_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The proxy resolves names itself, so it would count for nothing."""
     told = r"resolve has no effect on https://silo\.test behind a proxy \({}\).*: leave it out, or set proxy=\"\""
     with pytest.raises(oxide.ConfigurationError, match=told.format("proxy")):
@@ -249,7 +249,7 @@ def test_resolve_behind_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     oxide.Configuration(f"https://{NAME}", resolve={"other.test": "192.0.2.7"})
 
 
-def test_settings_that_do_not_go_together_may_be_put_right_one_by_one(
+def test_conflicting_settings_can_be_corrected_one_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """They are judged together in the constructor and when a client is made, not in between."""
@@ -261,7 +261,7 @@ def test_settings_that_do_not_go_together_may_be_put_right_one_by_one(
     oxide.ApiClient(configuration).close()
 
 
-def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
+def test_resolve_applies_to_the_name_of_a_proxy(server: Recorder) -> None:
     """The name of the proxy is looked up here, so `resolve` counts for it."""
     with proxy({NAME: "127.0.0.1"}) as carrying:
         ask(
@@ -274,7 +274,7 @@ def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
         assert len(carrying.received) == 1
 
 
-def test_proxies_of_the_system_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_in_the_system_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows and macOS have settings of their own, with exclusions of their own: the environment alone counts."""
 
     def of_the_system() -> dict[str, str]:

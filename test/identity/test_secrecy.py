@@ -502,13 +502,13 @@ def _with_missing_file(configuration: oxide.Configuration) -> oxide.Configuratio
 
 @pytest.mark.parametrize("case", CALLS)
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_secret_is_seen_in_a_call_that_fails(case: str, scene: Scene, channels: Channels) -> None:
+def test_a_failed_call_reveals_no_secret(case: str, scene: Scene, channels: Channels) -> None:
     """By either way through the proxy."""
     fail(CALLS[case], scene, channels)
 
 
 @pytest.mark.parametrize("case", WITHOUT_CALLS)
-def test_no_secret_is_seen_in_any_other_failure(case: str, scene: Scene, channels: Channels) -> None:
+def test_no_other_failure_reveals_a_secret(case: str, scene: Scene, channels: Channels) -> None:
     """Constructors, assignments, the official chain, pickling."""
     fail(WITHOUT_CALLS[case], scene, channels)
 
@@ -523,7 +523,7 @@ def fail(case: Callable[[Scene], object], scene: Scene, channels: Channels) -> N
 
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_secret_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channels) -> None:
+def test_frames_in_the_middle_of_a_call_reveal_no_secret(scene: Scene, channels: Channels) -> None:
     """Where a profiler or a debugger may look: from the token's callable, the hook, and the pause between attempts."""
 
     def look(*_: object) -> str:
@@ -546,7 +546,7 @@ def test_no_secret_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Chann
     assert channels.frames > 20
 
 
-def test_no_secret_is_seen_in_the_objects(scene: Scene, channels: Channels) -> None:
+def test_no_object_reveals_a_secret(scene: Scene, channels: Channels) -> None:
     """Neither in what they say of themselves, nor in their attributes, nor in their copies."""
     client = scene.client(access_token=functools.partial(str, TOKEN))
     images = oxide.ImagesApi(client)
@@ -702,7 +702,7 @@ HAVE_TO = DOORS | MASKING | PARSING
 
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_line_has_a_secret_in_plain_but_those_that_have_to(scene: Scene) -> None:
+def test_only_the_expected_lines_hold_a_secret_in_plain_text(scene: Scene) -> None:
     """So that neither Ctrl-C nor a dump of all stacks, at any moment, finds one in a frame of this package."""
     watcher = Watcher()
     read = functools.partial(str, TOKEN)
@@ -721,7 +721,7 @@ def test_no_line_has_a_secret_in_plain_but_those_that_have_to(scene: Scene) -> N
     assert watcher.found - HAVE_TO == set()
 
 
-def test_every_error_reporter_shows_a_plain_local(tmp_path: Path) -> None:
+def test_every_error_reporter_shows_an_ordinary_local_variable(tmp_path: Path) -> None:
     """Or else that it shows no secret would say nothing."""
     names: dict[str, Any] = {}
     planted = tmp_path / "planted.py"
@@ -767,7 +767,7 @@ def leak(kind):
         "standard error",
     ],
 )
-def test_the_search_finds_what_is_planted(kind: str, channels: Channels) -> None:
+def test_the_search_finds_a_planted_secret(kind: str, channels: Channels) -> None:
     """Each channel carries a secret once, and the search tells which."""
     expected = {kind}
     if kind == "log":

@@ -146,7 +146,7 @@ BAD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_good_value_is_kept(name: str) -> None:
+def test_a_valid_value_is_kept(name: str) -> None:
     """The same in the constructor and when assigned."""
     for value, kept in GOOD[name]:
         given_to_constructor = oxide.Configuration(**{name: value})
@@ -158,7 +158,7 @@ def test_a_good_value_is_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_bad_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None:
+def test_an_invalid_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None:
     """Refused in the constructor and when assigned, by name, and the old value stays."""
     for value in BAD[name]:
         with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
@@ -289,7 +289,7 @@ NUMBERS: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "kept"), NUMBERS, ids=[f"{n} {v!r}" for n, v, _ in NUMBERS])
-def test_numbers_as_people_have_them(name: str, value: Any, kept: Any) -> None:
+def test_numbers_may_be_of_any_numeric_type(name: str, value: Any, kept: Any) -> None:
     """From arrays and data frames, and times as `timedelta`; they are kept as Python's own."""
     found = getattr(oxide.Configuration(**{name: value}), name)
     assert (type(found), found) == (type(kept), kept)
@@ -313,7 +313,7 @@ def test_a_number_that_cannot_be_a_time_limit_is_refused(value: Any) -> None:
         oxide.Configuration(timeout=value)
 
 
-def test_the_time_of_one_call_may_be_a_timedelta(server: Recorder) -> None:
+def test_the_time_limit_of_one_call_may_be_a_timedelta(server: Recorder) -> None:
     configuration = oxide.Configuration(server.url, max_retries=0)
     for limit in (timedelta(minutes=1), (timedelta(seconds=9), None), numpy.int64(60)):
         ask(configuration, _request_timeout=limit)
@@ -354,7 +354,7 @@ def test_messages_show_the_value_unless_it_may_be_secret(name: str) -> None:
 
 
 @given(st.sampled_from(SETTINGS), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))  # fmt: skip
-def test_any_value_is_taken_or_refused(name: str, value: Any) -> None:
+def test_any_value_is_accepted_or_refused(name: str, value: Any) -> None:
     """Nothing but `ConfigurationError` leaves; what was taken is taken again."""
     if name == "debug":
         return
@@ -406,7 +406,7 @@ def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -
 @pytest.mark.parametrize(
     ("misspelled", "meant"), [("tokn", "token"), ("profil", "profile"), ("cofig_dir", "config_dir")]
 )
-def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, meant: str) -> None:
+def test_a_misspelled_argument_of_from_environment_is_an_error(misspelled: str, meant: str) -> None:
     given: dict[str, Any] = {misspelled: "x"}
     with pytest.raises(oxide.ApiTypeError, match=rf"did you mean '{meant}'\?"):
         oxide.Configuration.from_environment(**given)
@@ -420,7 +420,7 @@ def test_the_constructor_takes_the_token_as_access_token() -> None:
         oxide.Configuration(**given)
 
 
-def test_arguments_by_position_are_the_host_alone() -> None:
+def test_only_the_host_may_be_passed_by_position() -> None:
     """The second would be the token, which is masked even so."""
     configuration: Any = oxide.Configuration
     with pytest.raises(oxide.ApiTypeError, match="Configuration takes only host by position") as caught:
@@ -430,7 +430,7 @@ def test_arguments_by_position_are_the_host_alone() -> None:
         configuration("https://my.rack", host="https://my.rack")
 
 
-def test_a_setting_that_is_read_too_early_is_told_apart_from_a_misspelled_one() -> None:
+def test_reading_a_setting_too_early_is_not_reported_as_a_misspelled_one() -> None:
     """As by a debugger while the constructor is running."""
     unfinished = object.__new__(oxide.Configuration)
     for name in ("timeout", "access_token"):
@@ -457,7 +457,7 @@ def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     pydoc.render_doc(own)
 
 
-def test_max_retries_and_retries_say_the_same() -> None:
+def test_max_retries_and_retries_are_the_same_setting() -> None:
     """So one of them is enough."""
     with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):
         oxide.Configuration(max_retries=1, retries=2)
@@ -467,11 +467,11 @@ def test_max_retries_and_retries_say_the_same() -> None:
         oxide.ApiClient(configuration)
 
 
-def test_a_pool_may_be_as_large_as_one_likes(server: Recorder) -> None:
+def test_the_size_of_the_pool_has_no_upper_limit(server: Recorder) -> None:
     ask(oxide.Configuration(server.url, connection_pool_maxsize=2**62))
 
 
-def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
+def test_a_given_setting_counts_as_given_even_if_it_is_the_default() -> None:
     configuration = oxide.Configuration("http://localhost", max_retries=2)
     assert "host: 'http://localhost' (argument)" in configuration.to_debug_report()
     assert "max_retries: 2 (argument)" in configuration.to_debug_report()
@@ -481,7 +481,7 @@ def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
     assert "timeout: None (argument)" in none  # no limit
 
 
-def test_the_report_of_a_client_tells_the_proxy_that_it_uses(
+def test_the_report_of_a_client_shows_the_proxy_that_it_uses(
     server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the environment has become since."""
@@ -530,7 +530,7 @@ def test_mappings_are_copied_and_read_only(name: str) -> None:
         kept["third"] = "192.0.2.9"
 
 
-def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
+def test_settings_are_not_fixed_if_the_client_cannot_be_made(tmp_path: Path) -> None:
     """The settings can be mended, and the client made."""
     configuration = oxide.Configuration()
     configuration.ssl_ca_cert = str(tmp_path / "missing.pem")
@@ -541,7 +541,7 @@ def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
-def test_copies_keep_everything_and_may_be_changed(
+def test_a_copy_keeps_every_setting_and_may_be_changed(
     make: Any, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a fixed configuration too; the original does not notice."""
@@ -581,7 +581,7 @@ def values(configuration: oxide.Configuration) -> dict[str, Any]:
     return {name: getattr(configuration, name) for name in SETTINGS}
 
 
-def test_nothing_of_a_setting_is_not_a_secret(server: Recorder) -> None:
+def test_an_empty_secret_setting_does_not_prevent_pickling(server: Recorder) -> None:
     """It pickles."""
     original = oxide.Configuration(server.url, proxy="", proxy_headers={})
     twin = pickle.loads(pickle.dumps(original))
@@ -620,7 +620,7 @@ def test_a_client_does_not_pickle() -> None:
                 pickle.dumps(thing)
 
 
-def test_a_worker_builds_its_own(server: Recorder) -> None:
+def test_a_worker_process_makes_its_own_client(server: Recorder) -> None:
     """The way that the error points to works, with a process that inherits nothing."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -632,7 +632,7 @@ def _in_a_worker(url: str) -> None:
     ask(oxide.Configuration(url, access_token=ACCESS_TOKEN))
 
 
-def test_default_configuration(server: Recorder) -> None:
+def test_the_default_configuration_can_be_replaced(server: Recorder) -> None:
     """`get_default` is one object until another is set; clients made without a configuration use it."""
     first = oxide.Configuration.get_default()
     assert first is oxide.Configuration.get_default()
@@ -690,7 +690,7 @@ def test_api_version_is_sent_as_it_is_set(server: Recorder) -> None:
     assert versions == ["2025112000.0.0", "2026081901.0.0", None, "2026060800.0.0"]
 
 
-def test_an_api_version_that_is_too_new() -> None:
+def test_an_api_version_that_is_too_new_is_an_error() -> None:
     """The message says so in the server's words, and what to do."""
     with Simulator(max_api_version="2026060800.0.0") as simulator:
         ask(simulator.configuration())
@@ -726,7 +726,7 @@ def test_socket_options_are_set_on_the_connection(server: Recorder) -> None:
         ask(oxide.Configuration(server.url, socket_options=[(socket.SOL_SOCKET, 9999, 1)], max_retries=0))
 
 
-def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, server: Recorder) -> None:
+def test_debug_sets_only_the_level_of_one_logger(oxide_level: logging.Logger, server: Recorder) -> None:
     """No handler, no other logger, nothing of http.client."""
     import http.client
 
@@ -755,7 +755,7 @@ def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, serv
     assert http.client.HTTPConnection.debuglevel == 0
 
 
-def test_the_repr_shows_what_was_given_without_secrets() -> None:
+def test_the_repr_shows_the_given_settings_without_secrets() -> None:
     """The host and what was set, and no secret."""
     assert repr(oxide.Configuration()) == "Configuration(host='http://localhost')"
     configuration = oxide.Configuration("my.rack", access_token="hunter2", timeout=7, max_retries=2)
@@ -799,7 +799,7 @@ def test_the_report_shows_versions_settings_and_sources_without_secrets(
     assert "hunter2" not in "".join(lines)
 
 
-def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_names_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """That is when it is asked for."""
     monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.test")
     configuration = oxide.Configuration()
@@ -813,7 +813,7 @@ def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in line
 
 
-def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) -> None:
+def test_the_report_of_a_client_describes_its_current_token(server: Recorder) -> None:
     """A token assigned later is from the program."""
     configuration = oxide.Configuration(server.url)
     ask(configuration)
@@ -822,7 +822,7 @@ def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) ->
     assert "access_token: <hidden> (argument)" in configuration.to_debug_report()
 
 
-def test_the_report_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_works_without_package_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
     """Frozen into one file, a program has no metadata; the report says so and goes on."""
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", [])

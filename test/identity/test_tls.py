@@ -71,7 +71,7 @@ def run(code: str, directory: Path | None = None, **variables: str) -> str:
         "both",
     ],
 )
-def test_each_form_of_other_authorities_is_trusted(
+def test_ca_certificates_may_be_given_in_every_form(
     form: str, authority: Authority, tls_server: Recorder
 ) -> None:
     """By file or data, PEM or DER."""
@@ -97,7 +97,7 @@ def _another_ca(authority: Authority) -> str:
 
 
 @pytest.mark.parametrize("kind", [str, bytes])
-def test_bundles_with_comments_in_any_language(
+def test_a_bundle_may_have_comments_in_any_language(
     kind: type, authority: Authority, tls_server: Recorder
 ) -> None:
     """As those of distributions are; the certificates around them count."""
@@ -127,7 +127,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, 
     assert tls_server.received == []
 
 
-def test_the_authorities_of_the_system(authority: Authority) -> None:
+def test_the_authorities_of_the_system_are_trusted_by_default(authority: Authority) -> None:
     """They are trusted by default; `SSL_CERT_FILE` is where OpenSSL looks for them."""
     with recorder(authority.server_context("localhost"), host="localhost") as server:
         code = f"""
@@ -167,7 +167,9 @@ def test_other_authorities_replace_those_of_the_system(
     assert len(tls_server.received) == 1
 
 
-def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Authority) -> None:
+def test_an_intermediate_authority_is_trusted_without_its_root(
+    tls_server: Recorder, authority: Authority
+) -> None:
     """Whoever trusts an intermediate CA, trusts it without its root, on every Python alike."""
     intermediate = authority.ca.create_child_ca()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -177,7 +179,7 @@ def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Auth
         assert len(server.received) == 1
 
 
-def test_certificates_without_an_authority_key_identifier(tmp_path: Path, authority: Authority) -> None:
+def test_certificates_need_no_authority_key_identifier(tmp_path: Path, authority: Authority) -> None:
     """Python 3.13 began to refuse them by default; private CAs make them."""
     ca, context = without_authority_key_identifier(NAME, tmp_path)
     with recorder(context, host=NAME) as server:
@@ -185,7 +187,7 @@ def test_certificates_without_an_authority_key_identifier(tmp_path: Path, author
         assert len(server.received) == 1
 
 
-def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
+def test_old_versions_of_tls_are_refused(authority: Authority) -> None:
     """TLS 1.2 is the oldest, whatever the system allows."""
     context = authority.server_context(NAME)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -242,7 +244,7 @@ def test_a_bundle_with_a_broken_certificate_is_refused(authority: Authority) -> 
 
 @pytest.mark.parametrize("setting", ["ssl_ca_cert", "cert_file", "key_file"])
 @pytest.mark.parametrize(("name", "told"), [("missing.pem", "No such file"), ("", "Is a directory")])
-def test_a_file_that_cannot_be_read_is_named_with_its_setting(
+def test_an_error_names_an_unreadable_file_and_its_setting(
     setting: str, name: str, told: str, tmp_path: Path, authority: Authority
 ) -> None:
     """Named in the constructor, with the setting."""
@@ -267,7 +269,7 @@ CLIENTS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("form", CLIENTS)
-def test_client_certificates(form: str, authority: Authority) -> None:
+def test_client_certificates_are_sent(form: str, authority: Authority) -> None:
     """They are shown to a server that asks for them."""
     settings: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value)
@@ -310,7 +312,9 @@ BAD_CLIENTS: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("settings", "told"), BAD_CLIENTS.values(), ids=BAD_CLIENTS)
-def test_unusable_client_certificates(settings: dict[str, str], told: str, authority: Authority) -> None:
+def test_unusable_client_certificates_are_refused(
+    settings: dict[str, str], told: str, authority: Authority
+) -> None:
     """Named in the constructor; the password is not."""
     given: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value) for name, value in settings.items()
@@ -338,7 +342,7 @@ except oxide.ConfigurationError as error:
     )
 
 
-def test_the_name_of_the_host_is_checked(authority: Authority) -> None:
+def test_the_name_in_the_certificate_is_checked(authority: Authority) -> None:
     """A certificate of a trusted authority for another name is refused."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         with pytest.raises(oxide.ApiConnectionError, match=r"certificate refused: .*silo\.test") as caught:
@@ -383,7 +387,7 @@ def test_tls_server_name_is_sent_and_checked(
         assert server.server_names == [asked_for]
 
 
-def test_without_a_name_the_authority_is_checked_all_the_same(authority: Authority) -> None:
+def test_without_a_check_of_the_name_the_authority_is_still_checked(authority: Authority) -> None:
     """`assert_hostname=False` is not `verify_ssl=False`."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
@@ -429,7 +433,7 @@ def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server:
 @pytest.mark.parametrize(
     "setting", ["ssl_ca_cert", "ca_cert_data", "cert_file", "key_password", "assert_hostname", "verify_ssl"]
 )
-def test_a_context_takes_the_place_of_other_settings(setting: str, authority: Authority) -> None:
+def test_an_ssl_context_excludes_other_tls_settings(setting: str, authority: Authority) -> None:
     """Both together are an error, for one of them would count for nothing."""
     values: dict[str, Any] = {
         "ssl_ca_cert": authority.path("ca.pem"),
@@ -459,7 +463,7 @@ def test_files_are_read_when_the_client_is_made(
         oxide.ApiClient(configuration)
 
 
-def test_plain_http_on_a_port_for_tls() -> None:
+def test_confusing_http_and_https_is_an_error_that_says_so() -> None:
     """And the other way round: the message says what the other side may be."""
     with (
         FaultServer([part_of_request, send(http_response(400))]) as server,
@@ -470,7 +474,7 @@ def test_plain_http_on_a_port_for_tls() -> None:
         ask(oxide.Configuration(server.url.replace("http://", "https://"), max_retries=0))
 
 
-def test_addresses_in_certificates(authority: Authority) -> None:
+def test_a_certificate_may_be_for_an_address(authority: Authority) -> None:
     """A host that is an address is checked against the addresses in the certificate."""
     with recorder(authority.server_context("127.0.0.1"), host="127.0.0.1") as server:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem))
@@ -482,14 +486,14 @@ def test_addresses_in_certificates(authority: Authority) -> None:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem, max_retries=0))
 
 
-def test_a_host_with_a_dot_at_its_end(authority: Authority, tls_server: Recorder) -> None:
+def test_a_host_may_end_with_a_dot(authority: Authority, tls_server: Recorder) -> None:
     """The absolute form of a DNS name is the same host; certificates are without the dot."""
     url = tls_server.url.replace(NAME, f"{NAME}.")
     ask(trusting(authority, tls_server, host=url, resolve={f"{NAME}.": "127.0.0.1"}))
     assert tls_server.server_names == [NAME]
 
 
-def test_the_simulator_by_tls() -> None:
+def test_a_call_to_the_simulator_works_over_tls() -> None:
     """What its own configuration is made of: data for the CA."""
     with Simulator(tls=True) as simulator:
         ask(simulator.configuration())
@@ -497,7 +501,7 @@ def test_the_simulator_by_tls() -> None:
 
 
 @pytest.mark.parametrize("given_as", ["the CAs of the host", "proxy_ssl_context"])
-def test_tls_with_the_proxy(
+def test_the_connection_to_a_proxy_may_use_tls(
     given_as: str, authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
     """A proxy by https is trusted by the same CAs as the host, or by a context of its own; the client certificate is not for it."""
@@ -519,7 +523,9 @@ def test_tls_with_the_proxy(
     assert tls_server.last.header("authorization") == "Bearer t"
 
 
-def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder, tmp_path: Path) -> None:
+def test_a_proxy_with_an_untrusted_certificate_is_refused(
+    authority: Authority, tls_server: Recorder, tmp_path: Path
+) -> None:
     """The error tells the proxy; nothing was sent to it."""
     with proxy(HERE, make_authority(tmp_path).server_context("127.0.0.1")) as carrying:
         with pytest.raises(
@@ -599,7 +605,7 @@ OF_THE_CLIENT = {"cert_file": "client.pem", "key_file": "client-encrypted.key", 
     ],
     ids=["PEM and an encrypted key", "DER and one file", "the system's"],
 )
-def test_a_forked_child_needs_no_file_again(
+def test_a_forked_child_does_not_read_the_files_again(
     settings: dict[str, str], authority: Authority, tmp_path: Path
 ) -> None:
     """They are removed by then, and the environment is another."""
@@ -615,7 +621,7 @@ def test_a_forked_child_needs_no_file_again(
     assert "CLIENT_TRAFFIC_SECRET_0 " in (directory / "keys.log").read_text()
 
 
-def test_the_directory_of_the_system_is_found_from_another_one(
+def test_the_directory_of_system_certificates_is_found_from_any_working_directory(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenSSL looks into it when it verifies a certificate."""
@@ -625,7 +631,7 @@ def test_the_directory_of_the_system_is_found_from_another_one(
     assert tls.system_directory == str(authority.directory)
 
 
-def test_contexts_are_made_without_files_in_memory_too(
+def test_a_context_can_be_made_without_memory_files(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on systems that have none: OpenSSL reads keys from files only."""
@@ -674,7 +680,7 @@ def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority:
     assert (("commonName", "automation"),) in shown[0]["subject"]
 
 
-def test_keys_are_logged_where_the_environment_says(authority: Authority, tmp_path: Path) -> None:
+def test_tls_keys_are_logged_to_the_file_in_the_environment(authority: Authority, tmp_path: Path) -> None:
     """As by Python's own contexts, for Wireshark."""
     log = tmp_path / "keys.log"
     with recorder(authority.server_context("localhost"), host="localhost") as server:
@@ -683,7 +689,7 @@ def test_keys_are_logged_where_the_environment_says(authority: Authority, tmp_pa
     assert "CLIENT_TRAFFIC_SECRET_0 " in log.read_text()
 
 
-def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_key_log_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
     with pytest.raises(oxide.ConfigurationError, match="SSLKEYLOGFILE '/nowhere/keys' cannot be written"):
         oxide.ApiClient(oxide.Configuration("https://my.rack"))
@@ -692,7 +698,7 @@ def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
 )
-def test_a_broken_file_of_the_system_trusts_nothing(
+def test_with_a_broken_system_bundle_nothing_is_trusted(
     content: bytes,
     authority: Authority,
     tls_server: Recorder,
@@ -721,7 +727,7 @@ def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: 
     assert context.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
-def test_the_certificates_of_windows_come_from_its_stores(
+def test_on_windows_certificates_come_from_the_system_stores(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Which only `load_default_certs` reads."""

@@ -21,7 +21,7 @@ def eager_switching() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def test_threads_may_be_the_first_to_use_a_model(eager_switching: None) -> None:
+def test_several_threads_may_be_the_first_to_use_a_model(eager_switching: None) -> None:
     """Each gets objects of that model, whoever has built the validator."""
     made: list[type] = []
 

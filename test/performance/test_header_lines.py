@@ -32,7 +32,7 @@ def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str
     assert len(headers) == len({name.lower() for name in expected}) + 1
 
 
-def test_a_folded_line_goes_on_with_the_one_before() -> None:
+def test_a_folded_line_continues_the_line_before_it() -> None:
     """Old servers break long values over lines; they become one (RFC 9112, section 5.2)."""
     wire = http_response(200, b"{}", "X: one", "  two", "\tthree", "Y: 1")
     with served(wire) as (images, _), images.image_list_without_preload_content() as response:

@@ -18,7 +18,7 @@ def loaded_by(program: str) -> set[str]:
     return set(json.loads(subprocess.check_output([sys.executable, "-c", measured], text=True)))
 
 
-def test_the_bare_import_loads_next_to_nothing() -> None:
+def test_importing_the_package_loads_hardly_any_module() -> None:
     """`import oxide` loads itself, and of the standard library no more than `typing` and `importlib` do."""
     assert loaded_by("import oxide") == {"oxide", "oxide._lazy", "oxide._version"}
 

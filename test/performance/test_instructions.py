@@ -99,7 +99,7 @@ def _monitored(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("framed", [plain, chunked])
-def test_a_view_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> None:
+def test_a_view_takes_no_more_instructions_than_handwritten_code(framed: Callable[[bytes], bytes]) -> None:
     """With every safety on, `image_view` takes no more instructions than a call by hand."""
     with served(framed(json.dumps(IMAGE).encode())) as (images, url):
         ours = instructions(lambda: images.image_view("debian-13"))
@@ -107,7 +107,7 @@ def test_a_view_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> 
 
 
 @pytest.mark.parametrize("framed", [plain, chunked])
-def test_a_page_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> None:
+def test_a_page_takes_no_more_instructions_than_handwritten_code(framed: Callable[[bytes], bytes]) -> None:
     """With every safety on, `image_list` of 100 images takes no more instructions than a call by hand."""
     body = json.dumps({"items": [IMAGE] * 100, "next_page": "x"}).encode()
     with served(framed(body)) as (images, url):

@@ -20,7 +20,7 @@ _PAGES = 20
 _LIMIT = 5
 
 
-def test_the_pager_lets_a_page_go_before_it_fetches_the_next() -> None:
+def test_the_pager_releases_a_page_before_it_fetches_the_next() -> None:
     """However many pages there are, no image of an earlier one is alive when another arrives."""
     alive_at_arrival: list[int] = []
     images: list[weakref.ref[oxide.Image]] = []
@@ -58,7 +58,7 @@ def chunked(body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("framed", [whole, compressed, chunked])
-def test_reading_a_body_takes_little_more_than_the_body(framed: Callable[[bytes], bytes]) -> None:
+def test_reading_a_body_takes_little_more_memory_than_the_body(framed: Callable[[bytes], bytes]) -> None:
     """A body as large as `max_response_bytes` is held once while it is read, however it is framed."""
     size = 8 * 2**20
     # Random digits: half of what is sent is news to gzip.
@@ -76,7 +76,7 @@ def test_reading_a_body_takes_little_more_than_the_body(framed: Callable[[bytes]
     assert peak - before <= size * 9 // 8 + 2**19
 
 
-def test_a_page_of_known_fields_holds_no_more_than_by_hand() -> None:
+def test_a_page_of_known_fields_takes_no_more_memory_than_handwritten_code() -> None:
     """What keeps unknown fields costs no memory where there are none."""
     page = json.dumps({"items": [IMAGE] * 1000})
 

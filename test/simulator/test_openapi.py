@@ -56,14 +56,14 @@ NAME = "#/components/schemas/Name"
 WITH_A_BODY = {"disk_bulk_write_import", "disk_create", "disk_finalize_import", "image_create"}
 
 
-def test_document_is_served_to_anybody(call: Caller) -> None:
+def test_the_document_is_served_without_credentials(call: Caller) -> None:
     reply = call("GET", "/openapi.json", token=None)
     assert reply.status == 200
     assert reply.json == openapi_document()
     assert reply.json["openapi"].startswith("3.")
 
 
-def test_operations_parameters_and_statuses() -> None:
+def test_the_document_has_the_published_operations_parameters_and_statuses() -> None:
     found = {
         operation["operationId"]: (method, path, operation)
         for path, methods in openapi_document()["paths"].items()
@@ -79,7 +79,7 @@ def test_operations_parameters_and_statuses() -> None:
         assert operation["summary"]
 
 
-def test_schemas() -> None:
+def test_the_document_has_the_published_schemas() -> None:
     schemas = openapi_document()["components"]["schemas"]
     assert set(schemas) == {
         "BlockSize", "ByteCount", "Digest", "DigestType", "Disk", "DiskBackend", "DiskCreate", "DiskSource", "DiskState",
@@ -110,7 +110,7 @@ def test_schemas() -> None:
 @example("aaaaaaaa-2222-3333-4444-555555555555")
 @example("a" * 63)
 @example("a" * 64)
-def test_schema_of_names_is_the_rule_for_names(text: str) -> None:
+def test_the_schema_of_names_agrees_with_the_rule_for_names(text: str) -> None:
     schema = openapi_document()["components"]["schemas"]["Name"]
     # `$` of a JSON schema's pattern is the end of the text, as `\\Z` is in Python.
     fits = re.search(schema["pattern"].removesuffix("$") + r"\Z", text) is not None
@@ -140,7 +140,9 @@ def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str,
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("schemathesis"), reason="schemathesis is not installed")
-def test_schemathesis_finds_nothing(simulator: Simulator, call: Caller, world: World, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_difference_from_the_document(
+    simulator: Simulator, call: Caller, world: World, tmp_path: Path
+) -> None:
     document = _with_values_that_exist(call("GET", "/openapi.json").json, world)
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "schemathesis.toml").write_text(

@@ -34,7 +34,7 @@ def at(port: int, family: int = socket.AF_INET) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+def test_an_address_that_drops_packets_leaves_time_for_the_next_address(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -50,7 +50,7 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 @pytest.mark.parametrize(
     "first", [at(1), at(1, family=200)], ids=["refuses", "of-a-family-that-this-machine-does-not-have"]
 )
-def test_an_address_that_cannot_be_connected_to_leaves_the_next(
+def test_after_an_address_that_cannot_be_reached_the_next_is_tried(
     first: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
@@ -62,7 +62,7 @@ def test_an_address_that_cannot_be_connected_to_leaves_the_next(
         assert len(client.attempts) == 1
 
 
-def test_the_error_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_every_address_fails_the_last_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         session("http://localhost") as client,
         resolving(monkeypatch, at(1, family=200), at(1)),
@@ -82,7 +82,7 @@ def test_the_error_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch
     ],
     ids=["unknown", "again", "no-name"],
 )
-def test_a_name_that_cannot_be_resolved(
+def test_a_name_that_cannot_be_resolved_is_a_connection_error(
     call: Call, problem: Exception, tries: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with session("http://localhost") as client, resolving(monkeypatch, problem) as asked:
@@ -101,7 +101,7 @@ def test_a_name_that_cannot_be_resolved(
         ("other.example", {"rack.example": "127.0.0.1"}, "other.example"),
     ],
 )
-def test_which_name_the_resolver_is_asked_for(
+def test_the_resolver_is_asked_for_the_name_of_the_host(
     host: str, resolve: dict[str, str], asked_for: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (

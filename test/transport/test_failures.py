@@ -116,7 +116,7 @@ def test_a_failure_of_a_real_call_can_be_copied(what: str, how: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("what", [what for what in FAILURES if what not in {"no-json", "wrong-json"}])
-def test_a_failure_says_which_call_it_was(what: str, call: Call) -> None:
+def test_a_failure_names_the_call(what: str, call: Call) -> None:
     error = failure(what, call)
     assert (error.operation, error.method) == (call.name, call.method)
     assert str(error.url).startswith("http://127.0.0.1:")
@@ -169,7 +169,7 @@ def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
     assert "redirects are not followed" in str(raised.value)
 
 
-def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
+def test_any_location_is_shown_on_one_line() -> None:
     location = "Location: http://x/\x85\xa0" + "y" * 5000
     with (
         FaultServer([request, send(http_response(302, b"", location))]) as server,
@@ -185,7 +185,7 @@ def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
     ("what", "number"),
     [("reset", errno.ECONNRESET), ("closed", None), ("silent", None)],
 )
-def test_a_failure_has_the_number_and_text_of_its_cause(what: str, number: int | None) -> None:
+def test_a_failure_has_the_errno_and_text_of_its_cause(what: str, number: int | None) -> None:
     error: Any = failure(what)
     copied = pickle.loads(pickle.dumps(error))
     expected = None if number is None else os.strerror(number)
@@ -193,7 +193,7 @@ def test_a_failure_has_the_number_and_text_of_its_cause(what: str, number: int |
         assert (one.errno, one.strerror) == (number, expected)
 
 
-def test_a_connection_that_is_refused_has_the_number_of_that() -> None:
+def test_a_refused_connection_has_the_errno_of_its_cause() -> None:
     with (
         FaultServer(listening=False) as server,
         session(server.url, max_retries=0) as client,

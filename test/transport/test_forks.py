@@ -28,7 +28,9 @@ from transport.fault_server import (
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_forks_under_load(secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path) -> None:
+def test_forks_under_load_mix_up_no_responses(
+    secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path
+) -> None:
     tls = server_tls if secure else None
     with FaultServer(otherwise=[respond(image_by_name)], tls=tls) as server:
         program = subprocess.run(
@@ -73,7 +75,7 @@ fork_with_threads = pytest.mark.filterwarnings("ignore:This process .* is multi-
 # Python does not see that of the system, as servers written in C call it.
 @pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["python", "system"])
 @fork_with_threads
-def test_a_child_makes_connections_of_its_own_and_drops_its_parents(fork: Callable[[], int]) -> None:
+def test_a_child_makes_its_own_connections_and_drops_those_of_its_parent(fork: Callable[[], int]) -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         client.api.image_view("before")
         inherited = client_sockets(server.port)
@@ -155,7 +157,7 @@ def test_a_client_that_is_closed_before_a_fork_is_closed_after_it() -> None:
 
 
 @fork_with_threads
-def test_a_fork_in_the_middle_of_a_call_leaves_the_call_to_both() -> None:
+def test_after_a_fork_in_the_middle_of_a_call_both_processes_can_finish_it() -> None:
     """Such as by a token callable, or a hook: the child goes on in the middle of what its parent does."""
     children: list[int] = []
 
@@ -180,7 +182,7 @@ def test_a_fork_in_the_middle_of_a_call_leaves_the_call_to_both() -> None:
 
 
 @fork_with_threads
-def test_two_processes_that_are_both_number_one_share_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_with_the_same_pid_share_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each is the first of a namespace of its own, as the programs of two containers are."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:

@@ -275,7 +275,7 @@ def test_unusual_responses_are_read_and_their_connection_is_kept(what: str) -> N
 
 
 @pytest.mark.parametrize("what", ENDED_BY_CLOSING)
-def test_responses_that_end_a_connection_are_read(what: str) -> None:
+def test_responses_that_end_their_connection_are_read(what: str) -> None:
     with (
         FaultServer(
             [request, send(ENDED_BY_CLOSING[what])], [request, send(http_response(200, image("next"))), stall]
@@ -300,7 +300,7 @@ def test_odd_responses_are_read_and_their_connection_is_not_used_again(what: str
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
-def test_a_body_in_a_coding_that_was_not_asked_for_is_not_json(coding: str) -> None:
+def test_a_body_in_an_unrequested_coding_is_an_error(coding: str) -> None:
     body = gzip.compress(gzip.compress(BODY))
     with (
         FaultServer(
@@ -369,7 +369,7 @@ def test_nan_and_infinity_are_not_json(value: str) -> None:
             response.json()
 
 
-def test_an_image_may_be_called_nan() -> None:
+def test_an_image_may_have_the_name_nan() -> None:
     with (
         FaultServer([request, send(http_response(200, image("NaN, Infinity")))]) as server,
         session(server.url) as client,
@@ -399,7 +399,7 @@ BODILESS = {
 
 @pytest.mark.parametrize("form", ["", "_with_http_info", "_without_preload_content"])
 @pytest.mark.parametrize("what", BODILESS)
-def test_a_204_has_no_body_whatever_it_says(what: str, form: str) -> None:
+def test_a_204_has_no_body_whatever_its_headers_say(what: str, form: str) -> None:
     script = [request, send(BODILESS[what]), request, send(WRONG), stall]
     right = http_response(200, image("right"))
     kept = what in {"plain", "length-0", "gzip", "br"} or (
@@ -446,7 +446,7 @@ ANSWERS = {
 @pytest.mark.parametrize("behind", BEHIND)
 @pytest.mark.parametrize("what", ANSWERS)
 @pytest.mark.parametrize("call", [VIEW, DELETE], ids=repr)
-def test_bytes_after_a_response_are_not_taken_for_the_next_one(call: Call, what: str, behind: str) -> None:
+def test_bytes_after_a_response_are_not_read_as_the_next_one(call: Call, what: str, behind: str) -> None:
     script = [request, send(ANSWERS[what] + BEHIND[behind]), request, send(WRONG), stall]
     with (
         FaultServer(script, [request, send(http_response(200, image("next"))), stall]) as server,
@@ -464,7 +464,7 @@ def test_bytes_after_a_response_are_not_taken_for_the_next_one(call: Call, what:
         assert server.connections == 2
 
 
-def test_bytes_that_arrive_late_are_not_taken_for_the_next_response() -> None:
+def test_bytes_that_arrive_late_are_not_read_as_the_next_response() -> None:
     """The bytes arrive after the first response has been read and its connection has been returned."""
     script = [request, send(http_response(200, BODY)), wait_for_release, send(WRONG), stall]
     before = open_sockets()
@@ -497,7 +497,7 @@ def wait_until_readable(descriptors: set[int], port: int) -> None:
 
 
 @pytest.mark.parametrize("behind", [WRONG, b"x"], ids=["response", "byte"])
-def test_bytes_that_tls_holds_back_are_not_taken_for_the_next_response(
+def test_bytes_buffered_by_tls_are_not_read_as_the_next_response(
     behind: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They end the record that the body is in, of which no more was asked for than the body."""
@@ -528,7 +528,7 @@ def test_an_early_response_to_a_request_that_is_still_being_sent_is_read(call: C
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 100_000])
-def test_json_of_an_open_response_without_json_raises(body: bytes) -> None:
+def test_json_of_an_open_response_raises_if_the_body_is_not_json(body: bytes) -> None:
     with (
         FaultServer([request, send(http_response(200, body))]) as server,
         session(server.url) as client,

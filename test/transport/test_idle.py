@@ -22,7 +22,7 @@ TOO_LATE = http_response(408, b"no request came", "Connection: close")
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("ends", [True, False])
-def test_a_response_that_waits_on_an_idle_connection_belongs_to_no_request(call: Call, ends: bool) -> None:
+def test_a_response_that_arrived_on_an_idle_connection_is_not_used(call: Call, ends: bool) -> None:
     """Such as the 408 by which a server says that it has waited long enough."""
     good = send(http_response(call.status, call.body))
     script: Script = [request, good, until_released, send(TOO_LATE), *([] if ends else [stall])]
@@ -56,7 +56,7 @@ def test_a_response_that_waits_on_an_idle_connection_belongs_to_no_request(call:
         ("", 1e6, True),
     ],
 )
-def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(
+def test_a_connection_that_its_server_is_about_to_close_is_not_used(
     call: Call, hint: str, idle: float, kept: bool
 ) -> None:
     clock = FakeClock()
@@ -74,7 +74,7 @@ def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(
         assert server.connections == (1 if kept else 2)
 
 
-def test_the_time_that_a_server_keeps_a_connection_begins_when_the_response_has_been_read() -> None:
+def test_the_keep_alive_timeout_starts_when_the_response_has_been_read() -> None:
     clock = FakeClock()
     good = chunked(b"{}", "Keep-Alive: timeout=5")
     with (
@@ -89,7 +89,7 @@ def test_the_time_that_a_server_keeps_a_connection_begins_when_the_response_has_
         assert server.connections == 1
 
 
-def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
+def test_only_connections_about_to_be_closed_are_skipped() -> None:
     clock = FakeClock()
     script: Script = [request, send(http_response(200, b"{}", "Keep-Alive: timeout=5")), stall]
     other: Script = [
@@ -113,7 +113,7 @@ def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
 
 @pytest.mark.parametrize("call", [*WRITES[:1], CALLS[0]], ids=repr)
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
-def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> None:
+def test_sent_data_must_be_acknowledged_within_30_seconds(call: Call) -> None:
     """Else the network has forgotten the connection, and a write would wait for the whole limit of its call."""
     with (
         FaultServer([request, send(http_response(call.status, call.body)), stall]) as server,
@@ -128,7 +128,7 @@ def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> N
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
-def test_socket_options_of_the_program_come_last() -> None:
+def test_socket_options_of_the_program_are_applied_last() -> None:
     own = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
     with (
         FaultServer([request, send(http_response(200, b"{}")), stall]) as server,

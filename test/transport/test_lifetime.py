@@ -84,7 +84,7 @@ def test_a_closed_client_makes_no_calls(call: Call, form: str) -> None:
         assert server.connections == 0
 
 
-def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
+def test_a_call_under_way_continues_when_its_client_is_closed() -> None:
     arrived = threading.Event()
     script: Script = [request, do(arrived.set), until_released, send(http_response(200, VIEW.body)), stall]
     with FaultServer(script) as server, session(server.url) as client, ThreadPoolExecutor() as executor:
@@ -97,7 +97,7 @@ def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
         assert client_sockets(server.port) == set()
 
 
-def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> None:
+def test_a_call_is_not_retried_after_its_client_is_closed() -> None:
     with FaultServer([request], otherwise=[respond(image_by_name)]) as server:
         with (
             session(server.url, sleep=lambda _: client.api.api_client.close()) as client,
@@ -135,7 +135,7 @@ def test_an_open_response_closes_with_its_client(reading: str, framing: str) -> 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close", "gzip"])
-def test_closing_the_client_wakes_a_thread_that_waits_for_more_of_a_response(
+def test_closing_the_client_wakes_a_thread_that_reads_a_response(
     framing: str, secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     body = image("open") + b" " * 5000
@@ -222,7 +222,7 @@ def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None
         assert client_sockets(server.port) == set()
 
 
-def test_closing_while_connections_come_back_leaves_none() -> None:
+def test_closing_while_connections_are_returned_leaves_none_open() -> None:
     """Whatever comes first, in a hundred races."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server, ThreadPoolExecutor(4) as executor:
         for _ in range(100):
@@ -243,7 +243,7 @@ def test_closing_while_connections_come_back_leaves_none() -> None:
             assert client_sockets(server.port) == set()
 
 
-def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
+def test_a_connection_returned_after_the_client_is_closed_is_closed() -> None:
     """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         configuration = oxide.Configuration(server.url)
@@ -284,7 +284,7 @@ UNREAD = {"length", "chunked", "refusal"}
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 @pytest.mark.parametrize("ending", ["with", "close", "release_conn", "collected"])
-def test_an_open_response_gives_its_connection_back(what: str, reading: str, ending: str) -> None:
+def test_an_open_response_returns_its_connection(what: str, reading: str, ending: str) -> None:
     """For another use if it has been read to its end, and closed otherwise."""
     kept = reading == "all" or (what not in UNREAD and ending != "collected")
     if what == "refusal" and reading == "some":
@@ -313,7 +313,7 @@ def test_an_open_response_gives_its_connection_back(what: str, reading: str, end
         assert server.connections == (1 if kept else 2)
 
 
-def test_what_was_read_of_a_response_stays_after_it_is_closed() -> None:
+def test_what_was_read_of_a_response_is_kept_after_it_is_closed() -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         with client.api.image_view_without_preload_content("right") as response:
             body = response.read()
@@ -360,9 +360,7 @@ print(own, threading.active_count())
 """
 
 
-def test_nothing_is_registered_for_the_end_of_the_interpreter(
-    server_tls: Any, ca_file: str, tmp_path: Path
-) -> None:
+def test_nothing_is_registered_with_atexit(server_tls: Any, ca_file: str, tmp_path: Path) -> None:
     with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls) as server:
         program = subprocess.run(
             [sys.executable, "-c", AT_EXIT, server.url, ca_file],
@@ -422,7 +420,7 @@ def test_ctrl_c_leaves_the_client_usable(place: str, call: Call) -> None:
         assert client.sleeps == []
 
 
-def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
+def test_ctrl_c_while_connecting_leaves_the_client_usable() -> None:
     with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
         # The one that filled the queue is still waiting.
         timer = threading.Thread(target=wait_for_connecting, args=(port, connecting(port), interrupt))
@@ -449,7 +447,7 @@ def wait_for_connecting(port: int, before: int, then: Callable[[], None]) -> Non
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # Python leaves this one to the garbage collector
-def test_ctrl_c_in_the_middle_of_a_handshake_leaves_the_client_usable(server_tls: Any, ca_file: str) -> None:
+def test_ctrl_c_during_a_handshake_leaves_the_client_usable(server_tls: Any, ca_file: str) -> None:
     stalled: Script = [arrival, do(interrupt), until_released, stall]
     with FaultServer(
         stalled, otherwise=[lambda peer: peer.secure(server_tls), respond(image_by_name)]
@@ -462,7 +460,7 @@ def test_ctrl_c_in_the_middle_of_a_handshake_leaves_the_client_usable(server_tls
             assert client.api.image_view("right").name == "right"
 
 
-def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
+def test_ctrl_c_during_backoff_leaves_the_client_usable() -> None:
     def pause(_: float) -> None:
         raise KeyboardInterrupt
 

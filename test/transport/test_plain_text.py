@@ -83,7 +83,7 @@ PATHS = ["http", "https", "forwarded", "tunnel", "tls-in-tls"]
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
 )  # Ctrl-C in a finalizer: Python drops it, and since 3.13 says so
-def test_ctrl_c_at_any_line_finds_no_secret_in_any_frame(
+def test_ctrl_c_at_any_line_reveals_no_secret_in_any_frame(
     path: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     found: set[str] = set()
@@ -110,7 +110,7 @@ def test_ctrl_c_at_any_line_finds_no_secret_in_any_frame(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_stack_dump_of_a_thread_that_sends_finds_no_secret(
+def test_a_stack_dump_of_a_sending_thread_reveals_no_secret(
     path: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """It stands still, since the server does not read what does not fit into the buffers of both sides."""

@@ -102,7 +102,7 @@ def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str, ca_fil
     ("status", "tries"),
     [(407, 1), (403, 1), (400, 1), (204, 1), (302, 1), (500, 1), (429, 3), (502, 3), (503, 3), (504, 3)],
 )
-def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
+def test_a_refused_tunnel_is_retried_only_if_that_may_help(
     call: Call, status: int, tries: int, ca_file: str
 ) -> None:
     refusal = send(http_response(status, b"<html>", reason="Said The Proxy"))
@@ -124,7 +124,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
     [[request], [request, reset], [request, send(b"HTTP/1.1 2")], [request, send(b"HTTP/1.1 200 OK\r\nA")]],
     ids=["close", "reset", "cut-status", "cut-header"],
 )
-def test_a_tunnel_that_is_lost_while_it_is_opened_is_opened_again(
+def test_a_connection_lost_while_a_tunnel_is_opened_is_retried(
     call: Call, lost: Script, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(rack_tls), request, good(call)]
@@ -141,7 +141,7 @@ def test_a_tunnel_that_is_lost_while_it_is_opened_is_opened_again(
 @pytest.mark.parametrize(
     "script", [[stall], [request, stall], [request, send(b"HTTP/1.1 200 OK\r\n"), stall]]
 )
-def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
+def test_a_tunnel_that_stalls_fails_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
     with (
         FaultServer(otherwise=script) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -161,7 +161,9 @@ DRIPS: dict[str, tuple[bytes, bytes]] = {
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any, ca_file: str) -> None:
+def test_a_tunnel_that_opens_byte_by_byte_does_not_exceed_its_time_limit(
+    place: str, limit: Any, ca_file: str
+) -> None:
     head, tail = DRIPS[place]
     with (
         FaultServer([request, send(head), drip(tail)]) as proxy,
@@ -216,7 +218,7 @@ def test_a_malformed_response_to_connect_is_an_error(call: Call, said: bytes, ca
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_tls_that_fails_within_a_tunnel_is_tried_once(
+def test_a_failed_handshake_within_a_tunnel_is_not_retried(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(server_tls)]
@@ -258,7 +260,7 @@ def test_plain_http_is_forwarded(call: Call) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [407, 502])
-def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call, status: int) -> None:
+def test_a_refusal_by_a_forwarding_proxy_raises_the_error_of_its_status(call: Call, status: int) -> None:
     refusal = send(http_response(status, b"", "Connection: close"))
     with FaultServer(otherwise=[request, refusal]) as proxy, session(PLAIN, proxy=proxy.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
@@ -272,7 +274,7 @@ def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call,
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("form", ["length", "chunked", "gzip", "close", "no-length"])
-def test_calls_go_over_tls_within_tls(
+def test_calls_work_over_tls_within_tls(
     call: Call, form: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Also where a response ends the connection, which must stay open until its body has been read."""
@@ -333,7 +335,7 @@ def test_the_certificate_of_a_proxy_is_checked(
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
 @pytest.mark.parametrize("stalls", [True, False], ids=["stall", "drip"])
-def test_a_handshake_within_tls_does_not_outlast_its_limit(
+def test_a_handshake_within_tls_does_not_exceed_its_time_limit(
     stalls: bool, limit: Any, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     inner = stall if stalls else inner_handshake(rack_tls, slow_handshake=True)
@@ -348,7 +350,7 @@ def test_a_handshake_within_tls_does_not_outlast_its_limit(
 
 
 @pytest.mark.parametrize("place", ["head", "body"])
-def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
+def test_slow_records_within_tls_do_not_exceed_the_time_limit_of_the_call(
     place: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Each byte comes in a record of its own, and is a whole read of the connection underneath."""
@@ -365,7 +367,7 @@ def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
 
 @pytest.mark.parametrize("behind", [http_response(200, image("wrong")), b"x"], ids=["response", "byte"])
 @pytest.mark.parametrize("joined", [True, False], ids=["one-record", "two-records"])
-def test_bytes_after_a_response_within_tls_are_not_taken_for_the_next_one(
+def test_bytes_after_a_response_within_tls_are_not_read_as_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
@@ -398,7 +400,7 @@ def send_in_records(pieces: list[Any]) -> Step:
     return step
 
 
-def test_closing_the_client_wakes_a_thread_that_waits_within_tls(
+def test_closing_the_client_wakes_a_thread_that_reads_within_tls(
     server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     part = http_response(200, image("open"))[:-9]

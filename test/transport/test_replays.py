@@ -87,7 +87,7 @@ def gzip_of(body: bytes) -> bytes:
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 @pytest.mark.parametrize("fault", LOST)
-def test_a_read_is_sent_again_after_a_lost_connection(call: Call, fault: str) -> None:
+def test_a_read_is_retried_after_a_lost_connection(call: Call, fault: str) -> None:
     with (
         FaultServer(LOST[fault], LOST[fault], [request, good(call)]) as server,
         session(server.url) as client,
@@ -101,7 +101,7 @@ def test_a_read_is_sent_again_after_a_lost_connection(call: Call, fault: str) ->
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
 @pytest.mark.parametrize("fault", LOST)
-def test_a_write_is_not_sent_again_once_it_may_have_left(call: Call, fault: str) -> None:
+def test_a_write_that_may_have_been_sent_is_not_retried(call: Call, fault: str) -> None:
     with FaultServer(LOST[fault], otherwise=[request, good(call)]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
             call(client.api)
@@ -116,7 +116,7 @@ def test_a_write_is_not_sent_again_once_it_may_have_left(call: Call, fault: str)
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_read_is_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
+def test_a_read_is_retried_after_a_truncated_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, script, [request, good(call)]) as server, session(server.url) as client:
         call(client.api)
@@ -127,7 +127,7 @@ def test_a_read_is_sent_again_after_a_cut_response(call: Call, fault: str) -> No
 
 @pytest.mark.parametrize("call", [call for call in WRITES if call.body], ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_write_is_not_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
+def test_a_write_is_not_retried_after_a_truncated_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, otherwise=[request, good(call)]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
@@ -138,7 +138,7 @@ def test_a_write_is_not_sent_again_after_a_cut_response(call: Call, fault: str) 
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_request_that_was_never_sent_is_sent_again(call: Call) -> None:
+def test_a_request_that_was_never_sent_is_retried(call: Call) -> None:
     """Nobody listens until the second pause."""
     pauses: list[float] = []
 
@@ -177,7 +177,7 @@ def test_a_request_that_cannot_be_sent_fails_after_three_attempts(call: Call) ->
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_address_that_refuses_leaves_time_for_the_next_one(call: Call) -> None:
+def test_an_address_that_refuses_leaves_time_for_the_next_address(call: Call) -> None:
     """`localhost` has two addresses here; the server has one of them."""
     addresses = {entry[4][0] for entry in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)}
     assert "127.0.0.1" in addresses
@@ -188,7 +188,7 @@ def test_an_address_that_refuses_leaves_time_for_the_next_one(call: Call) -> Non
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: Call, status: int) -> None:
+def test_after_a_temporary_refusal_a_read_is_retried_and_a_write_is_not(call: Call, status: int) -> None:
     refusal = send(http_response(status, b'{"message": "later"}'))
     with (
         FaultServer([request, refusal, request, refusal, request, good(call), stall]) as server,
@@ -211,7 +211,7 @@ def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: C
 @pytest.mark.parametrize(
     "status", [301, 400, 401, 403, 404, 405, 409, 418, 422, 500, 501, 505, 507, 599, 999]
 )
-def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
+def test_no_other_refusal_is_retried(call: Call, status: int) -> None:
     refusal = send(http_response(status, b'{"message": "no"}', "Retry-After: 1"))
     with FaultServer([request, refusal, stall]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
@@ -223,7 +223,7 @@ def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
     assert raised.value.retry_after == 1
 
 
-def test_the_last_refusal_is_what_is_raised() -> None:
+def test_the_last_refusal_is_raised() -> None:
     refusals = [send(http_response(status, b'{"message": "%d"}' % status)) for status in (429, 502, 503)]
     script = [step for refusal in refusals for step in (request, refusal)]
     with FaultServer([*script, stall]) as server, session(server.url) as client:
@@ -237,7 +237,7 @@ def test_the_last_refusal_is_what_is_raised() -> None:
 
 @pytest.mark.parametrize(("max_retries", "tries"), [(0, 1), (1, 2), (5, 6)])
 @pytest.mark.parametrize("setting", ["max_retries", "retries"])
-def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: str) -> None:
+def test_max_retries_counts_the_attempts_after_the_first(max_retries: int, tries: int, setting: str) -> None:
     settings: dict[str, Any] = {setting: max_retries}
     with (
         FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
@@ -249,7 +249,7 @@ def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: 
     assert len(raised.value.attempts) == tries
 
 
-def test_retries_false_means_no_retry() -> None:
+def test_retries_false_disables_retries() -> None:
     with (
         FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
         session(server.url, retries=False) as client,
@@ -289,7 +289,7 @@ NOW = "Date: Tue, 10 Nov 2026 12:00:00 GMT"
         ([NOW, "Retry-After: 7", "Retry-After: Tue, 10 Nov 2026 12:00:42 GMT"], 42, 42),
     ],
 )
-def test_retry_after_makes_the_pause_longer(
+def test_retry_after_makes_the_backoff_longer(
     status: int, headers: list[str], pause: float, retry_after: float | None
 ) -> None:
     refusal = send(http_response(status, b"", *headers))
@@ -334,7 +334,7 @@ def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
         assert client.sleeps == [299]
 
 
-def test_pauses_count_towards_the_whole_call() -> None:
+def test_backoff_counts_towards_the_time_limit_of_the_call() -> None:
     """Two pauses of 200 s do not fit into 300 s."""
     refusal = send(http_response(503, b"", "Retry-After: 200"))
     with (
@@ -387,7 +387,7 @@ def test_an_unread_response_is_returned_whatever_its_status(call: Call) -> None:
 RETRY_READS = urllib3.Retry(3, status_forcelist=[500, 418], backoff_factor=0.1)
 
 
-def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
+def test_a_urllib3_retry_sets_the_number_of_retries_and_the_backoff() -> None:
     with (
         FaultServer([always(request, send(http_response(500, b'{"message": "m"}')))]) as server,
         session(server.url, retries=RETRY_READS) as client,
@@ -416,7 +416,7 @@ def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
     ],
 )
 @pytest.mark.parametrize("fault", ["lost", "status", "silent"])
-def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
+def test_a_urllib3_retry_retries_a_write_only_if_it_says_so(
     call: Call, methods: list[str] | str | None, requests: int, fault: str
 ) -> None:
     allowed: dict[str, Any] = {} if methods == "default" else {"allowed_methods": methods}
@@ -448,7 +448,7 @@ def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
 
 
 @pytest.mark.parametrize(("call", "tries"), [(VIEW, 3), (CREATE, 1)])
-def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
+def test_a_connection_that_the_system_gives_up_is_a_lost_connection(
     call: Call, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As TCP keep-alive does with one that is gone, which takes a minute; so the system's word is put in its mouth."""
@@ -464,7 +464,7 @@ def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_retry_of_urllib3_sends_again_what_was_not_sent(call: Call) -> None:
+def test_a_urllib3_retry_retries_a_request_that_was_not_sent(call: Call) -> None:
     with (
         FaultServer(listening=False) as server,
         session(server.url, retries=urllib3.Retry(connect=4)) as client,
@@ -478,7 +478,7 @@ def test_a_retry_of_urllib3_sends_again_what_was_not_sent(call: Call) -> None:
     "retry",
     [urllib3.Retry(total=False), urllib3.Retry(0), urllib3.Retry(connect=0), urllib3.Retry(connect=False)],
 )
-def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
+def test_a_urllib3_retry_can_disable_retries(retry: urllib3.Retry) -> None:
     with FaultServer(listening=False) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiConnectionError):
             client.api.image_list()
@@ -486,7 +486,7 @@ def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
 
 
 @pytest.mark.parametrize(("respects", "sleeps"), [(True, [7, 7]), (False, [0, 0])])
-def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sleeps: list[float]) -> None:
+def test_a_urllib3_retry_says_whether_to_respect_retry_after(respects: bool, sleeps: list[float]) -> None:
     retry = urllib3.Retry(2, status_forcelist=[503], respect_retry_after_header=respects)
     with (
         FaultServer(otherwise=[always(request, send(http_response(503, b"", "Retry-After: 7")))]) as server,
@@ -498,7 +498,7 @@ def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sle
     assert raised.value.retry_after == 7
 
 
-def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> None:
+def test_a_urllib3_retry_without_a_list_of_statuses_respects_retry_after() -> None:
     with (
         FaultServer(
             [request, send(http_response(413, b"", "Retry-After: 7")), request, good(LIST), stall]
@@ -509,7 +509,7 @@ def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> No
         assert client.sleeps == [7]
 
 
-def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
+def test_a_urllib3_retry_stays_within_the_deadline() -> None:
     """500 s, of which two pauses of 120 s and more fit."""
     retry = urllib3.Retry(None, connect=99, backoff_factor=60, status_forcelist=[500])
     with (
@@ -521,7 +521,7 @@ def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
         assert client.sleeps == [0, 120, 120, 120, 120]
 
 
-def test_a_retry_of_urllib3_does_not_follow_redirects() -> None:
+def test_a_urllib3_retry_does_not_follow_redirects() -> None:
     retry = urllib3.Retry(3, redirect=3, status_forcelist=[])
     with (
         FaultServer([request, send(http_response(302, b"", "Location: /other"))]) as server,

@@ -104,7 +104,7 @@ def test_an_alarm_inside_a_call_passes_unchanged(place: str, what: str, call: Ca
 
 
 @pytest.mark.parametrize("how", ["function", "method", "nested", "generator"])
-def test_any_kind_of_handler_is_known_by_its_frame(how: str) -> None:
+def test_any_kind_of_signal_handler_is_recognized_by_its_frame(how: str) -> None:
     error = TimeoutError("the program's own")
     with (
         alarm(error, how),
@@ -134,7 +134,7 @@ def test_an_alarm_while_connecting_passes_unchanged() -> None:
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # Python leaves this one to the garbage collector
-def test_an_alarm_in_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca_file: str) -> None:
+def test_an_alarm_during_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca_file: str) -> None:
     error = TimeoutError("the program's own")
     with (
         alarm(error),
@@ -190,7 +190,7 @@ class RingAt:
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
 )  # in the finalizer of what was interrupted in its constructor, such as `SocketIO`
-def test_an_alarm_at_any_line_passes_unchanged_and_nothing_is_sent_again() -> None:
+def test_an_alarm_at_any_line_passes_unchanged_and_causes_no_retry() -> None:
     def serve(peer: Peer) -> None:
         # So that every call makes a connection.
         text = request(peer)

@@ -88,7 +88,7 @@ def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 @pytest.mark.parametrize("what", ENDLESS)
-def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: int) -> None:
+def test_the_beginning_of_an_error_that_is_too_large_is_kept(what: str, status: int) -> None:
     step = ENDLESS[what](status)
     with (
         FaultServer([request, step], [request, send(http_response(200, VIEW.body)), stall]) as server,
@@ -104,7 +104,7 @@ def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: 
 
 
 @pytest.mark.parametrize("cap", [1, 100, 5000])
-def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
+def test_a_small_limit_applies_to_errors_too(cap: int) -> None:
     body = b'{"message": "' + b"x" * 6000 + b'"}'
     with (
         FaultServer([request, send(http_response(404, body))]) as server,
@@ -115,7 +115,7 @@ def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
     assert raised.value.body == body[:cap].decode()
 
 
-def test_a_character_that_is_cut_in_two_is_left_out() -> None:
+def test_a_truncated_character_is_omitted() -> None:
     """The body that is kept ends within the second byte of it."""
     body = b"x" + "\xe8".encode() * MIB
     with (
@@ -139,7 +139,7 @@ FRAMED = {
 
 
 @pytest.mark.parametrize("what", FRAMED)
-def test_the_limit_is_of_the_decoded_body_to_the_byte(what: str) -> None:
+def test_the_limit_applies_exactly_to_the_decoded_body(what: str) -> None:
     with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
         with session(server.url, max_response_bytes=5000) as client:
             assert len(client.api.image_list().items) == 1
@@ -274,7 +274,7 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
         assert len(response.json()["items"]) == body.count(b'"id"')
 
 
-def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
+def test_an_announced_body_takes_no_memory_before_it_arrives() -> None:
     script = [request, send(http_response(200, b"{}", f"Content-Length: {10**17}", length=False))]
     with (
         FaultServer(otherwise=script) as server,
@@ -287,7 +287,7 @@ def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
 
 @pytest.mark.parametrize("size", [-1, 0, None, 2**63])
 @pytest.mark.parametrize("make", [http_response, gzipped], ids=["plain", "gzip"])
-def test_a_stream_in_pieces_of_no_size_comes_whole(make: Any, size: int | None) -> None:
+def test_a_stream_without_a_chunk_size_yields_the_whole_body(make: Any, size: int | None) -> None:
     with (
         FaultServer(
             [request, send(make(200, b"x" * 100_000) if make is http_response else make(b"x" * 100_000))]
@@ -314,7 +314,7 @@ def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: st
         assert response.read() == b"abc"
 
 
-def test_getheader_takes_text_only() -> None:
+def test_getheader_accepts_only_text() -> None:
     with (
         FaultServer([request, send(http_response(200, b"abc", "5: x")), stall]) as server,
         session(server.url) as client,

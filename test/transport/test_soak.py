@@ -3,5 +3,5 @@
 from transport.soak import soak
 
 
-def test_under_random_faults_nothing_is_lost_or_left() -> None:
+def test_random_faults_lose_nothing_and_leave_nothing_open() -> None:
     assert soak(calls=3000, threads=16, seed=1) == []

@@ -31,7 +31,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_64_threads_share_a_client(
+def test_64_threads_can_share_a_client(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tls = server_tls if secure else None
@@ -132,7 +132,7 @@ def test_the_body_of_a_response_can_be_read_in_another_thread() -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
+def test_urllib3_passes_each_exchange_to_the_connection_that_serves_it(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Before connecting, before sending and before receiving: everything that keeps time relies on that."""

@@ -69,7 +69,7 @@ BODIES = {"body", "body-without-a-length", "chunk-size-lines", "chunk-extension"
 
 @pytest.mark.parametrize("call", [VIEW, CREATE], ids=repr)
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_drip_does_not_outlast_the_deadline(call: Call, place: str) -> None:
+def test_a_slow_response_does_not_exceed_the_deadline(call: Call, place: str) -> None:
     clock = FakeClock()
     head, tail = DRIPS[place]
     assert len(tail) > 300
@@ -86,7 +86,7 @@ def test_a_drip_does_not_outlast_the_deadline(call: Call, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_drip_within_the_deadline_is_read(place: str) -> None:
+def test_a_slow_response_within_the_deadline_is_read(place: str) -> None:
     clock = FakeClock()
     head, tail = DRIPS[place]
     if place == "chunk-extension":
@@ -103,7 +103,7 @@ def test_a_drip_within_the_deadline_is_read(place: str) -> None:
 @pytest.mark.parametrize(
     "body", [http_response(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
 )
-def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) -> None:
+def test_an_error_with_a_slow_body_is_raised_with_what_has_arrived(body: bytes) -> None:
     clock = FakeClock()
     head, separator, tail = body.partition(b"\r\n\r\n")
     tail = tail if len(tail) > 310 else tail + b"\0" * (310 - len(tail))
@@ -119,7 +119,7 @@ def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) 
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_call_has_300_seconds_by_default(call: Call) -> None:
+def test_a_call_may_take_300_seconds_by_default(call: Call) -> None:
     clock = FakeClock()
     good = http_response(call.status, call.body)
     in_time = [request, do(lambda: clock.advance(299)), send(good)]
@@ -142,7 +142,7 @@ def test_a_call_has_300_seconds_by_default(call: Call) -> None:
         ({"timeout": 2147483, "connect_timeout": 2147483, "read_timeout": 2147483}, {}),
     ],
 )
-def test_none_and_a_huge_number_are_no_limit(
+def test_none_and_a_huge_number_mean_no_limit(
     call: Call, settings: dict[str, Any], options: dict[str, Any]
 ) -> None:
     clock = FakeClock()
@@ -151,7 +151,7 @@ def test_none_and_a_huge_number_are_no_limit(
         call(client.api, **options)
 
 
-def test_every_attempt_counts_towards_the_whole_call() -> None:
+def test_every_attempt_counts_towards_the_time_limit_of_the_call() -> None:
     """Each is lost after 60 s; the fifth ends after 300 s, and there is no time for a sixth."""
     clock = FakeClock()
     script = [request, do(lambda: clock.tick(60))]
@@ -183,7 +183,7 @@ def test_silence_ends_a_read_after_read_timeout(call: Call, script: list[Step]) 
 
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
-def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
+def test_silence_does_not_end_a_write_before_the_time_limit_of_the_call(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url, read_timeout=0.01, timeout=0.3) as client,
@@ -195,7 +195,7 @@ def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_the_silence_of_a_pair_ends_a_write_too(call: Call) -> None:
+def test_the_read_timeout_of_a_pair_ends_a_write_too(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url) as client,
@@ -205,7 +205,7 @@ def test_the_silence_of_a_pair_ends_a_write_too(call: Call) -> None:
     assert raised.value.reason == "no data for 0.05 s (read_timeout=0.05)"
 
 
-def test_a_pair_stays_within_the_configured_whole() -> None:
+def test_a_pair_of_timeouts_stays_within_the_configured_timeout() -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url, timeout=0.3) as client,
@@ -238,7 +238,7 @@ def full_backlog() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_connecting_ends_after_connect_timeout_and_is_tried_again(call: Call) -> None:
+def test_connecting_fails_after_connect_timeout_and_is_retried(call: Call) -> None:
     with (
         full_backlog() as port,
         session(f"http://127.0.0.1:{port}") as client,
@@ -253,7 +253,7 @@ def test_connecting_ends_after_connect_timeout_and_is_tried_again(call: Call) ->
     assert [attempt.outcome for attempt in error.attempts] == ["not sent"] * 3
 
 
-def test_connecting_ends_with_the_whole_call() -> None:
+def test_connecting_ends_at_the_time_limit_of_the_call() -> None:
     with (
         full_backlog() as port,
         session(f"http://127.0.0.1:{port}") as client,
@@ -316,7 +316,7 @@ def test_the_deadline_applies_while_an_open_response_is_read() -> None:
     assert error.headers["content-length"] == "4"
 
 
-def test_tcp_keep_alive_is_on() -> None:
+def test_tcp_keep_alive_is_enabled() -> None:
     script = [always(request, send(http_response(200, LIST.body)))]
     with FaultServer(script) as server:
         before = open_sockets()
@@ -343,7 +343,7 @@ LIMITS = st.none() | st.floats(0.001, 2147483)
 
 
 @given(deadline=LIMITS, connect=LIMITS, read=LIMITS, passed=st.floats(0, 1e6), connecting=st.booleans())
-def test_an_operation_takes_no_longer_than_the_nearest_limit(
+def test_a_socket_operation_ends_at_the_nearest_time_limit(
     deadline: float | None, connect: float | None, read: float | None, passed: float, connecting: bool
 ) -> None:
     clock = FakeClock()

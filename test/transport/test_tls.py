@@ -69,7 +69,7 @@ def test_a_call_succeeds_with_the_right_certificate(
         assert server.connections == 1
 
 
-def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SSLContext) -> None:
+def test_with_verify_ssl_false_the_client_warns_once_and_calls_do_not(server_tls: ssl.SSLContext) -> None:
     script = [
         request,
         send(http_response(200, LIST.body)),
@@ -87,7 +87,7 @@ def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SS
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_unknown_authority_names_the_file_that_does_not_know_it(
+def test_the_error_for_an_unknown_authority_names_the_file_of_trusted_ones(
     call: Call, server_tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
     file = tmp_path / "other-ca.pem"
@@ -107,7 +107,7 @@ def test_an_unknown_authority_names_the_file_that_does_not_know_it(
         (lambda ca: {"ssl_context": ssl.create_default_context(cadata=ca.decode())}, "those of ssl_context)"),
     ],
 )
-def test_an_unknown_authority_names_what_was_trusted(
+def test_the_error_for_an_unknown_authority_names_what_was_trusted(
     settings: Callable[[bytes], dict[str, Any]], named: str, server_tls: ssl.SSLContext
 ) -> None:
     other = trustme.CA().cert_pem.bytes()
@@ -146,7 +146,7 @@ def test_a_certificate_for_another_name_is_refused_with_the_name(
         (NOW + timedelta(1), NOW + timedelta(9), "certificate is not yet valid"),
     ],
 )
-def test_a_certificate_out_of_its_time_is_refused(
+def test_a_certificate_outside_its_validity_period_is_refused(
     begin: datetime, end: datetime, said: str, ca: trustme.CA, ca_file: str
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1", not_before=begin, not_after=end))
@@ -166,7 +166,7 @@ FAILED_HANDSHAKES: dict[str, Script] = {
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("what", FAILED_HANDSHAKES)
-def test_a_handshake_that_fails_is_tried_once(call: Call, what: str, ca_file: str) -> None:
+def test_a_failed_handshake_is_not_retried(call: Call, what: str, ca_file: str) -> None:
     with FaultServer(FAILED_HANDSHAKES[what]) as server:
         server.url = server.url.replace("http:", "https:")
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file)
@@ -174,7 +174,7 @@ def test_a_handshake_that_fails_is_tried_once(call: Call, what: str, ca_file: st
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_handshake_that_is_reset_is_a_connection_that_failed(call: Call, ca_file: str) -> None:
+def test_a_connection_reset_during_a_handshake_is_a_connection_error(call: Call, ca_file: str) -> None:
     """The server, or what is in front of it, is not there yet, or no more: nothing is wrong with TLS."""
     with (
         FaultServer(otherwise=[lambda peer: peer.receive(), reset]) as server,
@@ -189,7 +189,9 @@ def test_a_handshake_that_is_reset_is_a_connection_that_failed(call: Call, ca_fi
 @pytest.mark.parametrize(
     "script", [[stall], [lambda peer: peer.receive(), stall], [send(b"\x16\x03"), stall]]
 )
-def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
+def test_a_handshake_that_stalls_fails_after_connect_timeout(
+    call: Call, script: Script, ca_file: str
+) -> None:
     with (
         FaultServer(otherwise=script) as server,
         session(server.url.replace("http:", "https:"), ssl_ca_cert=ca_file) as client,
@@ -201,7 +203,7 @@ def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: 
 
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
-def test_a_handshake_that_drips_does_not_outlast_its_limit(
+def test_a_slow_handshake_does_not_exceed_its_time_limit(
     limit: Any, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     with (
@@ -223,7 +225,7 @@ DRIPPED: dict[str, bytes] = {
 
 @pytest.mark.parametrize("limit", [0.2, (None, 0.2)], ids=["whole", "silence"])
 @pytest.mark.parametrize("what", DRIPPED)
-def test_a_record_that_drips_does_not_outlast_its_limit(
+def test_a_slow_record_does_not_exceed_its_time_limit(
     what: str, limit: Any, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """OpenSSL reads until it has a whole record; there is nothing that could be looked at before."""
@@ -238,7 +240,7 @@ def test_a_record_that_drips_does_not_outlast_its_limit(
 
 
 @pytest.mark.parametrize("place", ["head", "body"])
-def test_many_records_that_drip_do_not_outlast_the_whole_call(
+def test_many_slow_records_do_not_exceed_the_time_limit_of_the_call(
     place: str, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     data = http_response(200, b" " * 4000, "A: " + "b" * 400)
@@ -288,7 +290,7 @@ def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
 @pytest.mark.parametrize(
     "fault", [[], [send(http_response(200, b"1234")[:-2])], [reset]], ids=["close", "cut", "reset"]
 )
-def test_a_connection_lost_under_tls_is_lost_like_any_other(
+def test_a_connection_lost_under_tls_is_treated_like_any_other(
     fault: Script, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     good = [request, send(http_response(200, VIEW.body)), stall]
@@ -309,7 +311,7 @@ def test_a_connection_lost_under_tls_is_lost_like_any_other(
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
+def test_a_connection_that_ends_while_a_request_is_sent_is_treated_like_any_other(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """OpenSSL has an error of its own for that, unless the system's comes first."""
@@ -335,7 +337,7 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
     }
 
 
-def test_the_error_says_that_a_client_certificate_is_asked_for(
+def test_the_error_says_that_a_client_certificate_is_required(
     ca: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
@@ -357,7 +359,7 @@ def test_the_error_says_that_a_client_certificate_is_asked_for(
         assert CREATE(client.api).name == "an-image"
 
 
-def test_tls_versions_without_overlap_are_tried_once(ca: trustme.CA) -> None:
+def test_tls_versions_without_overlap_are_not_retried(ca: trustme.CA) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     ours = ssl.create_default_context()
@@ -368,7 +370,7 @@ def test_tls_versions_without_overlap_are_tried_once(ca: trustme.CA) -> None:
     assert "PROTOCOL_VERSION" in str(error)
 
 
-def test_plain_http_to_a_tls_port_is_an_error_of_ours(server_tls: ssl.SSLContext) -> None:
+def test_plain_http_to_a_tls_port_raises_an_error_of_the_package(server_tls: ssl.SSLContext) -> None:
     with (
         FaultServer(tls=server_tls) as server,
         session(server.url.replace("https:", "http:"), max_retries=0) as client,
@@ -405,7 +407,7 @@ def test_responses_of_all_sizes_keep_their_connection(
 WITHOUT_A_LENGTH = http_response(200, image("whole"), length=False)
 
 
-def test_a_response_without_a_length_that_tls_does_not_end_may_have_been_cut(
+def test_a_response_without_a_length_and_a_tls_closing_alert_counts_as_truncated(
     server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Somebody in between can close a connection, but cannot say in TLS that nothing follows."""

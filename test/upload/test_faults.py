@@ -102,7 +102,7 @@ def upload_in_any_case(scene: Scene, **options: Any) -> Exception | None:
 
 @pytest.mark.parametrize("fault", TYPICAL, ids=repr)
 @pytest.mark.parametrize("operation", STEPS)
-def test_a_failure_that_passes_is_got_over(operation: str, fault: Fault, scene: Scene) -> None:
+def test_the_upload_survives_a_temporary_failure(operation: str, fault: Fault, scene: Scene) -> None:
     scene.fail(operation, fault)
     error = upload_in_any_case(scene)
     # Nothing has been written while the name is looked up, so that is left to the client's own retries.
@@ -111,7 +111,7 @@ def test_a_failure_that_passes_is_got_over(operation: str, fault: Fault, scene: 
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
-def test_failures_everywhere_in_one_upload_are_got_over(fault: Fault, scene: Scene) -> None:
+def test_the_upload_survives_temporary_failures_in_every_step(fault: Fault, scene: Scene) -> None:
     for operation in STEPS[1:]:
         scene.fail(operation, fault, times=10 if operation == "disk_bulk_write_import" else 1)
     assert upload_in_any_case(scene) is None
@@ -149,7 +149,7 @@ def test_an_error_says_whether_the_failure_may_pass(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("operation", STEPS)
-def test_a_service_that_never_works_again_is_given_up(operation: str, scene: Scene) -> None:
+def test_the_upload_gives_up_if_the_failure_does_not_pass(operation: str, scene: Scene) -> None:
     scene.fail(operation, Refuse(503, "Service Unavailable", "ServiceNotAvailable"), times=5000)
     with (
         pytest.warns(UserWarning, match="still on the rack")
@@ -168,14 +168,16 @@ def test_a_service_that_never_works_again_is_given_up(operation: str, scene: Sce
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import", "disk_delete"])
-def test_a_failure_that_the_rack_undoes_is_got_over(operation: str, scene: Scene) -> None:
+def test_the_upload_survives_a_failure_that_the_rack_undoes(operation: str, scene: Scene) -> None:
     scene.fail(operation, Unwind())
     assert upload_in_any_case(scene) is None
     assert scene.left() == []
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import"])
-def test_a_response_lost_while_the_rack_is_at_work_is_waited_for(operation: str, scene: Scene) -> None:
+def test_after_a_response_is_lost_the_upload_waits_for_the_work_of_the_rack(
+    operation: str, scene: Scene
+) -> None:
     scene.fail(operation, Drop(during=0.2))
     scene.time.sleep = lambda seconds: _a_little(scene, seconds)  # type: ignore[method-assign]  # some real time too
     assert upload_in_any_case(scene) is None
