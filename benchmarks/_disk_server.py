@@ -1,4 +1,4 @@
-"""A cheap server for uploads, run as a program: it forgets every chunk, and knows of a disk no more than it is told.
+"""A cheap server for uploads, run as a program: it discards every chunk and keeps only one disk and one snapshot.
 
 It prints its port, and exits when its standard input ends. Every operation that an upload needs has a response, right
 for one upload after another; nothing is ever refused.

@@ -1,4 +1,4 @@
-"""What the tests of the client's core share: a simulator with a client, the operations as facts, the rules for names."""
+"""Shared by the tests of the client: a simulator with a client, the contract of the operations, the rules for names."""
 
 import json
 import string
@@ -78,7 +78,7 @@ def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
 
 @dataclass(frozen=True)
 class Contract:
-    """The wire contract of one operation, written down again so that the package's own table can be wrong.
+    """The wire contract of one operation, written independently of the package's table, which it checks.
 
     `arguments` has a value of its own for each parameter, in the order of the signature; `query` says how those that
     go into the query arrive.
@@ -158,7 +158,7 @@ BY_NAME: Final = {contract.name: contract for contract in CONTRACTS}
 
 @dataclass(frozen=True)
 class Scene:
-    """A simulator with the project `my-project`, a snapshot in it, and a client of its administrator's."""
+    """A simulator with the project `my-project`, a snapshot in it, and a client with the administrator's token."""
 
     simulator: Simulator
     images: oxide.ImagesApi
@@ -192,7 +192,7 @@ class Scene:
 
 @contextmanager
 def open_scene(**settings: Any) -> Iterator[Scene]:
-    """Run a simulator and a client that tries everything once, unless `settings` say otherwise."""
+    """Run a simulator and a client, which does not retry unless `settings` say so."""
     with Simulator() as simulator:
         project = simulator.create_project("my-project")
         snapshot = simulator.create_snapshot("my-snapshot", project=project)
@@ -224,7 +224,7 @@ def reference_id(text: str) -> UUID | None:
 
 
 def reference_problem(text: str) -> str | None:
-    """Check a name rule by rule, in the server's order; of a bad character tell only that there is one."""
+    """Check a name rule by rule, in the server's order; a bad character is reported without its position."""
     if sum(1 if ord(c) < 0x80 else 2 if ord(c) < 0x800 else 3 if ord(c) < 0x10000 else 4 for c in text) > 63:
         return TOO_LONG
     if text == "":
@@ -240,7 +240,7 @@ def reference_problem(text: str) -> str | None:
 
 @st.composite
 def damaged_ids(draw: st.DrawFn) -> str:
-    """Return a written form of some ID with up to two characters put in, taken out or exchanged."""
+    """Return a written form of some ID with up to two characters inserted, removed or replaced."""
     text = str(draw(st.uuids() | st.sampled_from([UUID(int=0), UUID("deadbeef" * 4)])))
     text = draw(
         st.sampled_from([text, text.replace("-", ""), f"{{{text}}}", f"urn:uuid:{text}", f"{{{text[:-1]}"])

@@ -26,7 +26,7 @@ PROGRAMS = sorted((Path(__file__).parent / "compatibility").glob("*.py"))
 
 
 def run(program: Path, package: Path) -> str:
-    """Return what a program prints, run by itself with the package `oxide` that is in a directory."""
+    """Return what a program prints when it runs with the package `oxide` in a directory."""
     with Simulator() as simulator:
         simulator.create_project("my-project")
         simulator.create_project("other-project")

@@ -233,7 +233,7 @@ def test_a_recursive_schema_can_be_read() -> None:
 
 
 class _Source(RequestModel):
-    """A private model: of the forms that the server takes, the client sends one."""
+    """A private request model: the server accepts several forms, and the client sends one of them."""
 
     type: Literal["blank"] = "blank"
     block_size: int
@@ -241,7 +241,7 @@ class _Source(RequestModel):
 
 
 class _Disk(ResponseModel):
-    """A private model: of what the server sends, the client reads one field."""
+    """A private response model: the client reads one of the fields that the server sends."""
 
     id: str
 

@@ -1,4 +1,4 @@
-"""What the docs say of the code is what the code says: names, signatures, types, defaults, statuses, exceptions."""
+"""The docs agree with the code: names, signatures, types, defaults, statuses, exceptions."""
 
 import collections.abc
 import inspect
@@ -39,7 +39,7 @@ def read(page: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands below a heading, up to the next one of its level or above."""
+    """Return the text below a heading, up to the next one of the same or a higher level."""
     found = re.search(rf"^(#+) {re.escape(heading)}\n", text, re.MULTILINE)
     assert found, f"no heading {heading!r}"
     rest = text[found.end() :]
@@ -117,7 +117,7 @@ def page_of(api: type[Api]) -> str:
 
 
 def section_of(operation: Operation[Any], part: str) -> str:
-    """Return a part of what is said of an operation."""
+    """Return a part of the documentation of an operation."""
     return section(section(page_of(api_with(operation.id)), operation.id), part)
 
 
@@ -245,7 +245,7 @@ OF_MODELS = pytest.mark.parametrize(
 
 
 def test_every_model_is_listed() -> None:
-    """Those without a page of their own are in the reference."""
+    """Models without a page of their own are in the reference."""
     listed = re.findall(
         r"^- \[(\w+)\]\((.*)\)$", section(read("docs/index.md"), "Documentation for models"), re.MULTILINE
     )

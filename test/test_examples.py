@@ -1,4 +1,4 @@
-"""Run every example of the documentation as it is written, and follow its links.
+"""Runs every example of the documentation as it is written, and follows its links.
 
 An example is a fenced block of Python in a Markdown page or in a docstring, or the `>>>` lines of a docstring. Each
 runs in a process, a home and a directory of its own, against a simulator of its own, which `prepare` describes.
@@ -62,7 +62,7 @@ def prepare(simulator: Simulator, directory: Path) -> dict[str, str]:
 
 @cache
 def small_disk() -> bytes:
-    """Return 4 MiB that begin like a disk with a partition table (GPT) for blocks of 512 bytes."""
+    """Return 4 MiB that begin with a partition table (GPT) for blocks of 512 bytes."""
     disk = bytearray(2**22)
     disk[510:520] = b"\x55\xaaEFI PART"
     disk[2**20 : 2**21] = random.Random(0).randbytes(2**20)
@@ -71,7 +71,7 @@ def small_disk() -> bytes:
 
 @dataclass(frozen=True)
 class Example:
-    """A piece of Python, and where it begins; `info` is what its fence line says, if it has one."""
+    """A piece of Python and where it begins; `info` is the text of its fence line, if it has one."""
 
     path: Path
     line: int
@@ -83,7 +83,7 @@ class Example:
 
     @property
     def reason_to_skip(self) -> str | None:
-        """Return the reason that the fence line gives; whatever else stands there is an error."""
+        """Return the reason that the fence line gives; any other text there is an error."""
         match = re.fullmatch(r'(?:python|pycon)(?: skip="(.*\S.*)")?', self.info.strip())
         if match is None:
             message = f'{self}: expected ```python or ```python skip="reason", not ```{self.info}'
@@ -124,7 +124,7 @@ def fenced(path: Path, text: str, line: int) -> Iterator[Example]:
 
 
 def documented() -> Iterator[Example]:
-    """Yield every example there is."""
+    """Yield every example of the documentation."""
     for page in PAGES:
         yield from fenced(page, page.read_text("utf-8"), 0)
     for script in SCRIPTS:
@@ -142,7 +142,7 @@ def documented() -> Iterator[Example]:
 
 
 def run(command: list[str], directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command in a directory that is its home too, with these environment variables on top."""
+    """Run a command in a directory that is also its home, with additional environment variables."""
     return subprocess.run(
         command,
         check=False,
@@ -185,7 +185,7 @@ def contents(simulator: Simulator) -> dict[str | None, list[str]]:
 
 @pytest.mark.parametrize(("page", "heading"), AGAIN, ids=[f"{page}-{heading}" for page, heading in AGAIN])
 def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> None:
-    """Whether a run was whole, or broke off before or after any of its changes, the next one brings all in order."""
+    """After a complete run, or one that was interrupted at any change, the next run reaches the same result."""
     example = below(ROOT / page, heading)
     command = example.command(tmp_path)
     with Simulator() as simulator:
@@ -232,7 +232,7 @@ def test_a_shell_script_can_use_the_simulator_in_the_background(tmp_path: Path) 
 
 
 def commands_of_uploads() -> Iterator[str]:
-    """Yield the shell blocks of the page on uploads, without those that need a program which may not be there."""
+    """Yield the shell blocks of the page on uploads, except those that need programs which may be missing."""
     page = (ROOT / "docs/uploading.md").read_text("utf-8")
     for token in tokens(page):
         if token.info == "sh" and re.search("python -m oxide|sha256sum", token.content):
@@ -241,7 +241,7 @@ def commands_of_uploads() -> Iterator[str]:
 
 @pytest.mark.parametrize("script", list(commands_of_uploads()))
 def test_a_command_on_the_page_about_uploads_runs(script: str, tmp_path: Path) -> None:
-    """Each ends well, and prints what the page shows below it."""
+    """Each succeeds, and prints what the page shows below it."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with Simulator() as simulator:
         done = run(["bash", "-c", script], tmp_path, {**prepare(simulator, tmp_path), "PATH": path})
@@ -270,7 +270,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken_links(page: Path) -> Iterator[str]:
-    """Yield the links and images of a page that lead to no file of the project, or to no place in its page."""
+    """Yield the links and images of a page whose file or heading does not exist."""
     for token in tokens(page.read_text("utf-8")):
         link = str(token.attrGet("href") or token.attrGet("src") or "")
         parts = urlsplit(link)
@@ -297,7 +297,7 @@ def test_the_readme_begins_with_two_commands() -> None:
 
 
 def test_a_code_block_that_is_not_run_says_why() -> None:
-    """A fence line names the language and at most a reason; a misspelled one is no way out of being run."""
+    """A fence line has the language and at most a reason; a misspelled reason is an error."""
     page = ROOT / "page.md"
     assert Example(page, 1, "", 'python skip="needs a rack"').reason_to_skip == "needs a rack"
     assert Example(page, 1, "", "python").reason_to_skip is None

@@ -1,4 +1,4 @@
-"""What is a name and what is an ID: tables, and a second implementation of the server's rules to compare with."""
+"""Names and IDs: tables of examples, and a second implementation of the server's rules to compare with."""
 
 import string
 from uuid import UUID
@@ -160,7 +160,7 @@ def test_an_identifier_is_an_id_or_a_legal_name_or_refused_with_the_rule(text: s
 
 @given(text=TEXTS)
 def test_an_identifier_in_a_path_needs_no_escaping(text: str) -> None:
-    """Names and canonical IDs are safe in a path and in a query as they are."""
+    """Names and canonical IDs are safe in a path and in a query without changes."""
     try:
         sent = str(name_or_id(text))
     except ValueError:

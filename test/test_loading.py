@@ -1,4 +1,4 @@
-"""Everything public is loaded in one step when the first name is used, whatever else goes on at that moment."""
+"""Everything public is loaded in one step when the first name is used, even from several threads."""
 
 import ast
 import subprocess
@@ -145,7 +145,7 @@ def test_threads_that_load_names_at_the_same_time_do_not_deadlock(kinds: int) ->
 
 
 def test_one_module_imports_every_name_explicitly() -> None:
-    """A program that packs others follows these imports."""
+    """Programs that bundle applications follow these imports."""
     loaded = """
 import sys, oxide._public
 public = {name for name in sys.modules if name.startswith("oxide.") and "._" not in name}
@@ -187,7 +187,7 @@ def test_type_checkers_and_programs_see_the_same_names(package: str) -> None:
 
 @pytest.mark.parametrize("package", LAZY[1:])
 def test_no_package_imports_its_modules_before_they_are_used(package: str) -> None:
-    """It would hold its import lock while it waits for theirs, and they wait for it."""
+    """It would wait for their import locks while they wait for its own."""
     seen = subprocess.check_output(
         [
             sys.executable,

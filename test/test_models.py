@@ -1,4 +1,4 @@
-"""Models: strict in what is sent, lenient in what is received, and nothing lost on the way in or out."""
+"""Models are strict in requests and lenient in responses, and lose nothing either way."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def documents(model: type[BaseModel], **fields: st.SearchStrategy[Any]) -> st.Se
 
 @st.composite
 def timestamps(draw: st.DrawFn) -> tuple[str, datetime]:
-    """Return a moment as the service may write it, with 0 to 9 digits of a second, and what it stands for."""
+    """Return a time as the service may write it, with 0 to 9 decimals, and its value."""
     moment = draw(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30))).replace(microsecond=0)
     digits = draw(st.text("0123456789", max_size=9))
     hours = draw(st.integers(-12, 14) | st.none())
@@ -144,7 +144,7 @@ class TestWhatIsReceived:
     def test_every_field_and_value_of_a_document_is_kept(
         self, cls: Any, document: Any, data: st.DataObject
     ) -> None:
-        """Unknown fields and values, absent and null: all of it comes out again as it went in."""
+        """Unknown fields and values, missing fields and nulls all come out again unchanged."""
         sent = data.draw(document)
         model = cls.from_json(json.dumps(sent))
         assert canonical(json.loads(model.to_json())) == canonical(sent)
@@ -187,7 +187,7 @@ class TestWhatIsReceived:
     def test_models_without_unknown_fields_are_equal_and_accept_new_attributes(
         self, make: Callable[[str], Image]
     ) -> None:
-        """However an image was made, one without unknown fields equals it, and takes new attributes alike."""
+        """This holds for every way to make an image."""
         image, other = make(json.dumps(dict(IMAGE))), Image.from_dict(dict(IMAGE))
         assert image == other
         assert other == image
@@ -435,7 +435,7 @@ class TestSortMode:
 
 
 def problems(build: Callable[[], object]) -> dict[str, str]:
-    """Return what `build` says is wrong, by field; nothing where it succeeds."""
+    """Return the validation errors of `build` by field; none if it succeeds."""
     try:
         build()
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The programs in test/programs/, each written from the documentation alone, do what they promise."""
+"""The programs in test/programs/, written from the documentation alone, work as promised."""
 
 import csv
 import os
@@ -23,7 +23,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 @dataclass
 class Rack:
-    """A simulator with what the documentation's examples expect, and a directory to run programs in."""
+    """A simulator with the demo contents, and a directory to run programs in."""
 
     simulator: Simulator
     snapshot: str

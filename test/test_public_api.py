@@ -26,7 +26,7 @@ def interface() -> str:
 
 
 def module_lines(module: griffe.Module, described: dict[str, str]) -> Iterator[str]:
-    """Describe a module; what comes from a private module is described at the first public path that it has."""
+    """Describe a module; a name from a private module is described at its first public path."""
     # A package whose names are loaded when they are used lists them only then.
     listed = getattr(import_module(module.path), "__all__", ())
     for name, member in sorted(module.members.items()):
@@ -133,7 +133,7 @@ def private(path: str) -> bool:
 
 
 def test_the_public_interface_is_the_recorded_one() -> None:
-    """The public interface is the one that is written down; see above where a change is meant."""
+    """The public interface is the recorded one; see above for intended changes."""
     written, found = STORED.read_text("utf-8").splitlines(), interface().splitlines()
     changes = list(unified_diff(written, found, "public_api.txt", "the code", lineterm="", n=0))
     if changes:

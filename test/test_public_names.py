@@ -1,4 +1,4 @@
-"""The names that programs import, and the table of operations that signatures and documents agree with."""
+"""The public names, and the agreement of signatures and docstrings with the table of operations."""
 
 import http.client
 import inspect

@@ -1,4 +1,4 @@
-"""API objects: how they are made, printed and closed."""
+"""Tests of API objects: how they are made, printed and closed."""
 
 import gc
 import weakref
@@ -70,7 +70,7 @@ def test_close_leaves_open_a_client_that_was_passed_in() -> None:
 
 
 def test_objects_support_weak_references_and_form_no_cycles() -> None:
-    """A service that holds a client in an attribute frees it when it goes."""
+    """When a service that holds a client is freed, so is the client."""
     gc.disable()
     try:
         client = oxide.ApiClient(CONFIGURATION)

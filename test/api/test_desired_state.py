@@ -1,4 +1,4 @@
-"""`image_ensure_absent` and `image_ensure_location`: gone, or in its place, whatever is lost or changed on the way."""
+"""Tests of `image_ensure_absent` and `image_ensure_location`, with lost responses and changes by others."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ WRITES = {"image_delete", "image_demote", "image_promote"}
 
 @dataclass
 class Scene:
-    """A simulator with the projects `web`, `build` and `other`, and a client that tries everything once."""
+    """A simulator with the projects `web`, `build` and `other`, and a client without retries."""
 
     simulator: Simulator
     images: oxide.ImagesApi
@@ -46,7 +46,7 @@ class Scene:
             hook()
 
     def make(self, name: str, project: str | None) -> oxide.Image:
-        """Create an image and return it, without a trace in the record of requests."""
+        """Create an image and return it, through another client."""
         image = self.simulator.create_image(name, project=project)
         with oxide.ApiClient(self.simulator.configuration()) as client:
             return oxide.ImagesApi(client).image_view(image)
@@ -64,6 +64,20 @@ class Scene:
     def behind_its_back(self) -> oxide.ImagesApi:
         """Return the API of somebody else."""
         return oxide.ImagesApi(oxide.ApiClient(self.simulator.configuration()))
+
+    def replace_after(
+        self, operation: str, image: oxide.Image, *, already_deleted: bool = False
+    ) -> list[oxide.Image]:
+        """After the next attempt of an operation, replace an image of `web`; return a list that gets the new one."""
+        replacements: list[oxide.Image] = []
+
+        def replace() -> None:
+            if not already_deleted:
+                self.behind_its_back().image_delete(image)
+            replacements.append(self.make(image.name, "web"))
+
+        self.then[operation] = replace
+        return replacements
 
     def writes(self) -> list[str | None]:
         return [request.operation for request in self.simulator.requests if request.operation in WRITES]
@@ -137,7 +151,7 @@ class TestAbsent:
         assert len(scene.writes()) <= 2
 
     def test_an_image_that_is_gone_before_the_second_request_counts_as_deleted(self, scene: Scene) -> None:
-        """The delete is lost, the image is still there; it is gone by the time of the second request."""
+        """The first deletion is lost and the image still exists; it is gone before the second request."""
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Drop(), operation="image_delete")
         scene.then["image_view"] = lambda: scene.behind_its_back().image_delete(image)
@@ -145,32 +159,19 @@ class TestAbsent:
 
     def test_another_image_that_took_the_name_meanwhile_is_not_deleted(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
-        scene.then["image_view"] = swap
+        replacements = scene.replace_after("image_view", image)
         assert scene.images.image_ensure_absent("nginx", "web") is False
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
     @pytest.mark.parametrize("acted", [True, False])
     def test_another_image_that_took_the_name_after_a_lost_response_is_not_deleted(
         self, scene: Scene, acted: bool
     ) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            if not acted:
-                scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
+        replacements = scene.replace_after("image_delete", image, already_deleted=acted)
         scene.simulator.fail_next(Drop(after_acting=acted), operation="image_delete")
-        scene.then["image_delete"] = swap
         assert scene.images.image_ensure_absent("nginx", "web") is True
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
     def test_an_image_that_was_moved_meanwhile_is_deleted(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
@@ -188,7 +189,7 @@ class TestAbsent:
 
     @pytest.mark.parametrize("as_image", [True, False])
     def test_a_user_with_only_a_project_role_gets_advice(self, scene: Scene, as_image: bool) -> None:
-        """No image can be named by its ID with a role on the project alone."""
+        """With only a project role, no image can be found by its ID."""
         image = scene.make("nginx", "web")
         token = scene.simulator.create_user("ann", project_roles={"web": "admin"})
         arguments: tuple[Any, ...] = (image.model_copy(),) if as_image else ("nginx", "web")
@@ -325,16 +326,10 @@ class TestLocation:
 
     def test_another_image_that_took_the_name_meanwhile_is_not_moved(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
-        scene.then["image_view"] = swap
+        replacements = scene.replace_after("image_view", image)
         with pytest.raises(oxide.NotFoundException):
             scene.images.image_ensure_location("nginx", None, source="web")
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
     @pytest.mark.parametrize(("start", "target"), MOVES)
     def test_it_succeeds_if_somebody_else_moves_the_image_to_the_destination(

@@ -1,4 +1,4 @@
-"""`image_ensure`: an image is there once, and agrees, whatever happens on the way."""
+"""Tests of `image_ensure`: afterwards the image exists once and agrees, even if responses are lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def test_a_second_unknown_outcome_is_raised(scene: Scene) -> None:
     "fault", [faults.Drop(after_acting=True), faults.Answer(504)], ids=["lost", "gateway"]
 )
 def test_an_error_after_an_unknown_outcome_says_that_the_outcome_is_unknown(fault: faults.Fault) -> None:
-    """Though the last request, which only looks, was not even sent."""
+    """This holds although the last request, which only reads, was not even sent."""
     with Simulator() as simulator:
         wanted = {
             "name": "alpine",
@@ -157,7 +157,7 @@ def test_an_image_that_somebody_else_created_first_is_compared(scene: Scene) -> 
 
 
 def test_a_first_request_that_took_effect_late_gives_the_result(scene: Scene) -> None:
-    """The first create is lost and nothing is there yet; it is done by the time of the second."""
+    """The response to the first creation is lost; the image appears only before the second one."""
     scene.simulator.fail_next(faults.Drop(after_acting=True), operation="image_create")
     scene.simulator.fail_next(faults.Answer(404, ""), times=2, operation="image_view")
     image = scene.images.image_ensure(scene.wanted, project="my-project")

@@ -1,4 +1,4 @@
-"""The two other forms of a method, derived from the plain one, are as good as if they were written by hand."""
+"""Tests of the two derived forms of a method: they are as good as if they were written by hand."""
 
 import copyreg
 import inspect
@@ -59,7 +59,7 @@ class TestLooks:
     def test_a_derived_form_pickles_bound_and_unbound(
         self, name: str, form: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Bound, if a program says how its API is made where it arrives: a client does not pickle."""
+        """A bound method pickles if the program defines how to make its API again, since a client does not pickle."""
         api = api_with(name)
         unbound = getattr(api, name + form)
         assert pickle.loads(pickle.dumps(unbound)) is unbound
@@ -155,7 +155,7 @@ def test_a_call_inside_a_token_callable_of_another_form_shows_both_methods() -> 
 
 
 class Wrapped(oxide.ImagesApi):
-    """As a wrapper SDK extends an API."""
+    """An extension of an API, as in a wrapper SDK."""
 
     def image_view_with_http_info(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then do as the client does."""

@@ -1,4 +1,4 @@
-"""The pager: every image once, whatever the page size, and whatever happens on the way."""
+"""Tests of the pager: every image comes once, with any page size and through every failure."""
 
 import gc
 import math
@@ -301,7 +301,7 @@ class TestFailures:
 
 
 class TestOddServices:
-    """Pages that the service never gives, but that something else may."""
+    """Pages that the service never sends, but that another server may."""
 
     @staticmethod
     def serve(scene: Scene, *tokens: object, items: int = 1) -> None:
@@ -425,7 +425,7 @@ class TestSharing:
         assert sorted(taken) == expected
 
     def test_using_a_pager_while_it_fetches_is_an_error(self, scene: Scene) -> None:
-        """As greenlets of one thread do, or a callable for the token."""
+        """This happens with greenlets in one thread, or in a token callable."""
         fill(scene, 3)
 
         def token() -> str:

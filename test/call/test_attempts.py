@@ -1,4 +1,4 @@
-"""What an attempt, and so the log, shows of a server's text."""
+"""How an attempt, and so the log, shows a text of the server."""
 
 import logging
 

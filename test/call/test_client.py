@@ -1,4 +1,4 @@
-"""The client itself: what it shows, what it takes from the program, and what it leaves alone when it cannot be made."""
+"""Tests of the client itself: its repr, what it takes from the program, and a constructor that fails."""
 
 import random
 import re
@@ -60,7 +60,7 @@ def pauses(simulator: Simulator, seed: int) -> list[float]:
 
 
 def test_backoff_does_not_depend_on_the_random_seed_of_the_program(simulator: Simulator) -> None:
-    """Programs that seed alike would all come back at once."""
+    """Otherwise programs with the same seed would all retry at the same moment."""
     assert pauses(simulator, 1) != pauses(simulator, 1)
 
 
@@ -77,7 +77,7 @@ def test_a_client_does_not_disturb_the_random_numbers_of_the_program(simulator: 
 def test_a_client_uses_the_clock_and_sleep_of_the_moment_it_is_made(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a test has patched while the package was imported must not stay for good."""
+    """What a test patched during the import of the package must not stay in use."""
     program = (
         "import time; real = time.monotonic, time.sleep\n"
         "time.monotonic = time.sleep = None\n"

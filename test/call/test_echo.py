@@ -68,7 +68,7 @@ def error_of(
 
 
 def everything(error: BaseException) -> str:
-    """Return all that a program, a log or a worker gets to see of an exception."""
+    """Return everything that a program, a log or a worker can see of an exception."""
     assert isinstance(error, oxide.ApiException)
     data = error.data.to_json() if isinstance(error.data, oxide.Error) else ""
     parts = [
@@ -82,7 +82,7 @@ def everything(error: BaseException) -> str:
 
 
 def forms(token: str) -> set[str]:
-    """Return the texts that a token may turn into on its way back."""
+    """Return the forms that a token may have when the server sends it back."""
     quoted = json.dumps(token)[1:-1]
     return {
         token,
@@ -183,7 +183,7 @@ def test_an_encoded_credential_is_masked_as_it_was_sent(simulator: Simulator) ->
 
 
 def test_an_error_during_the_search_for_secrets_shows_none(simulator: Simulator) -> None:
-    """Such as a lack of memory: its traceback is shown with the locals of each frame."""
+    """An example is a lack of memory, whose traceback is shown with the locals of each frame."""
 
     class Hostile(str):
         __slots__ = ()

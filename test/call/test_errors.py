@@ -1,4 +1,4 @@
-"""What a failed call raises: the right class, what could be read, and one line that says it all."""
+"""The errors that calls raise: their class, their attributes, and their text on one line."""
 
 import builtins
 import copy
@@ -54,7 +54,7 @@ MOST_BYTES = 1200
 
 
 def raised(scene: Scene, name: str = "image_view", form: str = "", **changes: Any) -> Any:
-    """Return what a call of an operation raises, checked for what holds for every error with a response."""
+    """Return the error of a call, after the checks that apply to every error with a response."""
     with pytest.raises(oxide.ApiException) as caught:
         scene.call(name, form, **{**BY_NAME[name].arguments, **changes})
     error = caught.value
@@ -85,7 +85,7 @@ def assert_one_line(error: oxide.ApiException) -> None:
 
 
 class TestOfTheService:
-    """Errors of the simulator itself, whose bodies are those of the real service."""
+    """Errors of the simulator itself, with the bodies of the real service."""
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
     @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ def page(*items: Any) -> dict[str, Any]:
 
 
 class TestUndecodableResponses:
-    """A 2xx that is none of the result's."""
+    """A 2xx response whose body is not the expected result."""
 
     @pytest.mark.parametrize(
         ("name", "body", "problem"),

@@ -1,4 +1,4 @@
-"""Mistakes that a first program makes end in a message that says what to do."""
+"""Typical first mistakes end in a message that says what to do."""
 
 import json
 import subprocess

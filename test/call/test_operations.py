@@ -1,4 +1,4 @@
-"""Every operation, in every form, with every parameter: by what arrived on the wire, and by what came back."""
+"""Every operation, in every form, with every parameter: what arrives at the server, and what the call returns."""
 
 import copy
 import enum
@@ -29,7 +29,7 @@ def respond_as_documented(scene: Scene, contract: Contract, times: int = 1) -> N
 
 
 def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
-    """Yield the arguments of a contract with each choice of those that can be left out."""
+    """Yield the arguments of a contract with each combination of the optional ones."""
     optional = [name for name in contract.arguments if name not in contract.required]
     for chosen in chain.from_iterable(combinations(optional, n) for n in range(len(optional) + 1)):
         yield {
@@ -38,7 +38,7 @@ def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
 
 
 def without_page_token(contract: Contract) -> dict[str, Any]:
-    """Return the arguments of a contract but for the page token, which only a service of ours would take."""
+    """Return the arguments of a contract without the page token, which the simulator would refuse."""
     return {name: value for name, value in contract.arguments.items() if name != "page_token"}
 
 
@@ -348,7 +348,7 @@ class _Few(int, enum.Enum):
 
 
 class _HostileText(str):
-    """Text whose methods say something else than its characters."""
+    """Text whose methods return something other than its characters."""
 
     __slots__ = ()
 
@@ -362,7 +362,7 @@ class _HostileText(str):
 
 
 class _HostileNumber(int):
-    """A number that is written otherwise, and compares as it likes."""
+    """A number that prints as another one and compares at will."""
 
     def __str__(self) -> str:
         return "5&project=other"
@@ -427,7 +427,7 @@ BAD_IDENTIFIERS: list[tuple[Any, type[Exception]]] = [
 
 
 def given_image(contract: Contract, image: object, *, by_id: bool) -> dict[str, Any]:
-    """Return the arguments for an image; with its ID goes no project, except where it is the target."""
+    """Return the arguments for an image; an ID takes no project, except as the target of a demotion."""
     project = None if by_id and contract.name != "image_demote" else "my-project"
     return {"image": image, "project": project}
 

@@ -1,4 +1,4 @@
-"""An operation without a public method works like the others, by its row alone."""
+"""An operation without a public method works like the others: it needs only its row in the table."""
 
 from collections.abc import Iterator
 from typing import Any, Final

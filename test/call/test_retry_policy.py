@@ -1,4 +1,4 @@
-"""The replay decision and `Retry-After`, as pure functions over everything they may be given."""
+"""The decision to retry, and `Retry-After`, tested as pure functions over their whole input."""
 
 import copy
 import math

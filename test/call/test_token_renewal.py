@@ -1,4 +1,4 @@
-"""After a 401, a callable token is asked once more; with another token, the request is sent once more."""
+"""After a 401, a token callable is called once more; if it returns another token, the request is sent once more."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ def client_of(scene: Scene, token: str | Callable[[], str], **settings: Any) -> 
 
 
 def tokens(*values: str) -> Callable[[], str]:
-    """Return a callable that gives one value after the other, and fails when it is asked too often."""
+    """Return a callable that returns one value after the other, and fails when it is called too often."""
     left = list(values)
     return lambda: left.pop(0)
 
@@ -38,7 +38,7 @@ def statuses(scene: Scene) -> list[int | None]:
 def test_a_new_token_gets_one_attempt_even_without_retries(
     scene: Scene, contract: Contract, form: str
 ) -> None:
-    """The server judges a token before anything happens, so even a write may be sent again."""
+    """The server checks a token before it acts, so even a write may be sent again."""
     scene.simulator.create_image("my-image", project="my-project")
     pauses: list[float] = []
     seen: list[oxide.Attempt] = []

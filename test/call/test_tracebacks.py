@@ -1,4 +1,4 @@
-"""What leaves the package shows the user's line and the public method, and none of our frames further in."""
+"""A traceback shows the user's line and the public method, and no inner frames of the package."""
 
 import functools
 import signal
@@ -22,7 +22,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def frames(error: BaseException) -> list[str]:
-    """Return the names of the functions in a traceback, without that of the test."""
+    """Return the names of the functions in a traceback, without the test itself."""
     return [frame.name for frame in traceback.extract_tb(error.__traceback__)][1:]
 
 

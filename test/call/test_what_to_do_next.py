@@ -28,7 +28,7 @@ def scene() -> Iterator[Scene]:
 
 
 def error_of(scene: Scene, contract: Contract, **options: Any) -> oxide.ApiException:
-    """Return what a call raises that is tried once, the same after it has been copied and pickled."""
+    """Return the error of a call without retries; its copy and its pickle must agree."""
     configuration = scene.simulator.configuration(max_retries=0)
     with oxide.ApiClient(configuration) as client, pytest.raises(oxide.ApiException) as caught:
         method_of(client, contract.name)(**contract.arguments, **options)
@@ -117,7 +117,7 @@ def test_a_refused_certificate_is_not_worth_a_retry(scene: Scene) -> None:
 
 
 def test_an_earlier_attempt_with_an_unknown_outcome_may_have_acted(scene: Scene) -> None:
-    """The second DELETE finds nothing, because the first one did it."""
+    """The second DELETE finds nothing, because the first one has deleted the image."""
     first = oxide.Attempt("image_delete", "DELETE", "/", 1, "unknown", None, None, None, 0.1, 0.5)
     second = oxide.Attempt("image_delete", "DELETE", "/", 2, "answered", 404, None, None, 0.1, None)
     error = oxide.NotFoundException(404, method="DELETE", attempts=(first, second))

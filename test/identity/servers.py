@@ -1,4 +1,4 @@
-"""A server that records what it is sent, and a proxy; both are the fault server with a script of their own."""
+"""A server that records its requests, and a proxy; both are fault servers with a script of their own."""
 
 import socket
 import ssl
@@ -17,7 +17,7 @@ PAGE = http_response(200, EMPTY_PAGE, "Content-Type: application/json")
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came; header names in lower case, values as they are, those of a name in their order."""
+    """A request as received; header names are in lower case, and the values of one name are in order."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class Received:
 
 @dataclass
 class Recorder:
-    """What a server received, oldest first; `server_names` are the names that clients asked for in TLS."""
+    """The requests that a server received, oldest first; `server_names` are those that clients sent in TLS."""
 
     url: str = ""
     port: int = 0
@@ -125,7 +125,7 @@ def proxy(
 
 
 def _forwarded(sent: bytes, netloc: str) -> bytes:
-    """Return a request as a proxy passes it on: to the path alone, and without what is for the proxy."""
+    """Return a request as a proxy forwards it: with only the path as target, and without headers for the proxy."""
     head, _, body = sent.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     kept = [line for line in lines if not line.lower().startswith(b"proxy-")]
@@ -135,7 +135,7 @@ def _forwarded(sent: bytes, netloc: str) -> bytes:
 
 
 def _join(client: socket.socket, upstream: socket.socket) -> None:
-    """Pass bytes both ways until one side ends."""
+    """Copy bytes in both directions until one side ends."""
     back = threading.Thread(target=_pump, args=(upstream, client))
     back.start()
     _pump(client, upstream)

@@ -24,7 +24,7 @@ def from_variables(monkeypatch: pytest.MonkeyPatch) -> oxide.Configuration:
 
 
 def assigned() -> oxide.Configuration:
-    """Return one with both assigned, as programs for generated clients do."""
+    """Return a configuration with both assigned, as in programs for generated clients."""
     configuration = oxide.Configuration()
     configuration.host = "https://one.test"
     configuration.access_token = TOKEN
@@ -46,7 +46,7 @@ MADE: dict[str, Callable[[pytest.MonkeyPatch], oxide.Configuration]] = {
 def test_changing_the_host_drops_the_token(
     made: str, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until it is given one of its own; the report tells why it has none."""
+    """It has none until one is set again, and the report says why."""
     configuration = MADE[made](monkeypatch)
     configuration.host = server.url
     assert configuration.access_token is None
@@ -88,7 +88,7 @@ def test_another_scheme_port_or_path_counts_as_another_host(other: str) -> None:
 
 
 def test_a_token_that_was_set_before_any_host_goes_to_the_first_one() -> None:
-    """The default host is not one that a token could be for."""
+    """A token cannot be meant for the default host."""
     configuration = oxide.Configuration(access_token=TOKEN)
     configuration.host = "https://one.test"
     assert configuration.access_token == TOKEN
@@ -98,7 +98,7 @@ def test_a_token_that_was_set_before_any_host_goes_to_the_first_one() -> None:
 
 @given(st.lists(st.sampled_from(["one.test", "two.test", "1", "2"]), max_size=8))
 def test_a_token_can_be_read_only_with_the_host_for_which_it_was_set(steps: list[str]) -> None:
-    """Whatever is assigned in whatever order."""
+    """This holds for any assignments in any order."""
     configuration = oxide.Configuration()
     host, token, its_host = None, None, None
     for step in steps:
@@ -115,7 +115,7 @@ def test_a_token_can_be_read_only_with_the_host_for_which_it_was_set(steps: list
 
 
 def test_changing_the_proxy_drops_the_proxy_headers() -> None:
-    """They may be its password."""
+    """The headers may hold its password."""
     configuration = oxide.Configuration(
         "https://one.test", proxy="http://one.test", proxy_headers={"X-Key": "hunter2"}
     )

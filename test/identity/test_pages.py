@@ -1,4 +1,4 @@
-"""The pages on configuration and authentication say what the code says."""
+"""The pages on configuration and authentication agree with the code."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table below the first row that begins so."""
+    """Return the cells of the table below the first row that begins with this text."""
     lines = (DOCS / page).read_text("utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(heading)) + 2
     found = []
@@ -36,7 +36,7 @@ def test_the_documented_settings_are_those_of_the_code() -> None:
 
 
 def test_the_documented_precedence_has_the_tested_sources() -> None:
-    """Each row is a source that the tested table has too, told by the arguments and variables that it takes."""
+    """Each row is a source of the tested table, recognized by its arguments and variables."""
     table = {
         frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "What is there")
     }

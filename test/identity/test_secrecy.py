@@ -30,7 +30,7 @@ import pytest
 from authority import KEY_PASSWORD, Authority
 
 import oxide
-from identity.reporters import REPORTERS, as_error, of_package
+from identity.reporters import REPORTERS, as_error, chain, of_package
 from identity.servers import Recorder, proxy
 from oxide.testing import Answer, Drop, Simulator, Truncate
 
@@ -53,7 +53,7 @@ AS_BYTES: dict[str, Any] = {"X-Key": MARK.encode()}
 
 
 def forms(secret: str) -> set[str]:
-    """Return how a secret may look: as it is, in other cases, and in base64 at any offset."""
+    """Return the forms of a secret: unchanged, in other cases, and in base64 at any offset."""
     found = {secret, secret.upper(), secret.lower()}
     for offset in range(3):
         # Only the digits that tell nothing but bits of the secret.
@@ -67,7 +67,7 @@ NEEDLES = forms(MARK) | forms(KEY_PASSWORD) | {PROXY_AUTHORIZATION.removeprefix(
 
 @dataclass
 class Channels:
-    """All that was said, by the channel on which it was."""
+    """Everything that was emitted, by channel."""
 
     said: list[tuple[str, str]] = field(default_factory=list)
     frames: int = 0
@@ -84,14 +84,7 @@ class Channels:
 
     def search_error(self, error: BaseException) -> None:
         """Add all that an exception holds, and those that it came from."""
-        chain: list[BaseException] = []
-        waiting: list[BaseException | None] = [error]
-        while waiting:
-            found = waiting.pop()
-            if found is not None and found not in chain:
-                chain.append(found)
-                waiting += [found.__cause__, found.__context__]
-        for link in chain:
+        for link in chain(error):
             kind = type(link).__name__
             self.say(f"{kind}", link, link.args, vars(link), *vars(link).values())
             self.say(
@@ -128,7 +121,7 @@ def pickled(thing: object) -> Iterator[tuple[str, bytes]]:
 
 
 class _Everything(logging.Handler):
-    """Keeps all that is in every record."""
+    """A log handler that keeps everything in every record."""
 
     def __init__(self, channels: Channels) -> None:
         super().__init__(logging.NOTSET)
@@ -145,7 +138,7 @@ class _Everything(logging.Handler):
 def channels(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Channels]:
-    """Open every channel as wide as it gets, and search them at the end."""
+    """Make every channel as verbose as possible, and search all of them at the end."""
     found = Channels()
     handler = _Everything(found)
     logging.root.addHandler(handler)
@@ -235,19 +228,19 @@ NEW_IMAGE = {
 
 
 def locked() -> str:
-    """Fail as a vault may."""
+    """Fail like a vault."""
     message = "the vault is locked"
     raise PermissionError(message)
 
 
 def broken(_: object) -> None:
-    """Fail as a hook may."""
+    """Fail like a broken hook."""
     message = "no metrics today"
     raise RuntimeError(message)
 
 
 def interrupted(_: object) -> None:
-    """Get Ctrl-C."""
+    """Raise KeyboardInterrupt, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
@@ -259,7 +252,7 @@ def unread(scene: Scene, fault: Any) -> None:
 
 
 def after_close(scene: Scene) -> None:
-    """Use a client after its end."""
+    """Use a client after it is closed."""
     images = scene.images()
     images.api_client.close()
     images.image_list(**OPTIONS)
@@ -503,7 +496,7 @@ def _with_missing_file(configuration: oxide.Configuration) -> oxide.Configuratio
 @pytest.mark.parametrize("case", CALLS)
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
 def test_a_failed_call_reveals_no_secret(case: str, scene: Scene, channels: Channels) -> None:
-    """By either way through the proxy."""
+    """The call goes through the proxy in either way."""
     fail(CALLS[case], scene, channels)
 
 
@@ -524,7 +517,7 @@ def fail(case: Callable[[Scene], object], scene: Scene, channels: Channels) -> N
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
 def test_frames_in_the_middle_of_a_call_reveal_no_secret(scene: Scene, channels: Channels) -> None:
-    """Where a profiler or a debugger may look: from the token's callable, the hook, and the pause between attempts."""
+    """A profiler or debugger may look there: from the token callable, the hook, and the backoff between attempts."""
 
     def look(*_: object) -> str:
         frame: FrameType | None = sys._getframe()
@@ -633,7 +626,7 @@ WAYS: dict[str, Callable[[Scene], object]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_error_reporter_shows_a_secret(way: str, scene: Scene) -> None:
-    """By whichever way it was given; ten reporters, each with all the locals that it can show."""
+    """This holds for every way to give a secret, and for ten reporters that show as many locals as they can."""
     try:
         WAYS[way](scene)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
@@ -644,7 +637,7 @@ def test_no_error_reporter_shows_a_secret(way: str, scene: Scene) -> None:
 
 
 def test_no_error_reporter_shows_a_secret_of_a_running_call(scene: Scene) -> None:
-    """As in a dump of all stacks: from the token's callable, the hook, and the pause between attempts."""
+    """The stacks are dumped from the token callable, the hook, and the backoff between attempts."""
     told: dict[str, str] = {}
 
     def look(*_: object) -> str:
@@ -674,7 +667,7 @@ COMPARING = str(Path(PACKAGE, "_call", "echo.py"))
 
 
 class Watcher:
-    """A trace function that looks, at every line of this package, for secrets in plain in its local variables."""
+    """A trace function that searches the local variables for plain secrets at every line of this package."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
@@ -703,7 +696,7 @@ HAVE_TO = DOORS | MASKING | PARSING
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
 def test_only_the_expected_lines_hold_a_secret_in_plain_text(scene: Scene) -> None:
-    """So that neither Ctrl-C nor a dump of all stacks, at any moment, finds one in a frame of this package."""
+    """So neither Ctrl-C nor a dump of all stacks finds a secret in a frame of this package, at any moment."""
     watcher = Watcher()
     read = functools.partial(str, TOKEN)
     configuration = oxide.Configuration(**{**scene.settings, "access_token": read})
@@ -722,7 +715,7 @@ def test_only_the_expected_lines_hold_a_secret_in_plain_text(scene: Scene) -> No
 
 
 def test_every_error_reporter_shows_an_ordinary_local_variable(tmp_path: Path) -> None:
-    """Or else that it shows no secret would say nothing."""
+    """Otherwise the tests that it shows no secret would prove nothing."""
     names: dict[str, Any] = {}
     planted = tmp_path / "planted.py"
     planted.write_text(f"def leak():\n    found = {TOKEN!r}\n    raise ValueError(len(found))\n")
@@ -768,7 +761,7 @@ def leak(kind):
     ],
 )
 def test_the_search_finds_a_planted_secret(kind: str, channels: Channels) -> None:
-    """Each channel carries a secret once, and the search tells which."""
+    """Each channel carries a secret once, and the search names it."""
     expected = {kind}
     if kind == "log":
         logging.getLogger("somebody.else").debug("%s", TOKEN)

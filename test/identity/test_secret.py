@@ -1,4 +1,4 @@
-"""A secret is an object that nothing takes for text, and headers read as a mask where they may be credentials."""
+"""A secret is an object that nothing takes for text, and headers that may be credentials read as a mask."""
 
 import copy
 import http.client
@@ -56,7 +56,7 @@ def test_a_secret_copies_as_itself_and_does_not_pickle() -> None:
 
 
 def test_http_client_can_send_a_secret() -> None:
-    """It asks for no more than `encode`."""
+    """It needs only `encode`."""
     connection = http.client.HTTPConnection("127.0.0.1")
     connection.putrequest("GET", "/")
     value: Any = Secret(f"Bearer {TOKEN}")
@@ -93,7 +93,7 @@ def test_a_secret_setting_reads_as_the_value_that_was_set() -> None:
 
 
 def test_credentials_in_default_headers_read_as_a_mask(server: Recorder) -> None:
-    """So that they can be logged; what is sent are the values."""
+    """They can be logged therefore; the real values are sent."""
     with oxide.ApiClient(oxide.Configuration(server.url), "X-Key", "hunter2") as client:
         headers = client.default_headers
         headers["Authorization"] = f"Bearer {TOKEN}"
@@ -167,7 +167,7 @@ def test_the_value_by_which_urllib3_omits_a_header_is_refused(name: str, server:
     "name", ["Authorization: Bearer hunter2", "hunter2\n", "", f"oxide-token-{'0' * 40}"], ids=ascii
 )
 def test_an_impossible_header_name_is_refused_and_not_shown(name: str, server: Recorder) -> None:
-    """It may be the value; the value may be the name."""
+    """Name and value may have been confused."""
     client = oxide.ApiClient(oxide.Configuration(server.url))
     with client, pytest.raises(oxide.ApiValueError, match="is not the name of a header") as caught:
         oxide.ImagesApi(client).image_list(_headers={name: "x"})

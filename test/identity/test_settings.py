@@ -1,4 +1,4 @@
-"""Settings: what each may be, when it may change, what copies and pickles keep, and what the report tells."""
+"""Tests of settings: their values, when they may change, what copies and pickles keep, and the report."""
 
 import copy
 import functools
@@ -38,7 +38,7 @@ RETRY = urllib3.Retry(2)
 
 @pytest.fixture
 def oxide_level() -> Iterator[logging.Logger]:
-    """Return the logger `oxide`, and give it back its level."""
+    """Return the logger `oxide`, and restore its level afterwards."""
     logger = logging.getLogger("oxide")
     level = logger.level
     yield logger
@@ -46,7 +46,7 @@ def oxide_level() -> Iterator[logging.Logger]:
 
 
 def test_help_shows_every_setting_with_its_type_its_default_and_its_text() -> None:
-    """All from the one table, in its order, as the constructor takes them."""
+    """All of it comes from the one table, in its order."""
     signature = inspect.signature(oxide.Configuration)
     assert list(signature.parameters) == list(SETTINGS)
     positional = [name for name, one in signature.parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
@@ -147,7 +147,7 @@ BAD: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_valid_value_is_kept(name: str) -> None:
-    """The same in the constructor and when assigned."""
+    """This is the same in the constructor and when assigned."""
     for value, kept in GOOD[name]:
         given_to_constructor = oxide.Configuration(**{name: value})
         assigned = oxide.Configuration()
@@ -171,7 +171,7 @@ def test_an_invalid_value_is_refused_by_name_and_the_old_one_stays(name: str) ->
 
 
 class LyingText(str):
-    """Text whose methods tell of another one, which is harmless."""
+    """Text whose methods pretend to be another, harmless text."""
 
     __slots__ = ()
 
@@ -245,7 +245,7 @@ LYING: dict[type, type] = {str: LyingText, bytes: LyingBytes, int: LyingInt, flo
 
 
 def lying(value: Any) -> Any:
-    """Return a value that is the same, but whose methods, and those of its parts, tell of another."""
+    """Return an equal value whose methods, and those of its parts, pretend to be another one."""
     if type(value) in LYING:
         return LYING[type(value)](value)
     if isinstance(value, (list, tuple)):
@@ -256,7 +256,7 @@ def lying(value: Any) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether neither a value nor a part of it is one that may lie."""
+    """Return whether neither a value nor a part of it can lie."""
     if isinstance(value, Mapping):
         return all(map(is_plain, [*value.keys(), *value.values()]))
     return all(map(is_plain, value)) if isinstance(value, tuple) else type(value) not in LYING.values()
@@ -264,7 +264,7 @@ def is_plain(value: Any) -> bool:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_overridden_methods_of_a_value_are_not_trusted(name: str) -> None:
-    """Of subclasses of `str`, `int` and the like: a good one is kept as the plain value, a bad one is refused."""
+    """A value of a subclass of `str`, `int` and so on is kept as the plain value, or refused."""
     for value, kept in GOOD[name]:
         configuration = oxide.Configuration(**{name: lying(value)})
         found = getattr(configuration, name)
@@ -290,7 +290,7 @@ NUMBERS: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("name", "value", "kept"), NUMBERS, ids=[f"{n} {v!r}" for n, v, _ in NUMBERS])
 def test_numbers_may_be_of_any_numeric_type(name: str, value: Any, kept: Any) -> None:
-    """From arrays and data frames, and times as `timedelta`; they are kept as Python's own."""
+    """They may come from arrays and data frames, and times may be `timedelta`; they are kept as Python's types."""
     found = getattr(oxide.Configuration(**{name: value}), name)
     assert (type(found), found) == (type(kept), kept)
     assert name != "socket_options" or {type(part) for part in found[0]} == {int}
@@ -355,7 +355,7 @@ def test_messages_show_the_value_unless_it_may_be_secret(name: str) -> None:
 
 @given(st.sampled_from(SETTINGS), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))  # fmt: skip
 def test_any_value_is_accepted_or_refused(name: str, value: Any) -> None:
-    """Nothing but `ConfigurationError` leaves; what was taken is taken again."""
+    """Only `ConfigurationError` is raised; an accepted value is accepted again."""
     if name == "debug":
         return
     configuration = oxide.Configuration()
@@ -421,7 +421,7 @@ def test_the_constructor_takes_the_token_as_access_token() -> None:
 
 
 def test_only_the_host_may_be_passed_by_position() -> None:
-    """The second would be the token, which is masked even so."""
+    """The second one would be the token, which is masked even then."""
     configuration: Any = oxide.Configuration
     with pytest.raises(oxide.ApiTypeError, match="Configuration takes only host by position") as caught:
         configuration("https://my.rack", "hunter2")
@@ -431,7 +431,7 @@ def test_only_the_host_may_be_passed_by_position() -> None:
 
 
 def test_reading_a_setting_too_early_is_not_reported_as_a_misspelled_one() -> None:
-    """As by a debugger while the constructor is running."""
+    """A debugger may do this while the constructor is running."""
     unfinished = object.__new__(oxide.Configuration)
     for name in ("timeout", "access_token"):
         with pytest.raises(AttributeError, match=f"{name} is not set yet"):
@@ -440,7 +440,7 @@ def test_reading_a_setting_too_early_is_not_reported_as_a_misspelled_one() -> No
 
 
 def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when it is frozen into one file."""
+    """This is the case in a program that is frozen into one file."""
     names: dict[str, Any] = {}
     exec(
         "from oxide._identity.settings import HasSettings\n"
@@ -458,7 +458,7 @@ def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_max_retries_and_retries_are_the_same_setting() -> None:
-    """So one of them is enough."""
+    """So giving one of them is enough."""
     with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):
         oxide.Configuration(max_retries=1, retries=2)
     configuration = oxide.Configuration(retries=0)
@@ -484,7 +484,7 @@ def test_a_given_setting_counts_as_given_even_if_it_is_the_default() -> None:
 def test_the_report_of_a_client_shows_the_proxy_that_it_uses(
     server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the environment has become since."""
+    """Later changes of the environment do not matter."""
     configuration = oxide.Configuration("https://my.rack")
     with oxide.ApiClient(configuration):
         monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
@@ -494,7 +494,7 @@ def test_the_report_of_a_client_shows_the_proxy_that_it_uses(
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_are_fixed_once_a_client_is_made(name: str, server: Recorder) -> None:
-    """All but the token, and the error says what to do."""
+    """Only the token can still change, and the error says what to do."""
     configuration = oxide.Configuration(server.url)
     configuration.timeout = 17
     value, _ = GOOD[name][0]
@@ -519,7 +519,7 @@ def test_settings_are_fixed_once_a_client_is_made(name: str, server: Recorder) -
 
 @pytest.mark.parametrize("name", ["resolve", "proxy_headers"])
 def test_mappings_are_copied_and_read_only(name: str) -> None:
-    """So that what a client was made with does not change behind it."""
+    """So the settings of a client cannot change behind its back."""
     given_value = {"my.rack": "192.0.2.7"} if name == "resolve" else {"X-Job": "1"}
     settings: dict[str, Any] = {name: given_value}
     configuration = oxide.Configuration(**settings)
@@ -531,7 +531,7 @@ def test_mappings_are_copied_and_read_only(name: str) -> None:
 
 
 def test_settings_are_not_fixed_if_the_client_cannot_be_made(tmp_path: Path) -> None:
-    """The settings can be mended, and the client made."""
+    """The settings can be corrected, and then the client can be made."""
     configuration = oxide.Configuration()
     configuration.ssl_ca_cert = str(tmp_path / "missing.pem")
     with pytest.raises(oxide.ConfigurationError, match=r"missing\.pem"):
@@ -544,7 +544,7 @@ def test_settings_are_not_fixed_if_the_client_cannot_be_made(tmp_path: Path) -> 
 def test_a_copy_keeps_every_setting_and_may_be_changed(
     make: Any, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a fixed configuration too; the original does not notice."""
+    """This includes copies of a fixed configuration; the original does not change."""
     monkeypatch.setenv("OXIDE_HOST", server.url)
     monkeypatch.setenv("OXIDE_TOKEN", ACCESS_TOKEN)
     original = oxide.Configuration.from_environment(
@@ -567,7 +567,7 @@ def test_a_copy_keeps_every_setting_and_may_be_changed(
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_configuration_without_secrets_pickles(protocol: int) -> None:
-    """And may be changed where it arrives."""
+    """It may be changed after unpickling."""
     original = oxide.Configuration("my.rack", resolve={"my.rack": "192.0.2.7"}, timeout=7, no_proxy="*")
     oxide.ApiClient(original).close()
     twin = pickle.loads(pickle.dumps(original, protocol))
@@ -599,7 +599,7 @@ SECRET_SETTINGS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", SECRET_SETTINGS)
 def test_a_configuration_with_a_secret_does_not_pickle(name: str) -> None:
-    """Nor does a client, or what holds one."""
+    """Nor does a client, or an object that holds one."""
     setting = "access_token" if name == "callable" else name
     configuration = oxide.Configuration(**{setting: SECRET_SETTINGS[name]})
     with pytest.raises(oxide.ApiTypeError, match="holds a secret cannot be pickled: build it in the worker"):
@@ -621,7 +621,7 @@ def test_a_client_does_not_pickle() -> None:
 
 
 def test_a_worker_process_makes_its_own_client(server: Recorder) -> None:
-    """The way that the error points to works, with a process that inherits nothing."""
+    """The error recommends this; it works in a process that inherits nothing."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         pool.apply(_in_a_worker, (server.url,))
@@ -705,7 +705,7 @@ def test_an_api_version_that_is_too_new_is_an_error() -> None:
 
 
 def test_the_user_agent_names_program_client_python_and_urllib3(server: Recorder) -> None:
-    """The application's product, if there is one, before this package's, Python's and urllib3's."""
+    """The product of the application comes first, then those of this package, Python and urllib3."""
     own = f"oxide-python/{oxide.__version__} python/{platform.python_version().rstrip('+')} urllib3/{version('urllib3')}"
     ask(oxide.Configuration(server.url))
     ask(oxide.Configuration(server.url, application=("image-builder", "1.2")))
@@ -727,7 +727,7 @@ def test_socket_options_are_set_on_the_connection(server: Recorder) -> None:
 
 
 def test_debug_sets_only_the_level_of_one_logger(oxide_level: logging.Logger, server: Recorder) -> None:
-    """No handler, no other logger, nothing of http.client."""
+    """It changes no handler, no other logger and nothing of http.client."""
     import http.client
 
     def others() -> Mapping[str, Any]:
@@ -800,7 +800,7 @@ def test_the_report_shows_versions_settings_and_sources_without_secrets(
 
 
 def test_the_report_names_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is when it is asked for."""
+    """A report is needed most in that case."""
     monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.test")
     configuration = oxide.Configuration()
     configuration.host = "my.rack"
@@ -814,7 +814,7 @@ def test_the_report_names_settings_that_cannot_be_used(monkeypatch: pytest.Monke
 
 
 def test_the_report_of_a_client_describes_its_current_token(server: Recorder) -> None:
-    """A token assigned later is from the program."""
+    """A token that is assigned later counts as given by the program."""
     configuration = oxide.Configuration(server.url)
     ask(configuration)
     assert "access_token: None (default)" in configuration.to_debug_report()
@@ -823,7 +823,7 @@ def test_the_report_of_a_client_describes_its_current_token(server: Recorder) ->
 
 
 def test_the_report_works_without_package_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frozen into one file, a program has no metadata; the report says so and goes on."""
+    """A program that is frozen into one file has no metadata; the report says so and is otherwise complete."""
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", [])
     assert "urllib3 of unknown version" in oxide.Configuration().to_debug_report()

@@ -1,4 +1,4 @@
-"""TLS against real servers: which certificates are trusted, which are shown, which names count."""
+"""TLS against real servers: which certificates are trusted, which are sent, and which names are checked."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def run(code: str, directory: Path | None = None, **variables: str) -> str:
 def test_ca_certificates_may_be_given_in_every_form(
     form: str, authority: Authority, tls_server: Recorder
 ) -> None:
-    """By file or data, PEM or DER."""
+    """It may be a file or data, PEM or DER."""
     forms: dict[str, dict[str, Any]] = {
         "ssl_ca_cert PEM": {"ssl_ca_cert": authority.path("ca.pem")},
         "ssl_ca_cert DER": {"ssl_ca_cert": authority.path("ca.der")},
@@ -100,14 +100,14 @@ def _another_ca(authority: Authority) -> str:
 def test_a_bundle_may_have_comments_in_any_language(
     kind: type, authority: Authority, tls_server: Recorder
 ) -> None:
-    """As those of distributions are; the certificates around them count."""
+    """Bundles of distributions have comments; the certificates between them count."""
     text = f"# Autorit\u00e9 Racine \u2603\n{authority.pem}\n# \u00e9nd\n"
     ask(trusting(authority, tls_server, ca_cert_data=text if kind is str else text.encode()))
     assert len(tls_server.received) == 1
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, tls_server: Recorder) -> None:
-    """The error names the host and what was trusted instead; nothing was sent, and it is not tried again."""
+    """The error names the host and the trusted authorities; nothing was sent, and the call is not retried."""
     other = _another_ca(authority)
     for settings, trusted in (
         ({"ca_cert_data": None}, "the system's ("),
@@ -153,7 +153,7 @@ except oxide.ApiException as error:
 def test_other_authorities_replace_those_of_the_system(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the system trusts is not trusted then."""
+    """The authorities of the system are then not trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
     ask(trusting(authority, tls_server, ca_cert_data=None))
     other = _another_ca(authority)
@@ -170,7 +170,7 @@ def test_other_authorities_replace_those_of_the_system(
 def test_an_intermediate_authority_is_trusted_without_its_root(
     tls_server: Recorder, authority: Authority
 ) -> None:
-    """Whoever trusts an intermediate CA, trusts it without its root, on every Python alike."""
+    """Trusting an intermediate CA is enough, on every version of Python."""
     intermediate = authority.ca.create_child_ca()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     intermediate.issue_cert(NAME).configure_cert(context)
@@ -225,7 +225,7 @@ BAD_AUTHORITIES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("data", "told"), BAD_AUTHORITIES.values(), ids=BAD_AUTHORITIES)
 def test_garbage_instead_of_authorities_is_refused(data: Any, told: str, tmp_path: Path) -> None:
-    """Named in the constructor, as data and as a file."""
+    """The constructor names the setting, for data and for a file."""
     with pytest.raises(oxide.ConfigurationError, match=told):
         oxide.Configuration(ca_cert_data=data)
     file = tmp_path / "ca.pem"
@@ -237,7 +237,7 @@ def test_garbage_instead_of_authorities_is_refused(data: Any, told: str, tmp_pat
 
 
 def test_a_bundle_with_a_broken_certificate_is_refused(authority: Authority) -> None:
-    """One bad certificate spoils the bundle: a CA that is missing would be hard to find."""
+    """Skipping a bad certificate would leave a missing CA that is hard to find."""
     with pytest.raises(oxide.ConfigurationError, match="ca_cert_data holds no usable CA certificate"):
         oxide.Configuration(ca_cert_data=authority.pem + BAD_AUTHORITIES["PEM of garbage"][0])
 
@@ -247,7 +247,7 @@ def test_a_bundle_with_a_broken_certificate_is_refused(authority: Authority) -> 
 def test_an_error_names_an_unreadable_file_and_its_setting(
     setting: str, name: str, told: str, tmp_path: Path, authority: Authority
 ) -> None:
-    """Named in the constructor, with the setting."""
+    """The constructor raises the error."""
     path = str(tmp_path / name)
     settings: dict[str, Any] = {"cert_file": authority.path("client.pem"), setting: path}
     with pytest.raises(
@@ -270,7 +270,7 @@ CLIENTS: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("form", CLIENTS)
 def test_client_certificates_are_sent(form: str, authority: Authority) -> None:
-    """They are shown to a server that asks for them."""
+    """They are sent to a server that requests them."""
     settings: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value)
         for name, value in CLIENTS[form].items()
@@ -315,7 +315,7 @@ BAD_CLIENTS: dict[str, tuple[dict[str, str], str]] = {
 def test_unusable_client_certificates_are_refused(
     settings: dict[str, str], told: str, authority: Authority
 ) -> None:
-    """Named in the constructor; the password is not."""
+    """The constructor names the reason and does not show the password."""
     given: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value) for name, value in settings.items()
     }
@@ -325,7 +325,7 @@ def test_unusable_client_certificates_are_refused(
 
 
 def test_an_encrypted_key_never_asks_at_the_terminal(authority: Authority) -> None:
-    """A job without a terminal is told what to set, at once, and nothing is written but that."""
+    """A job without a terminal gets an error at once that says what to set, and nothing else is printed."""
     code = f"""
 import oxide
 try:
@@ -374,7 +374,7 @@ NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
 def test_tls_server_name_is_sent_and_checked(
     settings: dict[str, Any], taken: bool, asked_for: str, authority: Authority
 ) -> None:
-    """What is asked for (SNI), and what must stand in the certificate; `Host` stays the host's."""
+    """It is sent (SNI) and must be in the certificate; the header `Host` is not changed."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, access_token="t", **settings)
         if taken:
@@ -396,7 +396,7 @@ def test_without_a_check_of_the_name_the_authority_is_still_checked(authority: A
 
 
 def test_verify_ssl_false_warns_once_and_accepts_any_certificate(authority: Authority) -> None:
-    """One warning for the client, at the line that makes it, and none per call."""
+    """The warning is at the line that makes the client, and calls give none."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, ca_cert_data=None, verify_ssl=False)
         assert "any certificate is accepted (verify_ssl=False)" in configuration.to_debug_report()
@@ -413,7 +413,7 @@ def test_verify_ssl_false_warns_once_and_accepts_any_certificate(authority: Auth
 
 
 def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server: Recorder) -> None:
-    """It decides all, and is used as it is."""
+    """It decides everything, and is used unchanged."""
     context = ssl.create_default_context(cadata=authority.pem)
     ask(trusting(authority, tls_server, ca_cert_data=None, ssl_context=context))
     assert context.check_hostname
@@ -434,7 +434,7 @@ def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server:
     "setting", ["ssl_ca_cert", "ca_cert_data", "cert_file", "key_password", "assert_hostname", "verify_ssl"]
 )
 def test_an_ssl_context_excludes_other_tls_settings(setting: str, authority: Authority) -> None:
-    """Both together are an error, for one of them would count for nothing."""
+    """Both together are an error, since one of them would have no effect."""
     values: dict[str, Any] = {
         "ssl_ca_cert": authority.path("ca.pem"),
         "ca_cert_data": authority.pem,
@@ -452,7 +452,7 @@ def test_an_ssl_context_excludes_other_tls_settings(setting: str, authority: Aut
 def test_files_are_read_when_the_client_is_made(
     authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
-    """What is wrong by then is named; what is changed afterwards counts for the next client."""
+    """An error is raised then; later changes of the files affect only the next client."""
     file = tmp_path / "ca.pem"
     file.write_text(authority.pem)
     configuration = trusting(authority, tls_server, ca_cert_data=None, ssl_ca_cert=file)
@@ -464,7 +464,7 @@ def test_files_are_read_when_the_client_is_made(
 
 
 def test_confusing_http_and_https_is_an_error_that_says_so() -> None:
-    """And the other way round: the message says what the other side may be."""
+    """In both directions, the message says what the other side may be."""
     with (
         FaultServer([part_of_request, send(http_response(400))]) as server,
         pytest.raises(
@@ -494,7 +494,7 @@ def test_a_host_may_end_with_a_dot(authority: Authority, tls_server: Recorder) -
 
 
 def test_a_call_to_the_simulator_works_over_tls() -> None:
-    """What its own configuration is made of: data for the CA."""
+    """Its `configuration()` has the CA certificate as data."""
     with Simulator(tls=True) as simulator:
         ask(simulator.configuration())
         assert simulator.requests[-1].user == "admin"
@@ -504,7 +504,7 @@ def test_a_call_to_the_simulator_works_over_tls() -> None:
 def test_the_connection_to_a_proxy_may_use_tls(
     given_as: str, authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
-    """A proxy by https is trusted by the same CAs as the host, or by a context of its own; the client certificate is not for it."""
+    """An https proxy is verified by the host's CAs or by a context of its own; it gets no client certificate."""
     other = make_authority(tmp_path)
     of_proxy = authority if given_as == "the CAs of the host" else other
     settings: dict[str, Any] = {}
@@ -526,7 +526,7 @@ def test_the_connection_to_a_proxy_may_use_tls(
 def test_a_proxy_with_an_untrusted_certificate_is_refused(
     authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
-    """The error tells the proxy; nothing was sent to it."""
+    """The error names the proxy; nothing was sent to it."""
     with proxy(HERE, make_authority(tmp_path).server_context("127.0.0.1")) as carrying:
         with pytest.raises(
             oxide.ApiConnectionError, match=rf"proxy {carrying.url}: TLS: certificate refused"
@@ -538,7 +538,7 @@ def test_a_proxy_with_an_untrusted_certificate_is_refused(
 def test_the_error_says_whose_certificate_is_refused(
     authority: Authority, tls_server: Recorder, server: Recorder, tmp_path: Path
 ) -> None:
-    """The proxy's or the host's, with the CAs that count for it."""
+    """It says whether it is the proxy's or the host's, and which CAs apply."""
     other = make_authority(tmp_path)
     of_other: dict[str, Any] = {
         "proxy_ssl_context": ssl.create_default_context(cadata=other.pem),
@@ -608,7 +608,7 @@ OF_THE_CLIENT = {"cert_file": "client.pem", "key_file": "client-encrypted.key", 
 def test_a_forked_child_does_not_read_the_files_again(
     settings: dict[str, str], authority: Authority, tmp_path: Path
 ) -> None:
-    """They are removed by then, and the environment is another."""
+    """By then the files are removed and the environment has changed."""
     directory = shutil.copytree(
         authority.directory, tmp_path / "files", ignore=shutil.ignore_patterns("another")
     )
@@ -634,7 +634,7 @@ def test_the_directory_of_system_certificates_is_found_from_any_working_director
 def test_a_context_can_be_made_without_memory_files(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on systems that have none: OpenSSL reads keys from files only."""
+    """Some systems have none, and OpenSSL reads keys only from files."""
     monkeypatch.delattr(os, "memfd_create", raising=False)
     settings = {name: authority.path(value) for name, value in OF_THE_CLIENT.items() if "file" in name}
     ask(trusting(authority, tls_server, key_password=KEY_PASSWORD, **settings))
@@ -642,7 +642,7 @@ def test_a_context_can_be_made_without_memory_files(
 
 
 def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority: Authority) -> None:
-    """As servers of TLS 1.3 do that want one only for some paths."""
+    """Some TLS 1.3 servers request one only for some paths."""
     context = authority.server_context(NAME, client_certificate=ssl.CERT_REQUIRED)
     context.post_handshake_auth = True
     shown: list[Any] = []
@@ -681,7 +681,7 @@ def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority:
 
 
 def test_tls_keys_are_logged_to_the_file_in_the_environment(authority: Authority, tmp_path: Path) -> None:
-    """As by Python's own contexts, for Wireshark."""
+    """Python's own contexts do this too, for Wireshark."""
     log = tmp_path / "keys.log"
     with recorder(authority.server_context("localhost"), host="localhost") as server:
         code = f"import oxide\noxide.ImagesApi(oxide.ApiClient(oxide.Configuration({server.url!r}))).image_list()"
@@ -705,7 +705,7 @@ def test_with_a_broken_system_bundle_nothing_is_trusted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As OpenSSL has it; the call then says what was trusted."""
+    """OpenSSL behaves like this; the error of the call then says what was trusted."""
     file = tmp_path / "broken.pem"
     file.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
@@ -715,7 +715,7 @@ def test_with_a_broken_system_bundle_nothing_is_trusted(
 
 
 def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the report, before a certificate is refused for it."""
+    """The report names it as well, before a certificate is refused because of it."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     configuration = oxide.Configuration("https://my.rack")
@@ -730,7 +730,7 @@ def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: 
 def test_on_windows_certificates_come_from_the_system_stores(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which only `load_default_certs` reads."""
+    """Only `load_default_certs` reads these stores."""
     monkeypatch.setattr(ssl, "enum_certificates", None, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
     tls = oxide.Configuration("https://my.rack")._tls()

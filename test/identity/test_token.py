@@ -1,4 +1,4 @@
-"""The token: what is sent of it, when it is read, and where it never goes."""
+"""The token: in which form it is sent, when it is read, and where it is never sent."""
 
 import itertools
 import threading
@@ -32,7 +32,7 @@ def test_without_a_token_no_header_is_sent(server: Recorder) -> None:
 
 @pytest.mark.parametrize("text", ["token-1", "  token-1", "token-1\n", "\ttoken-1 \r\n"])
 def test_white_space_around_a_token_is_removed(text: str, server: Recorder) -> None:
-    """Tokens come from files; so it is for text, for what a callable returns, and for one call."""
+    """Tokens often come from files. This applies to a text, to a callable, and to the token of one call."""
     ask(oxide.Configuration(server.url, access_token=text))
     ask(oxide.Configuration(server.url, access_token=lambda: text))
     ask(oxide.Configuration(server.url), _request_auth=text)
@@ -91,7 +91,7 @@ BAD_TOKENS = {
 def test_a_token_that_cannot_be_a_header_is_refused_without_showing_it(
     token: str, told: str, server: Recorder
 ) -> None:
-    """Wherever it comes from, and nothing is sent."""
+    """This holds for a token from any source, and nothing is sent."""
     configuration = oxide.Configuration(server.url, access_token="good")
 
     def assign() -> None:
@@ -136,7 +136,7 @@ def test_a_token_of_another_type_is_refused_without_showing_it(value: Any, serve
 
 @given(st.text() | st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F)))
 def test_any_text_is_accepted_as_a_token_or_refused(text: str) -> None:
-    """Nothing but `ConfigurationError` leaves; what is taken is the text without the white space around it."""
+    """Only `ConfigurationError` is raised; an accepted token is the text without the white space around it."""
     try:
         configuration = oxide.Configuration(access_token=text)
     except oxide.ConfigurationError:
@@ -145,7 +145,7 @@ def test_any_text_is_accepted_as_a_token_or_refused(text: str) -> None:
 
 
 def test_a_new_token_is_used_from_the_next_call_on(simulator: Simulator) -> None:
-    """`access_token` may be replaced, or taken away, on a live client."""
+    """`access_token` may be replaced or removed while a client is in use."""
     configuration = simulator.configuration(access_token=simulator.create_user("one", "viewer"))
     with oxide.ApiClient(configuration) as client:
         images = oxide.ImagesApi(client)
@@ -161,7 +161,7 @@ def test_a_new_token_is_used_from_the_next_call_on(simulator: Simulator) -> None
 
 
 def test_a_token_callable_is_called_for_every_attempt(simulator: Simulator) -> None:
-    """So that a token which expires in the middle of a call is not sent again."""
+    """So a token that expires in the middle of a call is not sent again."""
     users = iter(["one", "two", "three"])
     tokens = {name: simulator.create_user(name, "viewer") for name in ("one", "two", "three")}
     simulator.fail_next(Answer(503), times=2)
@@ -208,7 +208,7 @@ def test_an_exception_of_the_token_callable_passes_unchanged(server: Recorder) -
 
 
 def test_request_auth_replaces_the_token_for_one_call(simulator: Simulator) -> None:
-    """Given as text or as a callable; None is as if it were not given."""
+    """It may be a text or a callable; None means that it is not given."""
     carol = simulator.create_user("carol", "viewer")
     with oxide.ApiClient(simulator.configuration()) as client:
         images = oxide.ImagesApi(client)
@@ -233,7 +233,7 @@ GIVERS = ("default", "token", "per-request")
 def test_the_token_of_a_call_takes_precedence_over_other_authorization(
     givers: set[str], one_call: bool, server: Recorder
 ) -> None:
-    """Client default < credentials < per-request header; one is sent, whatever the spelling."""
+    """Client default < credentials < per-request header; only one is sent, for any spelling of the name."""
     token = "token" if "token" in givers else None
     ask(
         oxide.Configuration(server.url, access_token=None if one_call else token),
@@ -295,7 +295,7 @@ BAD_HEADERS: dict[str, tuple[dict[Any, Any], str]] = {
 def test_a_header_that_cannot_be_sent_is_refused(
     headers: dict[Any, Any], told: str, server: Recorder
 ) -> None:
-    """A header that cannot be sent is refused where it is given, its value unseen."""
+    """A header that cannot be sent is refused where it is given, and its value is not shown."""
     configuration = oxide.Configuration(server.url)
     ((name, value),) = headers.items()
     calls: list[Callable[[], object]] = [
@@ -354,7 +354,7 @@ ROUTES: dict[str, tuple[dict[str, Any], bool]] = {
 def test_credentials_are_not_sent_over_plain_http(
     carrier: str, route: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever put them there and whatever would carry them; nothing is sent, not even to the proxy."""
+    """This holds for credentials from any source; nothing is sent, not even to the proxy."""
     settings, default_headers, options = CARRIERS[carrier]
     way, by_environment = ROUTES[route]
     with proxy({"my.rack": "127.0.0.1"}) as carrying:
@@ -373,7 +373,7 @@ def test_credentials_are_not_sent_over_plain_http(
     "route", ["resolved to loopback", "by a proxy, allowed", "to loopback by a proxy there"]
 )
 def test_credentials_may_go_over_plain_http_to_loopback_or_if_allowed(carrier: str, route: str) -> None:
-    """Loopback is told by the real first hop; `allow_http_token` lifts the rule."""
+    """The real first hop decides what is loopback; `allow_http_token` switches the rule off."""
     settings, default_headers, options = CARRIERS[carrier]
     with recorder() as server, proxy({"my.rack": "127.0.0.1", "localhost": "127.0.0.1"}) as carrying:
         ways: dict[str, dict[str, Any]] = {
@@ -391,14 +391,14 @@ def test_credentials_may_go_over_plain_http_to_loopback_or_if_allowed(carrier: s
 
 
 def test_calls_without_credentials_may_use_plain_http() -> None:
-    """The rule is about credentials alone."""
+    """The rule applies only to credentials."""
     with recorder() as server, proxy({"my.rack": "127.0.0.1"}) as carrying:
         ask(oxide.Configuration(f"http://my.rack:{server.port}", proxy=carrying.url), {"X-Job": "nightly"})
         assert server.last.header("x-job") == "nightly"
 
 
 def test_a_call_refused_over_plain_http_can_be_made_without_the_token() -> None:
-    """Each call is judged for itself, by the headers that it would have."""
+    """Each call is checked by the headers that it would send."""
     configuration = oxide.Configuration("http://rack.invalid", access_token="hunter2", max_retries=0)
     with oxide.ApiClient(configuration) as client:
         images = oxide.ImagesApi(client)

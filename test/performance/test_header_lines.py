@@ -1,4 +1,4 @@
-"""Header lines are read by their own grammar instead of http.client's parser for e-mail: the same result, or refused."""
+"""Header lines are read by a grammar of our own: the result is that of http.client, or an error."""
 
 import http.client
 import io
@@ -19,7 +19,7 @@ FRAMING = {"connection", "content-encoding", "content-length", "set-cookie", "tr
 
 @given(st.lists(st.tuples(NAMES.filter(lambda name: name.lower() not in FRAMING), VALUES), max_size=8))
 def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str, str]]) -> None:
-    """Names and values arrive as they do by http.client."""
+    """Names and values are the same as those of http.client."""
     lines = [f"{name}: {value}" for name, value in fields]
     expected = http.client.parse_headers(io.BytesIO("\r\n".join([*lines, "", ""]).encode("latin-1")))
     with (

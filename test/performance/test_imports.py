@@ -24,7 +24,7 @@ def test_importing_the_package_loads_hardly_any_module() -> None:
 
 
 def test_the_first_name_loads_the_client_in_one_step() -> None:
-    """Whatever is used first, nothing of the client is left to be loaded later."""
+    """Whichever name is used first, everything of the client is loaded then."""
     all_of_it = loaded_by("import oxide\nfor name in dir(oxide): getattr(oxide, name)")
     assert all_of_it >= {
         "oxide._transport.transport",

@@ -1,4 +1,4 @@
-"""What is held in memory, and for how long: counted in objects and bytes."""
+"""What is kept in memory, and for how long, counted in objects and bytes."""
 
 import gzip
 import json
@@ -77,7 +77,7 @@ def test_reading_a_body_takes_little_more_memory_than_the_body(framed: Callable[
 
 
 def test_a_page_of_known_fields_takes_no_more_memory_than_handwritten_code() -> None:
-    """What keeps unknown fields costs no memory where there are none."""
+    """Support for unknown fields takes no memory if there are none."""
     page = json.dumps({"items": [IMAGE] * 1000})
 
     def held_by(decode: Callable[[str], object]) -> int:

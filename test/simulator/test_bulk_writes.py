@@ -1,4 +1,4 @@
-"""Bulk writes: what is taken and refused, and that every byte arrives where it belongs."""
+"""Bulk writes: which are accepted, which are refused, and where their bytes arrive."""
 
 import base64
 import os
@@ -102,7 +102,7 @@ def test_a_body_of_more_than_8_mib_is_refused(call: Caller, disk: str) -> None:
 
 
 def test_the_length_of_the_forwarded_body_is_limited(call: Caller, disk: str) -> None:
-    """It is the length of the JSON that counts, offset included, not that of the data."""
+    """The length of the JSON counts, including the offset, not the length of the data."""
     longest = (1_049_600 - len('{"offset":0,"base64_encoded_data":""}')) // 4 * 3
     assert "over max chunk size" in write(call, disk, 0, b"x" * longest).error[2]
     assert "exceeded maximum size" in write(call, disk, 0, b"x" * (longest + 1)).error[2]
@@ -183,7 +183,7 @@ def test_any_form_of_a_valid_body_is_accepted(
 
 @given(offset=st.integers(0, 2**64 - 1), data=st.binary(max_size=40), text=st.text("+/=Aa1", max_size=12))
 def test_the_fast_path_reads_a_chunk_exactly_like_the_parser(offset: int, data: bytes, text: str) -> None:
-    """A chunk of the usual form takes a short way, which must lead to the same place."""
+    """A chunk in the usual form takes a fast path, whose result must be the same."""
     for value in (encoded(data), text):
         usual = f'{{"offset":{offset},"base64_encoded_data":"{value}"}}'.encode()
         unusual = f'{{"more":1,"offset":{offset},"base64_encoded_data":"{value}"}}'.encode()
@@ -262,7 +262,7 @@ BLOCKS = 4096
 def test_the_last_write_wins_at_any_offset_and_length(
     simulator: Simulator, call: Caller, world: World, writes: list[tuple[int, int, int]]
 ) -> None:
-    """Blocks of any number from any block on, over extents' borders and each other, with zeros among them."""
+    """Writes of any number of blocks may overlap, cross the borders of extents, and contain zeros."""
     expected = bytearray(BLOCKS * 512)
     chunks: list[tuple[int, bytes]] = []
     for first, count, value in writes:

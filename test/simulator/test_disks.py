@@ -1,4 +1,4 @@
-"""Disks and snapshots as the real service has them, scenario by scenario, over raw HTTP."""
+"""Disks and snapshots behave as in the real service, scenario by scenario, over raw HTTP."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

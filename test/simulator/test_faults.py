@@ -1,4 +1,4 @@
-"""Faults on demand: each of them, how often, and for which operation."""
+"""Tests of each fault: what it does, how often, and for which operation."""
 
 import http.client
 import math

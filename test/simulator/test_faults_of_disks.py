@@ -1,4 +1,4 @@
-"""What goes wrong with disks: lost responses, work that goes on without its client, failures that are undone."""
+"""Faults of disk operations: lost responses, work that continues without its client, failures that are undone."""
 
 import json
 import math
@@ -31,7 +31,7 @@ LOST: list[Fault] = [Drop(during=0.05), Drop(during=0.05, reset=True), Drop(afte
 
 
 def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
-    """Send a request and return its connection, on which no response has been read."""
+    """Send a request and return its connection, without reading a response."""
     url = simulator.url.partition("//")[2].split(":")
     connection = socket.create_connection((url[0], int(url[1])), timeout=30)
     content = b"" if body is None else json.dumps(body).encode()
@@ -40,7 +40,7 @@ def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
 
 
 def ask_until(look: Callable[[], str], wanted: str) -> None:
-    """Look again and again until the response is as wanted."""
+    """Repeat a request until its result is the wanted one."""
     seen = ""
     for _ in range(100_000):
         seen = look()
@@ -252,7 +252,7 @@ def test_a_fault_that_an_operation_cannot_suffer_is_refused(
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database whose simulator has stopped with three disks under way."""
+    """Return a database whose simulator was stopped while it worked on three disks."""
     path = tmp_path / "state.db"
     with Simulator(database=path) as simulator, closing(Caller(simulator)) as call:
         simulator.create_project("proj")

@@ -1,4 +1,4 @@
-"""The simulator as Python sees it: seeding, users, the record of requests, the clock, the pytest fixture."""
+"""The simulator's Python interface: seeding, users, recorded requests, the clock, the pytest fixture."""
 
 import subprocess
 import sys
@@ -295,7 +295,7 @@ def test_every_test_gets_a_fresh_simulator(
 
 
 def test_pytest_runs_in_a_program_that_has_imported_the_package(tmp_path: Path) -> None:
-    """With warnings as errors, too."""
+    """This works with warnings as errors, too."""
     (tmp_path / "test_it.py").write_text("def test_it(oxide_simulator): assert oxide_simulator.url\n")
     program = "import oxide, pytest; raise SystemExit(pytest.main(['-W', 'error', '-p', 'no:cacheprovider']))"
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Starting, stopping, restarting, and many requests at once."""
+"""Starting, stopping and restarting a simulator, and many requests at once."""
 
 import contextlib
 import gc
@@ -144,7 +144,7 @@ def test_a_failed_start_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    """And left as it is."""
+    """The file is left unchanged."""
     database = tmp_path / "state.db"
     for version, statement in ((0, "CREATE TABLE image (id)"), (999, "CREATE TABLE other (id)")):
         with contextlib.closing(sqlite3.connect(database)) as connection:

@@ -1,4 +1,4 @@
-"""The contract that the simulator serves, and schemathesis's opinion on whether it keeps it."""
+"""The OpenAPI document that the simulator serves, and a run of schemathesis against it."""
 
 import importlib.util
 import json
@@ -118,7 +118,7 @@ def test_the_schema_of_names_agrees_with_the_rule_for_names(text: str) -> None:
 
 
 def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str, Any]:
-    """Return the contract with values among its choices that lead beyond a 404."""
+    """Return the document with the IDs and names of existing resources among its values."""
     changed: dict[str, Any] = json.loads(json.dumps(document))
     schemas = changed["components"]["schemas"]
     known = [

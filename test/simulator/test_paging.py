@@ -1,4 +1,4 @@
-"""Listing page by page: orders, limits and scopes, and what tokens are made of."""
+"""Listing page by page: orders, limits, scopes, and the contents of tokens."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What the service says of requests that it cannot read: bodies, queries, paths and versions."""
+"""How the service refuses requests that it cannot read: bodies, queries, paths and versions."""
 
 import json
 from urllib.parse import quote
@@ -15,7 +15,7 @@ QUERY_PREFIX = "unable to parse query string: "
 
 
 def _raw_body(**changes: str) -> bytes:
-    """Return a good body whose members are JSON texts, some of them changed."""
+    """Return a valid body, with changes to some members, which are JSON texts."""
     members = {
         "name": '"a"',
         "description": '""',

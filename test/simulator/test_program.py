@@ -57,7 +57,7 @@ def run(*arguments: str) -> Iterator[Running]:
 
 
 def fail(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program, which is to end by itself."""
+    """Run the program, which has to end by itself."""
     command = [sys.executable, "-W", "error", "-m", "oxide.testing", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
@@ -205,7 +205,7 @@ def test_the_program_says_in_one_line_what_to_install(missing: str) -> None:
 
 
 def test_outside_a_checkout_the_program_names_the_missing_packages(tmp_path: Path) -> None:
-    """The name of this package is that of another project on the index."""
+    """Another project on the package index has the name of this package."""
     shutil.copytree(Path(oxide.__file__).parent, tmp_path / "oxide")
     program = (
         "import sys, runpy; sys.modules['h11'] = None; runpy.run_module('oxide.testing', run_name='__main__')"

@@ -1,4 +1,4 @@
-"""Who may do what: 401, 403 and 404 for every role."""
+"""Which role may do what: 401, 403 and 404 for every role."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may do what with disks and snapshots."""
+"""Which role may do what with disks and snapshots."""
 
 from typing import Any
 

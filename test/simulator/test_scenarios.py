@@ -1,4 +1,4 @@
-"""The behaviour of the real service, scenario by scenario, over raw HTTP; a number says which rows belong together."""
+"""The simulator behaves like the real service, scenario by scenario, over raw HTTP; equal numbers mark related rows."""
 
 import json
 from dataclasses import asdict

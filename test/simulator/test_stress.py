@@ -1,4 +1,4 @@
-"""A simulator where something runs out, is held by another, or is inherited by a forked process."""
+"""A simulator under stress: resources run out, a database is locked, a process forks."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 @contextlib.contextmanager
 def forked_child() -> Iterator[None]:
-    """Fork a process, which lives until the end of the block."""
+    """Fork a process that lives until the end of the block."""
     ready, told = os.pipe()
     ended, end = os.pipe()
     child = os.fork()
@@ -49,7 +49,7 @@ def forked_child() -> Iterator[None]:
 def test_the_client_sees_a_dropped_connection_although_a_forked_child_exists(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, fault: Fault, inherited: bool
 ) -> None:
-    """An end in order is seen even if the child keeps the socket; a reset, since the child lets go of it."""
+    """An orderly end is seen even if the child keeps the socket, and a reset because the child closes it."""
     if inherited:
         monkeypatch.setattr(_server, "_SERVERS", set())
     simulator.fail_next(fault, operation="image_list")

@@ -23,7 +23,7 @@ LIMIT: Final = 40  # seconds, after which a process that hangs is ended
 def call(
     api: oxide.ImagesApi, who: str, problems: list[str], *, until: threading.Event | None = None
 ) -> None:
-    """Ask for names of one's own, `CALLS` times or until told to stop."""
+    """Request names of one's own, `CALLS` times or until told to stop."""
     try:
         turn = 0
         while turn < CALLS if until is None else not until.is_set():
@@ -50,7 +50,7 @@ def call_in_threads(api: oxide.ImagesApi, who: str) -> list[str]:
 
 
 def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoReturn:
-    """Do what a child does, and end with status 0 if all went well."""
+    """Run a child, and exit with status 0 if all went well."""
     signal.alarm(LIMIT)
     problems = []
     # A thread may have been in the middle of a call; what was opened is not for this process to read.
@@ -82,7 +82,7 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
 
 
 def main(url: str, ca_file: str | None) -> int:
-    """Fork under load; return 0 if nobody got what was not theirs."""
+    """Fork under load; return 0 if every process got only its own responses."""
     # What this program is for is what newer Pythons warn of.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.alarm(LIMIT)

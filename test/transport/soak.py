@@ -45,7 +45,7 @@ DONE, REFUSED, ACTED, UNKNOWN, NOT_SENT = range(1, 6)
 
 
 class Service:
-    """Counts what arrives and what is acted upon, by the number of the call, and fails at random."""
+    """A server that fails at random, and counts what arrives and what it acts on, by the number of the call."""
 
     def __init__(self, calls: int, seed: int) -> None:
         self.arrived, self.acted = bytearray(calls), bytearray(calls)
@@ -75,7 +75,7 @@ class Service:
 
 
 def result(method: str, path: str, number: int) -> tuple[int, bytes]:
-    """Return status and body of what is asked for; the image tells the number of the call."""
+    """Return status and body of the response; the image has the number of the call."""
     if method == "DELETE":
         return 204, b""
     found = image(f"call-{number}")
@@ -122,7 +122,7 @@ def plain(status: int, body: bytes) -> bytes:
 
 
 def cut(make: Callable[[int, bytes], bytes], share: float) -> Callable[[int, bytes], bytes]:
-    """Leave out the end of a response."""
+    """Omit the end of a response."""
 
     def cut_response(status: int, body: bytes) -> bytes:
         data = make(status, body)
@@ -173,7 +173,7 @@ FAULTS: Final[dict[Fault, int]] = {
 
 
 def run_service(calls: int, seed: int, pipe: Connection) -> None:
-    """Serve until told to stop, and tell what has been counted."""
+    """Serve until told to stop, and report the counts."""
     service = Service(calls, seed)
     with FaultServer(otherwise=[service.serve]) as server:
         pipe.send(server.url)
@@ -183,7 +183,7 @@ def run_service(calls: int, seed: int, pipe: Connection) -> None:
 
 @dataclass
 class Soak:
-    """The client's side: what came of each call, and what went wrong."""
+    """The client's side: the result of each call, and everything that went wrong."""
 
     api: oxide.ImagesApi
     calls: int
@@ -243,7 +243,7 @@ class Soak:
         return DONE
 
     def compare(self, arrived: bytes, acted: bytes) -> None:
-        """Check what the client says against what the service has counted."""
+        """Compare the client's results with the service's counts."""
         for number, came_to in enumerate(self.came_to):
             arrivals, acts = arrived[number], acted[number]
             read = OPERATIONS[number % len(OPERATIONS)] in READS
@@ -259,7 +259,7 @@ class Soak:
 
 
 def judge(error: oxide.ApiException) -> int:
-    """Return what a failed call came to."""
+    """Return the result of a failed call."""
     if error.outcome == "not sent":
         return NOT_SENT
     if error.outcome == "unknown" or error.status is None:
@@ -274,7 +274,7 @@ def resident() -> int:
 
 
 def soak(calls: int, threads: int, seed: int) -> list[str]:
-    """Make the calls, tell about them, and return what went wrong."""
+    """Make the calls, print a summary, and return what went wrong."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     service = context.Process(target=run_service, args=(calls, seed, theirs))

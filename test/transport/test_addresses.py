@@ -1,4 +1,4 @@
-"""Names and the addresses that they stand for: each is tried, within its share of the time."""
+"""A name with several addresses: each address is tried, within its share of the time."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from transport.test_time import full_backlog
 
 @contextmanager
 def resolving(patch: pytest.MonkeyPatch, *found: Any) -> Iterator[list[str]]:
-    """Have the system's resolver find these, or raise this; return the names that it is asked for."""
+    """Make the system's resolver return these addresses or raise this; return the names that it was asked for."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, *options: Any) -> list[Any]:

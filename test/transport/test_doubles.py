@@ -1,4 +1,4 @@
-"""What tests of programs put in the place of the network works here too: recorders, fake sockets, caching resolvers."""
+"""Replacements of the network in tests of programs work: recorders, fake sockets, caching resolvers."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Every failure is one exception of one tree, with everything there is to know on it."""
+"""Every failure is one exception of one class tree, with all its details."""
 
 import copy
 import errno
@@ -22,7 +22,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 
 def same(one: BaseException, other: BaseException) -> None:
-    """Check that two exceptions tell the same."""
+    """Check that two exceptions have the same content."""
     assert type(one) is type(other)
     assert one.args == other.args
     assert str(one) == str(other)
@@ -59,7 +59,7 @@ FAILURES: dict[str, tuple[Script, type[oxide.ApiException]]] = {
 
 
 def failure(what: str, call: Call = LIST) -> oxide.ApiException:
-    """Return what a call ends in."""
+    """Return the exception of a call."""
     script, kind = FAILURES[what]
     silence = 0.1 if stall in script else 30
     with (

@@ -117,7 +117,7 @@ def test_a_child_that_uses_an_open_response_does_not_disturb_its_parent() -> Non
 @fork_with_threads
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_child_can_close_a_response_that_a_thread_of_its_parent_was_reading(framing: str) -> None:
-    """Though that thread holds the lock of what it reads, which nobody in the child ever lets go."""
+    """That thread holds the lock of the response, which nobody in the child ever releases."""
     part = {"length": http_response(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
     clock = NoticedClock()
     with (
@@ -158,7 +158,7 @@ def test_a_client_that_is_closed_before_a_fork_is_closed_after_it() -> None:
 
 @fork_with_threads
 def test_after_a_fork_in_the_middle_of_a_call_both_processes_can_finish_it() -> None:
-    """Such as by a token callable, or a hook: the child goes on in the middle of what its parent does."""
+    """A token callable or a hook may fork; the child then continues in the middle of its parent's call."""
     children: list[int] = []
 
     def hook(attempt: oxide.Attempt) -> None:
@@ -183,7 +183,7 @@ def test_after_a_fork_in_the_middle_of_a_call_both_processes_can_finish_it() -> 
 
 @fork_with_threads
 def test_processes_with_the_same_pid_share_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is the first of a namespace of its own, as the programs of two containers are."""
+    """Each is process 1 of its own namespace, like the programs of two containers."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("mine")

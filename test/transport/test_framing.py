@@ -1,4 +1,4 @@
-"""What is wrong in the framing of a response is a typed error, and nobody reads what was meant for somebody else."""
+"""A badly framed response is a typed error, and no request gets the response to another one."""
 
 import gzip
 import select
@@ -29,7 +29,7 @@ LINE = b"HTTP/1.1 200 OK\r\n"
 
 
 def headers(*lines: str) -> bytes:
-    """Return the head of a response, with a body that fits it only if its lines say so."""
+    """Return a response with these header lines, and a body that fits only if they say so."""
     return http_response(200, b"", *lines, length=False) + BODY
 
 
@@ -354,7 +354,7 @@ def test_a_byte_order_mark_before_json_is_ignored() -> None:
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", '[{"a": NaN}]'])
 def test_nan_and_infinity_are_not_json(value: str) -> None:
-    """Though the parsers of both forms would take it."""
+    """The parsers of both forms would accept them."""
     body = BODY[:-1] + f', "more": {value}}}'.encode()
     with (
         FaultServer([always(request, send(http_response(200, body)))]) as server,
@@ -500,7 +500,7 @@ def wait_until_readable(descriptors: set[int], port: int) -> None:
 def test_bytes_buffered_by_tls_are_not_read_as_the_next_response(
     behind: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """They end the record that the body is in, of which no more was asked for than the body."""
+    """They are at the end of the body's record, of which the client read only the body."""
     head, separator, body = http_response(404, b'{"message": "right"}').partition(b"\r\n\r\n")
     script = [request, send([head + separator, body + behind]), request, send(WRONG), stall]
     with (

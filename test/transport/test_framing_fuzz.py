@@ -1,4 +1,4 @@
-"""Random and damaged bytes for a response: the right result, which a second parser agrees with, or an error of ours."""
+"""Random and damaged responses give the right result, which a second parser confirms, or an error of the package."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ PIECES = [
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Return a response with some of it taken away, doubled or replaced."""
+    """Return a response with parts of it removed, repeated or replaced."""
     data = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(1, 4))):
         # Most of what matters stands in the head.
@@ -66,7 +66,7 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 class Responder:
-    """Responds to each connection with whatever is put into its queue, and closes it."""
+    """A server that sends each connection the next response of a queue, and closes it."""
 
     def __init__(self) -> None:
         self.responses: SimpleQueue[bytes] = SimpleQueue()
@@ -156,7 +156,7 @@ STRICTER = {
 
 
 def made_ordinary(data: bytes) -> bytes:
-    """Return a response without what we read and h11 refuses: each kind of it is a decision."""
+    """Return a response without the oddities that we accept and h11 refuses; each is a decision."""
     heads = []
     rest = data
     while True:
@@ -177,7 +177,7 @@ def made_ordinary(data: bytes) -> bytes:
 
 
 def ordinary_headers(lines: list[bytes]) -> tuple[list[bytes], bool]:
-    """Return header lines without what is odd, and whether they say that there are chunks."""
+    """Return header lines without oddities, and whether they announce chunks."""
     kept: list[bytes] = []
     dropped = True
     for line in lines:
@@ -204,7 +204,7 @@ def ordinary_headers(lines: list[bytes]) -> tuple[list[bytes], bool]:
 
 
 def ordinary_chunks(rest: bytes) -> bytes:
-    """Return chunks whose sizes have no zeros before them, and trailers without what is odd."""
+    """Return chunks whose sizes have no leading zeros, and trailers without oddities."""
     chunks = b""
     while match := re.match(rb"0*([0-9A-Fa-f]{1,15})([ \t]*(?:;[^\n]*)?\r\n)", rest):
         size = int(match[1], 16)
@@ -221,7 +221,7 @@ def ordinary_chunks(rest: bytes) -> bytes:
 
 
 def compare(responder: Responder, data: bytes, size: int, *, once: bool) -> str:
-    """Read a response here and with h11; return how the verdicts compare, or fail if nobody has decided that."""
+    """Read a response here and with h11; return how the results compare, or fail if the difference is not intended."""
     responder.responses.put(data)
     body, problem = b"", ""
     with session(responder.url, max_retries=0, timeout=20) as client:
@@ -287,7 +287,7 @@ def test_any_response_ends_in_the_right_result_or_an_api_exception(
 
 
 def check(error: oxide.ApiException) -> None:
-    """Check what holds for every error of a call."""
+    """Check everything that applies to every error of a call."""
     assert error.outcome in {"unknown", "answered"}
     assert (error.status is None) == (error.outcome == "unknown")
     assert len(str(error)) < 1200
@@ -300,7 +300,7 @@ def check(error: oxide.ApiException) -> None:
 
 
 def run(count: int) -> None:
-    """Compare at least so many responses, a thousand at a time, and print how."""
+    """Compare at least this many responses, a thousand at a time, and print the results."""
     responder = Responder()
     compared: Counter[str] = Counter()
 

@@ -1,4 +1,4 @@
-"""A connection that has been idle: what waits on it, how long its server keeps it, and who notices that it is dead."""
+"""Idle connections: unexpected bytes on them, keep-alive timeouts, and connections that are dead."""
 
 import select
 import socket
@@ -23,7 +23,7 @@ TOO_LATE = http_response(408, b"no request came", "Connection: close")
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_response_that_arrived_on_an_idle_connection_is_not_used(call: Call, ends: bool) -> None:
-    """Such as the 408 by which a server says that it has waited long enough."""
+    """An example is the 408 of a server that has waited long enough."""
     good = send(http_response(call.status, call.body))
     script: Script = [request, good, until_released, send(TOO_LATE), *([] if ends else [stall])]
     with FaultServer(script, [request, good, stall]) as server, session(server.url) as client:
@@ -114,7 +114,7 @@ def test_only_connections_about_to_be_closed_are_skipped() -> None:
 @pytest.mark.parametrize("call", [*WRITES[:1], CALLS[0]], ids=repr)
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
 def test_sent_data_must_be_acknowledged_within_30_seconds(call: Call) -> None:
-    """Else the network has forgotten the connection, and a write would wait for the whole limit of its call."""
+    """Otherwise the network has lost the connection, and a write would wait for the time limit of its call."""
     with (
         FaultServer([request, send(http_response(call.status, call.body)), stall]) as server,
         session(server.url) as client,

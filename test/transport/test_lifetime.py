@@ -1,4 +1,4 @@
-"""What a client takes it gives back: on closing, on an exception, on Ctrl-C."""
+"""A client releases its connections when it is closed, after an exception, and after Ctrl-C."""
 
 import gc
 import os
@@ -157,7 +157,7 @@ def test_closing_the_client_wakes_a_thread_that_reads_a_response(
 
 @pytest.mark.parametrize("how", ["thread", "signal"])
 def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
-    """At the end of the read that is under way, which then raises."""
+    """It is closed at the end of the current read, which then raises."""
     clock = NoticedClock()
     body = image("open") + b" " * 70_000
     script: Script = [request, send(http_response(200, body)[:-9]), until_released, send(body[-9:]), stall]
@@ -208,7 +208,7 @@ def test_only_one_thread_reads_a_response_at_a_time() -> None:
 
 
 def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None:
-    """Its status is told all the same: the server has acted."""
+    """The error still has its status, since the server has acted."""
     script: Script = [
         request,
         do(lambda: client.api.api_client.close()),
@@ -223,7 +223,7 @@ def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None
 
 
 def test_closing_while_connections_are_returned_leaves_none_open() -> None:
-    """Whatever comes first, in a hundred races."""
+    """A hundred races try both orders."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server, ThreadPoolExecutor(4) as executor:
         for _ in range(100):
             client = oxide.ApiClient(oxide.Configuration(server.url))
@@ -244,7 +244,7 @@ def test_closing_while_connections_are_returned_leaves_none_open() -> None:
 
 
 def test_a_connection_returned_after_the_client_is_closed_is_closed() -> None:
-    """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
+    """Its thread found the pool open, but returns the connection after the pool has been emptied."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         configuration = oxide.Configuration(server.url)
         pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
@@ -285,7 +285,7 @@ UNREAD = {"length", "chunked", "refusal"}
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 @pytest.mark.parametrize("ending", ["with", "close", "release_conn", "collected"])
 def test_an_open_response_returns_its_connection(what: str, reading: str, ending: str) -> None:
-    """For another use if it has been read to its end, and closed otherwise."""
+    """The connection is reused if the response was read to its end, and closed otherwise."""
     kept = reading == "all" or (what not in UNREAD and ending != "collected")
     if what == "refusal" and reading == "some":
         kept = False
@@ -381,7 +381,7 @@ def interrupt() -> None:
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C raise, also where the tests run in the background of a shell, which has it ignored."""
+    """Make Ctrl-C raise, even in the background of a shell, which ignores it."""
     assert threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -433,12 +433,12 @@ def test_ctrl_c_while_connecting_leaves_the_client_usable() -> None:
 
 
 def connecting(port: int) -> int:
-    """Return how many connections to `port` are in the making."""
+    """Return how many connections to `port` are being made."""
     return Path("/proc/net/tcp").read_text().count(f"0100007F:{port:04X} 02")
 
 
 def wait_for_connecting(port: int, before: int, then: Callable[[], None]) -> None:
-    """Do something once there is one more connection in the making to `port`."""
+    """Act once another connection to `port` is being made."""
     while connecting(port) == before:
         pass
     then()
@@ -488,7 +488,7 @@ def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
 
 
 class InterruptAt:
-    """A trace function that raises KeyboardInterrupt at the n-th line of what makes a call."""
+    """A trace function that raises KeyboardInterrupt at the n-th line of the code that makes a call."""
 
     FILES: tuple[str, ...] = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
 

@@ -1,4 +1,4 @@
-"""No frame below a call holds a token or a password in plain, wherever it stands still or is interrupted."""
+"""No frame below a call holds a token or a password in plain text, wherever the call is interrupted."""
 
 import base64
 import json
@@ -70,7 +70,7 @@ def of_thread(thread: threading.Thread) -> Iterator[FrameType]:
 
 
 class InterruptedWithin(InterruptAt):
-    """Raises KeyboardInterrupt within the engine and below: further up is what the user sees."""
+    """Raises KeyboardInterrupt within the engine and below; the user sees the frames above."""
 
     FILES: tuple[str, ...] = ("/oxide/_transport/", "/urllib3/", "/http/client.py", "/socket.py", "/ssl.py")
 
@@ -113,7 +113,7 @@ def test_ctrl_c_at_any_line_reveals_no_secret_in_any_frame(
 def test_a_stack_dump_of_a_sending_thread_reveals_no_secret(
     path: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """It stands still, since the server does not read what does not fit into the buffers of both sides."""
+    """It blocks, since the server does not read and the request does not fit into the buffers."""
     arrived = threading.Event()
 
     def unread(peer: Peer) -> None:
@@ -144,7 +144,7 @@ def test_a_stack_dump_of_a_sending_thread_reveals_no_secret(
 
 
 def script(path: str, rack_tls: ssl.SSLContext, then: Any) -> Script:
-    """Return what a server does that is reached in this way."""
+    """Return the script of a server that is reached in this way."""
     if path == "tunnel":
         return [request, ESTABLISHED, handshake(rack_tls), then]
     if path == "tls-in-tls":

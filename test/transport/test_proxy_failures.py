@@ -1,4 +1,4 @@
-"""Proxies that fail, and tunnels through them: nothing has been sent until the request itself is on its way."""
+"""Proxies and tunnels that fail: before the request itself is sent, the outcome is `not sent`."""
 
 import http.client
 import ssl
@@ -49,7 +49,7 @@ WHOLE = "no response within 0.3 s (timeout=0.3)"
 
 @pytest.fixture(scope="session")
 def rack_tls(ca: trustme.CA) -> ssl.SSLContext:
-    """Return what a server needs to be the rack behind the proxy."""
+    """Return the TLS context of the rack behind the proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("rack.example").configure_cert(context)
     return context
@@ -277,7 +277,7 @@ def test_a_refusal_by_a_forwarding_proxy_raises_the_error_of_its_status(call: Ca
 def test_calls_work_over_tls_within_tls(
     call: Call, form: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Also where a response ends the connection, which must stay open until its body has been read."""
+    """This includes a response that ends the connection, which must stay open until the body has been read."""
     make: dict[str, Callable[[bytes], bytes]] = {
         "length": lambda body: http_response(call.status, body),
         "chunked": lambda body: chunked(body, size=5000, status=call.status),
@@ -370,7 +370,7 @@ def test_slow_records_within_tls_do_not_exceed_the_time_limit_of_the_call(
 def test_bytes_after_a_response_within_tls_are_not_read_as_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
+    """They wait in one of the two layers of TLS, where the operating system does not see them."""
     head, separator, body = http_response(404, b'{"message": "right"}').partition(b"\r\n\r\n")
     inner = inner_handshake(rack_tls)
     tunnel: Script = [request, ESTABLISHED, inner, request]
@@ -390,7 +390,7 @@ def test_bytes_after_a_response_within_tls_are_not_read_as_the_next_one(
 
 
 def send_in_records(pieces: list[Any]) -> Step:
-    """Send each piece in an outer record of its own, and what stands together there in inner ones of their own."""
+    """Send each piece in one outer record, and each part of a piece in an inner record of its own."""
 
     def step(peer: Peer) -> None:
         inner: Any = peer.sock

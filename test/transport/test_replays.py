@@ -1,4 +1,4 @@
-"""What is sent again, and what is not: by what the server has counted."""
+"""Which requests are retried and which are not, as the server counts them."""
 
 import errno
 import socket
@@ -139,7 +139,7 @@ def test_a_write_is_not_retried_after_a_truncated_response(call: Call, fault: st
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_a_request_that_was_never_sent_is_retried(call: Call) -> None:
-    """Nobody listens until the second pause."""
+    """The server listens only after the second backoff."""
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -335,7 +335,7 @@ def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
 
 
 def test_backoff_counts_towards_the_time_limit_of_the_call() -> None:
-    """Two pauses of 200 s do not fit into 300 s."""
+    """Two waits of 200 s do not fit into 300 s."""
     refusal = send(http_response(503, b"", "Retry-After: 200"))
     with (
         FaultServer([request, refusal, request, refusal, stall]) as server,
@@ -435,7 +435,7 @@ def test_a_urllib3_retry_retries_a_write_only_if_it_says_so(
 
 
 def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
-    """Though its last try was refused."""
+    """This holds even if the last attempt was refused."""
     retry = urllib3.Retry(2, allowed_methods=["POST"])
     with (
         FaultServer([request]) as server,
@@ -451,7 +451,7 @@ def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
 def test_a_connection_that_the_system_gives_up_is_a_lost_connection(
     call: Call, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As TCP keep-alive does with one that is gone, which takes a minute; so the system's word is put in its mouth."""
+    """TCP keep-alive does this after a minute, so the test raises the system's error itself."""
 
     def gone(*_: object) -> NoReturn:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
@@ -510,7 +510,7 @@ def test_a_urllib3_retry_without_a_list_of_statuses_respects_retry_after() -> No
 
 
 def test_a_urllib3_retry_stays_within_the_deadline() -> None:
-    """500 s, of which two pauses of 120 s and more fit."""
+    """Two waits of at least 120 s fit into 500 s."""
     retry = urllib3.Retry(None, connect=99, backoff_factor=60, status_forcelist=[500])
     with (
         FaultServer(listening=False) as server,

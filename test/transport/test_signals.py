@@ -1,4 +1,4 @@
-"""What a signal handler of the program raises inside a call passes unchanged, though it looks like a failed connection."""
+"""An exception of a signal handler passes through a call unchanged, even if it looks like a failed connection."""
 
 import errno
 import gc
@@ -45,7 +45,7 @@ ALARMS: dict[str, Callable[[], BaseException]] = {
 
 @contextmanager
 def alarm(error: BaseException, how: str = "function") -> Iterator[None]:
-    """Have SIGALRM raise this, from a handler of one kind or another."""
+    """Make SIGALRM raise this, from one kind of handler or another."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         raise error
@@ -85,7 +85,7 @@ PLACES: dict[str, Script] = {
 @pytest.mark.parametrize("what", ALARMS)
 @pytest.mark.parametrize("place", PLACES)
 def test_an_alarm_inside_a_call_passes_unchanged(place: str, what: str, call: Call) -> None:
-    """It is neither swallowed nor turned into an exception of ours, and nothing is sent again."""
+    """It is neither swallowed nor turned into an exception of the package, and nothing is retried."""
     error = ALARMS[what]()
     huge = {"X": "x" * 2**22} if place == "sending" else {}
     with (
@@ -117,7 +117,7 @@ def test_any_kind_of_signal_handler_is_recognized_by_its_frame(how: str) -> None
 
 
 def test_an_alarm_while_connecting_passes_unchanged() -> None:
-    """Rather than have the next address tried."""
+    """The next address is not tried."""
     error = TimeoutError("the program's own")
 
     with alarm(error), full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
@@ -162,7 +162,7 @@ def test_an_alarm_while_an_open_response_is_read_passes_unchanged() -> None:
 
 
 class RingAt:
-    """A trace function that has a signal handled at the n-th line of what makes a call."""
+    """A trace function that raises a signal at the n-th line of the code that makes a call."""
 
     FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
     # What runs in finalizers, whose exceptions Python drops.

@@ -1,4 +1,4 @@
-"""However much a server sends, little more than `max_response_bytes` of it is in memory."""
+"""A response of any size takes little more memory than `max_response_bytes`."""
 
 import gzip
 import itertools
@@ -32,7 +32,7 @@ def endless(head: bytes, piece: bytes) -> Step:
 
 
 def endless_gzip(status: int) -> Step:
-    """Send one stream that goes on and on, a mebibyte of nothing at a time."""
+    """Send an endless stream, a mebibyte of zeros at a time."""
     coder = zlib.compressobj(wbits=31)
     start = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
     more = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
@@ -116,7 +116,7 @@ def test_a_small_limit_applies_to_errors_too(cap: int) -> None:
 
 
 def test_a_truncated_character_is_omitted() -> None:
-    """The body that is kept ends within the second byte of it."""
+    """The kept part of the body ends within that character."""
     body = b"x" + "\xe8".encode() * MIB
     with (
         FaultServer([request, send(http_response(404, body))]) as server,
@@ -214,7 +214,7 @@ def test_the_limit_is_64_mebibytes_by_default() -> None:
 
 @pytest.mark.parametrize("what", ["length", "chunks", "gzip"])
 def test_the_beginning_of_a_body_can_be_read_before_the_rest_arrives(what: str) -> None:
-    """Also what is still in the decoder, which may turn a byte into hundreds."""
+    """This includes bytes still in the decoder, which may turn one byte into hundreds."""
     zipped = gzip.compress(b" " * 5000, mtime=0)
     arrived = {
         "length": http_response(200, b" " * 5000)[:-4000],

@@ -1,4 +1,4 @@
-"""The short form of the soak; the long one is a command of its own."""
+"""Runs the short form of the soak test; the long form is a command of its own."""
 
 from transport.soak import soak
 

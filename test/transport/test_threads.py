@@ -82,7 +82,7 @@ def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCapt
 
 
 def test_responses_of_every_kind_belong_to_their_requests() -> None:
-    """Some end their connection, some cannot be read, some are refusals; none is anybody else's."""
+    """Some end their connection, some cannot be read, some are refusals; none belongs to another request."""
     kinds = ["length", "chunked", "gzip", "close", "cut", "garbage", "behind", "refused"]
 
     def serve(peer: Peer) -> None:
@@ -135,7 +135,7 @@ def test_the_body_of_a_response_can_be_read_in_another_thread() -> None:
 def test_urllib3_passes_each_exchange_to_the_connection_that_serves_it(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Before connecting, before sending and before receiving: everything that keeps time relies on that."""
+    """It does so before connecting, sending and receiving; all time limits rely on that."""
     with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls if secure else None) as server:
         settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
         configuration = oxide.Configuration(server.url, **settings)

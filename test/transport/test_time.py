@@ -1,4 +1,4 @@
-"""No call outlasts its limits, wherever the time goes.
+"""No call exceeds its time limits, wherever the time is spent.
 
 Most servers here turn the client's own clock on, so that seconds cost nothing; what waits inside the operating system
 or OpenSSL is given real limits, which are short.
@@ -216,7 +216,7 @@ def test_a_pair_of_timeouts_stays_within_the_configured_timeout() -> None:
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """Return a port whose queue of connections is full, so that a further one gets no response."""
+    """Return a port whose queue of connections is full, so that another one gets no response."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
         queued = []
@@ -267,7 +267,7 @@ def test_connecting_ends_at_the_time_limit_of_the_call() -> None:
 
 @pytest.mark.parametrize("call", [LIST, CREATE, DELETE], ids=repr)
 def test_the_outcome_of_a_request_that_the_server_does_not_read_is_unknown(call: Call) -> None:
-    """It does not fit into the buffers of both sides: some of it is sent, some never is."""
+    """It does not fit into the buffers of both sides, so only a part of it is sent."""
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
     with (
         FaultServer([part_of_request, until_released]) as server,
@@ -282,7 +282,7 @@ def test_the_outcome_of_a_request_that_the_server_does_not_read_is_unknown(call:
 
 @pytest.mark.parametrize("call", [CREATE], ids=repr)
 def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> None:
-    """Its headers have only just left, when the time is over; its body stays here."""
+    """The time is over right after the headers are sent; the body is not sent."""
     clock = FakeClock()
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
     with (

@@ -1,4 +1,4 @@
-"""TLS that fails is tried once, and says which file or which name did not fit."""
+"""A TLS failure is not retried, and its error names the file or the name that did not fit."""
 
 import ssl
 from collections.abc import Callable
@@ -32,7 +32,7 @@ NOW = datetime.now(UTC)
 
 
 def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """Return what a server with that certificate needs."""
+    """Return the TLS context of a server with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -175,7 +175,7 @@ def test_a_failed_handshake_is_not_retried(call: Call, what: str, ca_file: str) 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_a_connection_reset_during_a_handshake_is_a_connection_error(call: Call, ca_file: str) -> None:
-    """The server, or what is in front of it, is not there yet, or no more: nothing is wrong with TLS."""
+    """The server or its load balancer is starting or stopping; nothing is wrong with TLS."""
     with (
         FaultServer(otherwise=[lambda peer: peer.receive(), reset]) as server,
         session(server.url.replace("http:", "https:"), ssl_ca_cert=ca_file) as client,
@@ -228,7 +228,7 @@ DRIPPED: dict[str, bytes] = {
 def test_a_slow_record_does_not_exceed_its_time_limit(
     what: str, limit: Any, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """OpenSSL reads until it has a whole record; there is nothing that could be looked at before."""
+    """OpenSSL reads until it has a whole record, so the client cannot check the time in between."""
     script = [inner_handshake(server_tls, slow_records=True), request, send(DRIPPED[what])]
     with (
         FaultServer(script) as server,
@@ -255,7 +255,7 @@ def test_many_slow_records_do_not_exceed_the_time_limit_of_the_call(
 
 
 def send_raw(data: bytes) -> Callable[[Peer], None]:
-    """Send bytes past TLS."""
+    """Send bytes outside TLS."""
 
     def step(peer: Peer) -> None:
         inner: Any = peer.sock
@@ -314,7 +314,7 @@ def test_a_connection_lost_under_tls_is_treated_like_any_other(
 def test_a_connection_that_ends_while_a_request_is_sent_is_treated_like_any_other(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """OpenSSL has an error of its own for that, unless the system's comes first."""
+    """OpenSSL has an error of its own for this, unless the system's error comes first."""
     large = {"X": "x" * 2**20}
     with (
         FaultServer(
@@ -410,7 +410,7 @@ WITHOUT_A_LENGTH = http_response(200, image("whole"), length=False)
 def test_a_response_without_a_length_and_a_tls_closing_alert_counts_as_truncated(
     server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Somebody in between can close a connection, but cannot say in TLS that nothing follows."""
+    """Somebody in between can close a connection, but cannot send the closing alert of TLS."""
     cut: Script = [request, send(WITHOUT_A_LENGTH)]
     whole: Script = [request, send(WITHOUT_A_LENGTH), close_notify, stall]
     with (

@@ -1,4 +1,4 @@
-"""Uploads in processes of their own, and an end to them at any moment."""
+"""Runs uploads in processes of their own, and kills them at any moment."""
 
 import json
 import os
@@ -58,7 +58,7 @@ class Maker:
         self._process.communicate()
 
     def after(self, requests: int) -> Callable[[], bool]:
-        """Return what tells whether so many more requests have arrived."""
+        """Return a function that says whether this many more requests have arrived."""
         last = len(self._simulator.requests) + requests
         return lambda: len(self._simulator.requests) >= last
 

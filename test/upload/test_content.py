@@ -1,4 +1,4 @@
-"""What is uploaded of a file: its decoded content in chunks, and nothing at all of what is not a raw disk."""
+"""The content of a file: it is decoded and split into chunks, and anything but a raw disk is refused."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ def content_of(data: bytes, **options: Any) -> Content:
 
 
 def joined(pieces: Iterator[Piece], block_size: int = 512) -> bytes:
-    """Put pieces together as a disk would, and check that they are in order and fit for the server."""
+    """Join pieces as a disk does, and check that they are in order and valid for the server."""
     result = bytearray()
     for piece in pieces:
         assert (piece.offset, piece.offset % CHUNK) == (len(result), 0)

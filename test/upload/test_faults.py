@@ -1,4 +1,4 @@
-"""Every fault at every step: either the image is right and nothing is left, or one error says exactly what is left."""
+"""Every fault at every step: either the image is right and nothing is left, or the error says what is left."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -70,7 +70,7 @@ def scene() -> Iterator[Scene]:
 
 
 def assert_told(error: BaseException, scene: Scene) -> None:
-    """Check that an error tells what is left, with the IDs as far as they could be known."""
+    """Check that an error says what is left, with the known IDs."""
     told = {(one.kind, one.name): one.id for one in getattr(error, "leftovers", ())}
     left = left_on(scene)
     assert told.keys() == {(kind, name) for kind, name, _ in left}
@@ -86,7 +86,7 @@ def left_on(scene: Scene) -> set[tuple[str, str, str]]:
 
 
 def upload_in_any_case(scene: Scene, **options: Any) -> Exception | None:
-    """Upload, and check that the end is one of the two that are allowed; return the error."""
+    """Upload, check that the result is one of the two allowed ones, and return the error."""
     try:
         image = scene.upload(DATA, **options)
     except EXPECTED as failure:

@@ -1,4 +1,4 @@
-"""Going on after an interruption: by the journal, in any state, sending only what is missing."""
+"""An interrupted upload resumes from its journal, in any state, and sends only what is missing."""
 
 import math
 import os
@@ -43,7 +43,7 @@ class EnoughError(Exception):
 
 
 def interrupt(scene: Scene, path: Any, journal: Path, step: str = "upload", **options: Any) -> None:
-    """Begin an upload, and interrupt it where a step begins, or after some chunks."""
+    """Begin an upload, and interrupt it at the start of a step or after some chunks."""
 
     def stop(progress: oxide.UploadProgress) -> None:
         if progress.step == step != "upload":
@@ -112,7 +112,7 @@ def test_an_error_names_the_journal_and_what_is_kept(scene: Scene, path: Path, j
 def test_a_disk_whose_creation_was_interrupted_is_found_again(
     when: str, scene: Scene, path: Path, journal: Path
 ) -> None:
-    """The journal has the name before the disk is asked for."""
+    """The journal has the name before the request for the disk is sent."""
     fault = Drop(after_acting=True) if when == "after" else Drop(during=0.1) if when == "during" else Drop()
     scene.fail("disk_create", fault)
     scene.fail("disk_view", Refuse(400, "interrupted here"))
@@ -198,7 +198,7 @@ def test_a_pantry_lost_during_the_first_call_leaves_no_journal(
 
 
 def call(scene: Scene, method: str, path: str, body: str = "") -> None:
-    """Do as somebody else on the rack."""
+    """Make a call as somebody else."""
     import urllib.request
 
     request = urllib.request.Request(

@@ -1,4 +1,4 @@
-"""The journal: what is in it survives a cut at any byte, and nothing else is ever taken for a journal of this upload."""
+"""The journal survives truncation at any byte, and is never confused with another file or another upload."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def journal_at(path: Path, arguments: Mapping[str, Any] = ARGUMENTS) -> Iterator
 
 
 def fill(journal: Journal) -> None:
-    """Write what an upload writes."""
+    """Write the notes of an upload."""
     journal.agree(modified=17)
     journal.begin_disk("debian")
     journal.made_disk("1234")

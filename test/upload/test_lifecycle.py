@@ -1,4 +1,4 @@
-"""Any sequence of uploads, faults, kills and clean-ups: no leftover that nobody told of, and no wrong content."""
+"""Any sequence of uploads, faults, kills and clean-ups leaves nothing unreported and no wrong content."""
 
 import tempfile
 from contextlib import ExitStack, closing
@@ -46,7 +46,7 @@ class StopError(Exception):
 
 
 class Uploads(RuleBasedStateMachine):
-    """A rack that several uploads meet, one after the other, and what they have told of what they left."""
+    """A rack for several uploads, one after the other, and the leftovers that they have reported."""
 
     @initialize()
     def begin(self) -> None:

@@ -1,4 +1,4 @@
-"""The reports of progress: few, in order, with the first and the last state of each step, and a bar if wanted."""
+"""Progress reports are few and in order, with the first and last state of each step; and the bar."""
 
 import dataclasses
 import io
@@ -18,7 +18,7 @@ STEPS: list[Step] = ["check", "create disk", "upload", "finalize", "create image
 
 
 class Clock:
-    """Goes on only when told to."""
+    """A clock that advances only on command."""
 
     now = 100.0
 

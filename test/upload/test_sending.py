@@ -1,4 +1,4 @@
-"""How many requests are under way: fewer while the server struggles, more again once it does not, and never too many."""
+"""The number of requests at a time: it falls while the server struggles, and rises again afterwards."""
 
 import time
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What is read of a file: from where it begins to its end, without its holes, and never anything that has changed."""
+"""Reading a file: from its position to its end, without its holes, and with an error if it changes."""
 
 import hashlib
 import io
@@ -169,7 +169,7 @@ def test_anything_but_a_binary_file_is_refused() -> None:
 
 
 class TextLike(Pipe):
-    """Gives text, as an object may that only looks binary."""
+    """A file object that looks binary but returns text."""
 
     def read(self, size: int = -1, /) -> bytes:
         return "text"  # type: ignore[return-value]  # the mistake
@@ -181,7 +181,7 @@ def test_a_file_object_that_returns_text_is_refused() -> None:
 
 
 class Broken(Pipe):
-    """Fails like a bad sector."""
+    """A file object that fails like a bad sector."""
 
     def read(self, size: int = -1, /) -> bytes:
         raise OSError(5, "Input/output error")
@@ -195,7 +195,7 @@ def test_a_read_that_fails_ends_the_upload_with_its_reason() -> None:
 
 
 class Interrupted(Pipe):
-    """Waits for more until a signal arrives."""
+    """A file object that waits for more until a signal arrives."""
 
     def read(self, size: int = -1, /) -> bytes:
         signal.raise_signal(signal.SIGALRM)

@@ -1,4 +1,4 @@
-"""Each state that disk and snapshot can be in: waited for, moved on, removed, or left alone and told of."""
+"""The upload and its clean-up handle every state of disk and snapshot."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def scene() -> Iterator[Scene]:
 
 
 def seen_disk(scene: Scene, state: str, **changes: Any) -> Answer:
-    """Return a view of the disk in another state than it is in."""
+    """Return a response that shows the disk in another state."""
     one = next(iter(scene.simulator.disks(PROJECT)), None)
     body = {
         "id": str(uuid4() if one is None else one.id),
@@ -54,7 +54,7 @@ def seen_snapshot(scene: Scene, state: str, **changes: Any) -> Answer:
 
 
 def upload(scene: Scene, step: str, *faults: tuple[str, Any, int], **options: Any) -> Any:
-    """Upload; where a step begins, let requests fail. The faults are made then, since they show what there is."""
+    """Upload, with faults that are made when a step begins, since they show the disk of that moment."""
     done: list[bool] = []
 
     def prepare(progress: oxide.UploadProgress) -> None:
@@ -267,7 +267,7 @@ def test_the_error_says_that_the_upload_cannot_start_over(scene: Scene, tmp_path
 
 
 class Twice:
-    """Interrupts a clean-up as often as is said."""
+    """Interrupts a clean-up a given number of times."""
 
     def __init__(self, times: int) -> None:
         self.times = times

@@ -1,4 +1,4 @@
-"""From a file to an image: the image is the file, what was made on the way is gone, and errors come before requests."""
+"""Uploads from file to image: the image has the bytes of the file, and nothing else is left."""
 
 import hashlib
 import io
@@ -286,7 +286,7 @@ def test_a_source_that_changes_does_not_become_an_image(scene: Scene, tmp_path: 
 
 
 class EnoughError(Exception):
-    """What a caller's own callable raises."""
+    """An exception of the caller's callable."""
 
 
 @pytest.mark.parametrize("step", ["check", "create disk", "upload", "finalize", "create image", "clean up"])
@@ -423,7 +423,7 @@ def test_a_closed_client_is_refused(scene: Scene) -> None:
 
 
 def check_is_called(progress: Callable[[oxide.UploadProgress], object]) -> None:
-    """Let type checkers see that a callable of this type can be given."""
+    """Show type checkers that a callable of this type is accepted."""
     with oxide.ImagesApi() as images:
         images.image_upload("x", "p", name="n", os="o", version="v", progress=progress)
 
