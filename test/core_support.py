@@ -18,7 +18,7 @@ from oxide.testing import Answer, ReceivedRequest, Simulator
 APIS: Final[list[type[Api]]] = [
     kind for name in dir(oxide) if isinstance(kind := getattr(oxide, name), type) and issubclass(kind, Api)
 ]
-# What each of them has beside its operations and what all APIs have.
+# The methods of each API apart from its operations and those of all APIs.
 HELPERS: Final[Mapping[str, set[str]]] = {
     "ImagesApi": {
         "image_ensure",

@@ -35,7 +35,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted(ROOT.glob("oxide/**/*.py"))
 SCRIPTS = sorted(ROOT.glob("docs/examples/*.py"))
 SECONDS = 60
-# Where the text says that a program can be run again: the first example below each of these headings.
+# The first example below each of these headings is a program that can be run again.
 AGAIN = (
     ("README.md", "## Use"),
     ("docs/recipes.md", "## Create an image exactly once"),
@@ -205,7 +205,7 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
                 if number:
                     simulator.fail_next(Delay(0), times=number)
                 simulator.fail_next(Drop(after_acting=acted))
-                # Whatever the program still tries, it gets nowhere.
+                # All further requests of the program fail.
                 simulator.fail_next(Answer(401), times=100)
                 broken = run(command, tmp_path, environment)
                 assert broken.returncode, broken.stdout

@@ -96,7 +96,7 @@ def test_a_legal_name_has_no_problem(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        # Each row breaks the rule it is told of and, where it can, every later one.
+        # Each name breaks the given rule and, if possible, every later one.
         ("A" * 64, TOO_LONG),
         ("ä" * 32, TOO_LONG),
         ("a" + "\ud800" * 21, TOO_LONG),

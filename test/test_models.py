@@ -134,7 +134,7 @@ def assert_round_trips(model: Any) -> None:
     assert model.to_str()
 
 
-class TestWhatIsReceived:
+class TestResponseModels:
     @pytest.mark.parametrize(
         ("cls", "document"),
         [(Image, images), (ImageResultsPage, pages), (Digest, digests), (Error, errors)],
@@ -443,7 +443,7 @@ def problems(build: Callable[[], object]) -> dict[str, str]:
     return {}
 
 
-class TestWhatIsSent:
+class TestRequestModels:
     def test_a_valid_request_round_trips(self) -> None:
         create = ImageCreate.from_dict(NEW_IMAGE)
         assert json.loads(create.to_json()) == NEW_IMAGE
@@ -462,7 +462,7 @@ class TestWhatIsSent:
         expected = reference_problem(name)
         found = problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, "name": name}))
         if any("\ud800" <= c <= "\udfff" for c in name):
-            # No UTF-8 has these, so pydantic's own rule comes before the server's.
+            # UTF-8 cannot encode these, so pydantic's own rule comes before the server's.
             assert found.keys() == {"name"}
         elif expected is None:
             assert found == {}

@@ -87,7 +87,7 @@ class TestNightlyJob:
         for operation, acted in product(WRITES, (False, True)):
             number += 1
             arguments = (str(number), "--snapshot", rack.snapshot)
-            # The response is lost twice, whatever the program tries.
+            # The response is lost twice, so a retry does not help.
             rack.simulator.fail_next(Drop(after_acting=acted), times=2, operation=operation)
             broken = rack.run("nightly.py", *arguments)
             rack.simulator.clear_faults()

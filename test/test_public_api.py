@@ -14,7 +14,7 @@ import pytest
 STORED = Path(__file__).with_name("public_api.txt")
 SPECIAL_METHODS = {"__init__", "__call__", "__enter__", "__iter__", "__next__"}
 WIDTH = 110
-# What the forms return that are derived from the plain one, which returns {}.
+# The results of the derived forms; {} stands for the result of the plain form.
 RESULTS_OF_FORMS = {"with_http_info": "ApiResponse[{}]", "without_preload_content": "RESTResponse"}
 
 

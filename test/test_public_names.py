@@ -48,7 +48,7 @@ ERRORS = [
     "UnauthorizedException",
     "UnprocessableEntityException",
 ]
-# Type checkers do not know it, since it comes into being with the first use.
+# Type checkers do not know it, since it is made at the first use.
 NAMES: list[str] = import_module("oxide").__all__
 MODULES = ["api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"]
 # Where generated clients have each name: the paths are part of the contract.
@@ -78,7 +78,7 @@ def fresh(program: str) -> Any:
     return json.loads(done.stdout)
 
 
-class TestOfThePackage:
+class TestPackageNames:
     def test_all_is_sorted_and_lists_every_public_name(self) -> None:
         seen = fresh("""
 import oxide
@@ -141,7 +141,7 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         assert all(hasattr(found, name) for name in found.__all__)
 
 
-class TestOfGeneratedClients:
+class TestGeneratedClientNames:
     @pytest.mark.parametrize(("module", "name"), PATHS)
     def test_each_name_has_the_module_path_of_generated_clients(self, module: str, name: str) -> None:
         assert getattr(import_module(module), name) is getattr(oxide, name)
@@ -162,7 +162,7 @@ class TestOfGeneratedClients:
         )
         failed = fresh(f"""
 import importlib, os
-# Once for all children, which have only modules of the package left to import.
+# Imported once for all children, which then import only modules of the package.
 import pydantic, pydantic.networks, urllib3, urllib3.util.ssl_, dateutil.parser, h11, trustme
 failed = []
 for name in {modules!r}:

@@ -14,7 +14,7 @@ from oxide.testing.faults import Answer, Drop, Fault, Truncate
 
 PLACES = ("web", "build", None)
 MOVES = [(start, target) for start, target in product(PLACES, PLACES) if start != target]
-# What can happen to a write, and whether the service did it all the same.
+# Faults of a write, some before and some after the service acted.
 LOST: list[Fault] = [
     Drop(),
     Drop(after_acting=True),
@@ -118,7 +118,7 @@ def moves(start: str | None, target: str | None) -> list[Move]:
     return found
 
 
-class TestAbsent:
+class TestEnsureAbsent:
     @pytest.mark.parametrize("place", PLACES)
     @pytest.mark.parametrize("way", range(5))
     def test_the_image_is_deleted_once_and_a_second_call_does_nothing(
@@ -241,7 +241,7 @@ class TestAbsent:
         assert scene.simulator.requests == []
 
 
-class TestLocation:
+class TestEnsureLocation:
     @pytest.mark.parametrize(("start", "target"), [*MOVES, *((place, place) for place in PLACES)])
     @pytest.mark.parametrize("way", range(5))
     def test_the_image_is_moved_once_and_a_second_call_does_nothing(

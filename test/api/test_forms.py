@@ -27,7 +27,7 @@ def scene() -> Iterator[Scene]:
 
 
 @EACH
-class TestLooks:
+class TestSignature:
     def test_a_derived_form_has_its_own_name_and_module(self, name: str, form: str) -> None:
         method = getattr(api_with(name), name + form)
         assert (method.__name__, method.__qualname__) == (

@@ -28,7 +28,7 @@ def scene() -> Iterator[Scene]:
 def fill(scene: Scene, count: int, project: str | None = "my-project") -> list[str]:
     """Create images, and return their names as the service sorts them."""
     names = [f"image-{number:04d}" for number in range(count)]
-    # In another order than the one they are listed in.
+    # They are created in another order than they are listed in.
     scene.simulator.create_images(sorted(names, key=lambda name: name[::-1]), project=project)
     return names
 
@@ -83,7 +83,7 @@ class TestEveryImage:
         everything = fill(scene, 12)
         pager = scene.images.image_list_iter(project="my-project", limit=3)
         seen = names(islice(pager, 3))
-        # The image that the next page begins behind, one that is still to come, and one seen before.
+        # Delete the image that the next page starts after, one that is still to come, and one seen before.
         for name in (everything[2], everything[3], everything[0], everything[8]):
             scene.images.image_delete(name, project="my-project")
         scene.simulator.create_image("image-0000a", project="my-project")
@@ -102,7 +102,7 @@ class TestEveryImage:
         assert names(scene.images.image_list_iter(project="my-project")) == []
 
 
-class TestOnTheWire:
+class TestRequests:
     def test_the_first_request_has_all_parameters_and_later_ones_only_token_and_limit(
         self, scene: Scene
     ) -> None:
@@ -261,7 +261,7 @@ class TestPages:
                 first = [name for page in pages for name in names(iter(page.items))]
             else:
                 first = names(islice(pager, seen))
-            # Where no page has been fetched there is no token, and the listing has to begin anew.
+            # Before the first page is fetched there is no token, and the listing has to start over.
             project = "my-project" if pager.page_token is None else None
             again = names(scene.images.image_list_iter(project, None, limit, pager.page_token))
             assert expected[-len(again) :] == again if again else first == expected
@@ -283,7 +283,7 @@ class TestFailures:
         for _ in range(2):
             with pytest.raises(oxide.ApiConnectionError):
                 next(pager.pages() if by_page else pager)
-            # Nothing of what was fetched is asked for again.
+            # Nothing is fetched twice.
             token = pager.page_token
             assert (token is None) is (failing == 0)
         if token is not None:
@@ -300,7 +300,7 @@ class TestFailures:
             next(scene.images.image_list_iter(page_token="none-of-yours"))
 
 
-class TestOddServices:
+class TestUnusualServers:
     """Pages that the service never sends, but that another server may."""
 
     @staticmethod
@@ -333,7 +333,7 @@ class TestOddServices:
             seen.extend(pager)
         assert caught.value.operation == "image_list"
         assert not caught.value.may_have_acted
-        # What was fetched has come before the error, and the error stays.
+        # The fetched images come before the error, and the error is raised again afterwards.
         count = len(scene.requests)
         assert len(seen) == count
         with pytest.raises(oxide.ApiResponseError):
@@ -378,7 +378,7 @@ class TestOddServices:
         assert len(list(scene.images.image_list_iter())) == 301
 
 
-class TestSharing:
+class TestThreads:
     """Threads that share a pager divide its images among them."""
 
     @pytest.mark.parametrize("by_page", [True, False])

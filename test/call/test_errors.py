@@ -84,7 +84,7 @@ def assert_one_line(error: oxide.ApiException) -> None:
     assert str(error) in repr(error)
 
 
-class TestOfTheService:
+class TestServiceErrors:
     """Errors of the simulator itself, with the bodies of the real service."""
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
@@ -206,7 +206,7 @@ class TestStatus:
                     error = raised(module_scene, contract.name, form)
                     assert_class(error, cls)
                     assert error.status == status
-                    # By HTTP, a 304 has no body, whatever was to be sent.
+                    # In HTTP, a 304 has no body, whatever the fault has.
                     assert (error.error_code == "SomeCode") is (body is BODY and status != 304)
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
@@ -366,7 +366,7 @@ class TestBodies:
         assert error.status == status
         assert issubclass(type(error), CLASSES.get(status, CLASSES[status // 100 * 100 + 99]))
         if status != 304:
-            # The last bytes may be part of a character, as where a response is cut.
+            # The last bytes may be a part of a character, as in a truncated response.
             kept = as_bytes(error.body)
             assert as_bytes(body).startswith(kept)
             assert len(as_bytes(body)) - len(kept) < 4
@@ -483,7 +483,7 @@ ANSWERED = [cls for cls in every_class() if issubclass(cls, oxide.ApiException)]
 texts = st.none() | st.text(st.characters(), max_size=30) | st.text(min_size=1).map(lambda text: text * 2000)
 
 
-class TestOneLine:
+class TestText:
     @given(
         cls=st.sampled_from(ANSWERED),
         status=st.none() | st.integers(100, 599),
@@ -552,7 +552,7 @@ class TestOneLine:
         assert str(oxide.ApiConnectionError(None, "refused")) == "refused"
 
 
-class TestTree:
+class TestClassTree:
     def test_the_class_tree_matches_the_docstring(self) -> None:
         above: list[type] = []
         drawn = []

@@ -152,7 +152,7 @@ class TestEveryForm:
     ) -> None:
         ann = scene.simulator.create_user("ann")
         for auth in (ann, lambda: ann, None):
-            # Refused or not, the service has seen whose token it was.
+            # The service has seen the token, whether it refused it or not.
             with suppress(oxide.ForbiddenException, oxide.NotFoundException):
                 scene.call(contract.name, form, **without_page_token(contract), _request_auth=auth)
         assert [request.user for request in scene.requests] == ["ann", "ann", "admin"]
@@ -164,7 +164,7 @@ class TestEveryForm:
         with pytest.raises(oxide.ApiTimeoutError) as caught:
             scene.call(contract.name, form, **contract.arguments, _request_timeout=0.02)
         assert caught.value.operation == contract.name
-        # The request may not have left in time.
+        # The request may not have been sent in time.
         scene.simulator.clear_faults()
         for limit in (5, 5.0, (5, 5), (None, 5.0), None):
             respond_as_documented(scene, contract)
@@ -494,7 +494,7 @@ class TestIdentifiers:
             (oxide.Image.model_construct(), oxide.ApiTypeError),
         ]
         if parameter == "project":
-            # An image says nothing of itself as a project, and its `project_id` is not meant either.
+            # An image is not a project, and does not stand for its `project_id`.
             bad.append((oxide.Image.from_dict(IMAGE), oxide.ApiTypeError))
         for value, error in bad:
             with pytest.raises(error, match=f"^{parameter}: ") as caught:

@@ -128,7 +128,7 @@ NO_METHOD: list[Any] = [[], (), frozenset(), set(), False]
 
 def without_methods(empty: Any) -> urllib3.Retry:
     with warnings.catch_warnings():
-        # urllib3 2.8 says that it understands this otherwise than urllib3 3 will.
+        # urllib3 2.8 warns that urllib3 3 will treat this differently.
         warnings.simplefilter("ignore", FutureWarning)
         return urllib3.Retry(3, status_forcelist=[503], allowed_methods=empty)
 

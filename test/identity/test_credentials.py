@@ -88,7 +88,7 @@ def set_variables(patch: pytest.MonkeyPatch, variables: Strings) -> None:
 
 
 FOUND: dict[str, tuple[dict[str, Any], Strings, tuple[str, str], str]] = {
-    # what is told: arguments, environment; what is found: host and token, and the source that the report tells
+    # given: arguments, environment; found: host and token, and the source in the report
     "host and token": (GIVEN, {}, ("https://given.test", "token-given"), "argument"),
     "host and token, with the environment aside": (GIVEN, VARIABLES, ("https://given.test", "token-given"), "argument"),
     "host and token, with a conflict in the environment aside": (
@@ -155,7 +155,7 @@ def test_host_and_token_are_found_in_the_documented_order(
 
 
 REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
-    # what is told: arguments, environment; what the message says
+    # given: arguments, environment; expected in the message
     "token alone": ({"token": "t"}, VARIABLES, ("token= needs host=",)),
     "profile and host": ({"profile": "alpha", "host": "alpha.test"}, {}, ("profile=", "leave out host=")),
     "profile and token": ({"profile": "alpha", "token": "t"}, {}, ("profile=", "leave out token=")),
@@ -248,7 +248,7 @@ def test_unusable_credentials_are_refused_with_the_reason(
         assert text in str(caught.value)
 
 
-# what the files hold: credentials.toml, config.toml; what is asked for; what the message says
+# files: credentials.toml, config.toml; arguments; expected in the message
 FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str, ...]]] = {
     "no files": (
         None, None, {},

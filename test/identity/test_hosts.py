@@ -187,7 +187,7 @@ def test_any_text_is_accepted_as_a_host_or_refused(text: str) -> None:
 
 
 PROXIES = {
-    # the text; scheme, name, port and the credentials that it stands for
+    # the text; its scheme, name, port and credentials
     "http://proxy.test:3128": ("http", "proxy.test", 3128, None),
     "https://proxy.test:3129": ("https", "proxy.test", 3129, None),
     "proxy.test:3128": ("http", "proxy.test", 3128, None),
@@ -275,7 +275,7 @@ def test_credentials_in_a_proxy_url_are_decoded(user: str, password: str) -> Non
 
 
 NO_PROXY = {
-    # no_proxy: hosts that it takes past the proxy, and hosts that it does not
+    # no_proxy; hosts that bypass the proxy; hosts that do not
     "*": (["https://my.rack", "http://192.0.2.7"], []),
     "": ([], ["https://my.rack"]),
     " , ,": ([], ["https://my.rack"]),

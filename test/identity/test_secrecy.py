@@ -56,7 +56,7 @@ def forms(secret: str) -> set[str]:
     """Return the forms of a secret: unchanged, in other cases, and in base64 at any offset."""
     found = {secret, secret.upper(), secret.lower()}
     for offset in range(3):
-        # Only the digits that tell nothing but bits of the secret.
+        # Only the digits that depend on nothing but the secret.
         encoded = b64encode(b"\0" * offset + secret.encode() + b"\0" * 2).decode()
         found.add(encoded[-(-offset * 8 // 6) : (offset + len(secret)) * 8 // 6])
     return found
@@ -144,7 +144,7 @@ def channels(
     logging.root.addHandler(handler)
     for name in (None, "oxide", *logging.root.manager.loggerDict):
         caplog.set_level(logging.DEBUG, name)
-    # As somebody may have set it for another library.
+    # Somebody may have set it for another library.
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -322,7 +322,7 @@ def _pull(iterator: Any) -> object:
 
 
 CALLS: dict[str, Callable[[Scene], object]] = {
-    # that the server, or the way to it, makes fail
+    # failures of the server or of the connection
     "401": lambda scene: scene.images().image_list(),
     "401 of another form": lambda scene: scene.images().image_list_with_http_info(**OPTIONS),
     "404": lambda scene: scene.images(access_token=scene.simulator.token).image_view("no-such-image"),
@@ -358,7 +358,7 @@ CALLS: dict[str, Callable[[Scene], object]] = {
         host=scene.simulator.url.replace("http:", "https:"), ca_cert_data=None, proxy=""
     ).image_list(**OPTIONS),
     "no time": lambda scene: scene.images().image_list(_request_timeout=1e-9, **OPTIONS),
-    # that are refused before anything is sent
+    # refusals before anything is sent
     "plain http": lambda scene: scene.images(host="http://rack.test").image_list(**OPTIONS),
     "closed": after_close,
     "bad argument": lambda scene: scene.images().image_view("No Such", **OPTIONS),
@@ -550,7 +550,7 @@ def test_no_object_reveals_a_secret(scene: Scene, channels: Channels) -> None:
             channels.say("configuration", twin, f"{twin}", pprint.pformat(vars(twin)))
             channels.say("report", twin.to_debug_report())
             channels.say("vars", vars(twin), *vars(twin).values())
-            # Those read as what was set.
+            # These read as the value that was set.
             for name in sorted({*dir(twin)} - {"access_token", "key_password", "proxy", "proxy_headers"}):
                 value = getattr(twin, name)
                 channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
@@ -563,7 +563,7 @@ def test_no_object_reveals_a_secret(scene: Scene, channels: Channels) -> None:
         images.image_list(**OPTIONS)
 
 
-# Each way to give a secret, in a call that fails, and in one that is refused for it.
+# Every way to give a secret, in a call that fails and in a call that is refused because of it.
 SPOILED = f"{TOKEN} {MARK}\n"
 WAYS: dict[str, Callable[[Scene], object]] = {
     "access_token": with_token(TOKEN),
@@ -679,7 +679,7 @@ class Watcher:
             return None
         self.lines += 1
         for value in frame.f_locals.values():
-            # Of what is still in the making, not even the `repr` may be asked for.
+            # Even the `repr` of an object under construction may fail.
             with suppress(AttributeError, ValueError):
                 shown = repr(value) + (value.decode("latin-1") if isinstance(value, bytes) else "")
                 if any(needle in shown for needle in NEEDLES):
@@ -687,7 +687,7 @@ class Watcher:
         return self
 
 
-# Those that are given plain text and mask it first, and that take a proxy's URL apart.
+# Functions that get plain text and mask it first, or that parse the URL of a proxy.
 DOORS = {"ApiClient.__init__", "Headers.update", "SecretSource.__init__"}
 MASKING = {"masked", "masked_name", "_masked_pairs", "Secret.__new__"}
 PARSING = {"_proxy_or_problem", "_basic"}
@@ -731,7 +731,7 @@ def pickled_values(thing: object) -> list[bytes]:
     return [value for _, value in pickled(thing)]
 
 
-# What a search finds that is done in the right places.
+# What a search in the right places finds.
 PLANTED = f"""
 def leak(kind):
     secret = {TOKEN!r}

@@ -72,7 +72,7 @@ def test_from_environment_takes_the_settings_of_the_table_with_their_types() -> 
         assert get_type_hints(entrance)["settings"] == Unpack[Settings]
 
 
-# A value that is not the default, and what is kept of it.
+# A value that is not the default, and the value that is kept.
 GOOD: dict[str, list[tuple[Any, Any]]] = {
     "host": [("my.rack", "https://my.rack"), (None, "http://localhost")],
     "access_token": [("t", "t"), (None, None)],

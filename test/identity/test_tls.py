@@ -351,7 +351,7 @@ def test_the_name_in_the_certificate_is_checked(authority: Authority) -> None:
         assert server.received == []
 
 
-# settings; whether a certificate for `other.test` is taken from the host `silo.test`; the name asked for
+# settings; whether a certificate for `other.test` is accepted for the host `silo.test`; the name sent in TLS
 NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
     "assert_hostname": ({"assert_hostname": "other.test"}, True, NAME),
     "another assert_hostname": ({"assert_hostname": "third.test"}, False, NAME),
@@ -658,7 +658,7 @@ def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority:
             secured.setblocking(False)
             while not shown:
                 select.select([secured], [], [], 30)
-                # What the client shows is no data of the connection, but reading takes it in.
+                # The client's certificate is not data of the connection, but reading receives it.
                 with suppress(ssl.SSLWantReadError):
                     secured.recv(1)
                 with suppress(ValueError):  # not all of it is here

@@ -220,7 +220,7 @@ def test_request_auth_replaces_the_token_for_one_call(simulator: Simulator) -> N
     assert [request.user for request in simulator.requests] == ["carol", "carol", "admin", "carol", "admin"]
 
 
-# Who gives `Authorization`, each in a spelling of its own, and whose is sent: the last of them.
+# The sources of `Authorization`, each with its own spelling; the last one is sent.
 GIVERS = ("default", "token", "per-request")
 
 
@@ -320,7 +320,7 @@ def test_headers_must_be_a_mapping(value: Any, server: Recorder) -> None:
         oxide.Configuration(proxy_headers=value)
 
 
-# What puts credentials into a request: settings, default headers, options of the call.
+# Sources of credentials: settings, default headers, options of the call.
 CARRIERS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any]]] = {
     "access_token": ({"access_token": "hunter2"}, {}, {}),
     "callable": ({"access_token": lambda: "hunter2"}, {}, {}),
@@ -331,7 +331,7 @@ CARRIERS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any]]] = {
     "default cookie": ({}, {"Cookie": "session=hunter2"}, {}),
     "per-request cookie": ({}, {}, {"_headers": {"cookie": "session=hunter2"}}),
 }
-# Ways to a name that is not loopback by plain http: settings, the proxy of the environment.
+# Ways to reach a host that is not loopback by plain http: settings, the proxy of the environment.
 ROUTES: dict[str, tuple[dict[str, Any], bool]] = {
     "directly": ({}, False),
     "resolved to another machine": (

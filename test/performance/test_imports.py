@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-# What a program pays for only once it makes a client.
+# Modules that a program needs only when it makes a client.
 HEAVY = {"http.client", "pydantic", "pydantic_core", "ssl", "urllib3"}
 
 

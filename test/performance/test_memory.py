@@ -33,7 +33,7 @@ def test_the_pager_releases_a_page_before_it_fetches_the_next() -> None:
         with oxide.ApiClient(simulator.configuration(on_attempt=count)) as client:
             images.extend(map(weakref.ref, oxide.ImagesApi(client).image_list_iter(limit=_LIMIT)))
     assert len(images) == _PAGES * _LIMIT
-    # One page more, which is empty, ends the listing.
+    # An empty page at the end ends the listing.
     assert alive_at_arrival == [0] * (_PAGES + 1)
 
 
@@ -61,7 +61,7 @@ def chunked(body: bytes) -> bytes:
 def test_reading_a_body_takes_little_more_memory_than_the_body(framed: Callable[[bytes], bytes]) -> None:
     """A body as large as `max_response_bytes` is held once while it is read, however it is framed."""
     size = 8 * 2**20
-    # Random digits: half of what is sent is news to gzip.
+    # Random digits, which gzip compresses by half.
     wire = framed(os.urandom(size // 2).hex().encode())
     with served(wire, max_response_bytes=size) as (images, _):
         tracemalloc.start()
@@ -72,7 +72,7 @@ def test_reading_a_body_takes_little_more_memory_than_the_body(framed: Callable[
             _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert len(body) == size
-    # A buffer that grows has an eighth in reserve.
+    # A growing buffer has a reserve of one eighth.
     assert peak - before <= size * 9 // 8 + 2**19
 
 

@@ -96,7 +96,7 @@ def test_a_body_of_more_than_8_mib_is_refused(call: Caller, disk: str) -> None:
     message = "request body exceeded maximum size of 8388608 bytes"
     assert bulk_write_error(call, disk, b" " * 8_388_609) == (400, None, message)
     assert bulk_write_error(call, disk, b" " * 8_388_608)[2].startswith("unable to parse JSON body: EOF")
-    # Only chunks may be as long as that.
+    # Only chunks may be this long.
     reply = call("POST", f"/v1/disks/{disk}/finalize", b" " * 1_048_577)
     assert reply.error[2] == "request body exceeded maximum size of 1048576 bytes"
 
@@ -205,13 +205,13 @@ def test_a_lost_pantry_stays_lost(simulator: Simulator, call: Caller, disk: str)
     start(call, other)
     assert write(call, disk, 0, b"x" * 512).status == 204
     simulator.fail_next(LosePantry())
-    # Requests of other kinds do not meet it.
+    # Other requests do not suffer it.
     assert call("GET", f"/v1/disks/{disk}").status == 200
     for offset in (0, 1000, 512):
         assert write(call, disk, offset, b"x" * 512).error == (400, "InvalidRequest", "Not Found")
     assert write(call, disk, 0, b"").error == (400, "InvalidRequest", "Not Found")
     assert write(call, other, 0, b"x" * 512).status == 204
-    # Another start does not help.
+    # Starting again does not help.
     stop(call, disk)
     start(call, disk)
     assert write(call, disk, 0, b"x" * 512).error == (400, "InvalidRequest", "Not Found")

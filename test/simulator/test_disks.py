@@ -75,7 +75,7 @@ def test_a_created_disk_has_the_requested_values(call: Caller, world: World) -> 
         "disk_type": "distributed",
         "read_only": False,
     }
-    # It takes an import as soon as it is made.
+    # It accepts bulk writes as soon as it is created.
     assert call("GET", f"/v1/disks/{disk['id']}").json == disk | {"state": {"state": "import_ready"}}
 
 
@@ -307,7 +307,7 @@ def test_a_disk_a_snapshot_and_an_image_may_share_a_name(
     simulator.create_image("same", "proj")
     assert call("GET", "/v1/disks/same?project=proj").status == 200
     assert call("GET", "/v1/snapshots/same?project=proj").status == 200
-    # And each project has names of its own.
+    # Each project has its own names.
     assert call("POST", "/v1/disks?project=other", disk_body("same")).status == 201
 
 
@@ -331,7 +331,7 @@ def test_a_disk_over_the_quota_is_refused(simulator: Simulator, call: Caller, wo
     simulator.create_snapshot("counts", "other", size=GIB)
     simulator.quota = 4 * GIB
     create_disk(call)
-    # Beside the world's own snapshot. The name is taken too, and the quota is judged first.
+    # The world's snapshot counts too. The name is also taken, but the quota is checked first.
     assert call("POST", CREATE, disk_body(size=2 * GIB)).error == OVER_QUOTA
     assert [disk.name for disk in simulator.disks("proj")] == ["disk"]
     assert create_disk(call, "last")
@@ -540,7 +540,7 @@ def test_finalizing_without_quota_or_space_for_the_snapshot_is_refused(
     assert finalize(call, disk, "s").error == error
     assert state(call, disk) == "import_ready"
     assert [found.name for found in simulator.snapshots("proj")] == ["snap"]
-    # The room is judged before the name, and the name before the quota.
+    # The space is checked before the name, and the name before the quota.
     expected = error[1] if limit == "space" else "ObjectAlreadyExists"
     assert finalize(call, disk, "snap").error[1] == expected
     assert finalize(call, disk).status == 204

@@ -213,7 +213,7 @@ def test_unwind_undoes_the_work(simulator: Simulator, call: Caller, world: World
     before = provisioned(call)
     internal = (500, "Internal", "Internal Server Error")
     simulator.fail_next(Unwind())
-    # Only what begins something suffers it.
+    # Only requests that begin work suffer it.
     assert call("GET", "/v1/disks/disk?project=proj").status == 404
     assert call("POST", "/v1/disks?project=proj", disk_body()).error == internal
     assert (simulator.disks("proj"), provisioned(call)) == ([], before)

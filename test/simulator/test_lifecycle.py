@@ -54,7 +54,7 @@ def test_stop_ends_connections_with_half_a_request_or_an_unread_response() -> No
             simulator.wait_for_requests(1, answered=False)
             simulator.stop()
             for ended in (half, silent):
-                # What was not yet read, or not yet accepted, makes the end a reset.
+                # Unread or unaccepted data turns the end of the connection into a reset.
                 with contextlib.suppress(ConnectionResetError):
                     assert read_to_end(ended) == b""
     assert [thread.name for thread in threading.enumerate() if "oxide" in thread.name] == []
@@ -122,7 +122,7 @@ def test_it_survives_running_out_of_file_descriptors() -> None:
 
 def test_a_connection_that_cannot_be_used_is_closed() -> None:
     server = Server("127.0.0.1", 0, None)
-    # Not TCP, so that its options cannot be set.
+    # This is not TCP, so its options cannot be set.
     ours, theirs = socket.socketpair()
     with pytest.raises(OSError, match="support"):
         server._start(theirs)

@@ -146,11 +146,11 @@ def test_schemathesis_finds_no_difference_from_the_document(
     document = _with_values_that_exist(call("GET", "/openapi.json").json, world)
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "schemathesis.toml").write_text(
-        # A request that fits the schemas may well make no sense: an ID with a project, a token of no scan.
+        # A request that fits the schemas may still be wrong: an ID with a project, a token of no scan.
         "checks.positive_data_acceptance.enabled = false\n"
-        # What is malformed is refused before credentials are looked at.
+        # A malformed request is refused before credentials are checked.
         "checks.missing_required_header.enabled = false\n"
-        # A text longer than its column is a 500, here as there; the check is made below.
+        # A text longer than its column gets 500, as in the real service; this is checked below.
         "checks.not_a_server_error.enabled = false\n"
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", simulator.url]
@@ -163,7 +163,7 @@ def test_schemathesis_finds_no_difference_from_the_document(
         if request.status == 500:
             asked = json.loads(request.body)
             assert any(len(asked.get(key, "")) > length for key, length in longest.items())
-    # It got through to what the operations do, except for those that need a disk in one certain state.
+    # Every operation succeeded at least once, except those that need a disk in a certain state.
     seen = {(request.operation, request.status) for request in simulator.requests}
     reached = {name for name in OPERATIONS if not name.startswith("disk_")} | {"disk_create", "disk_view"}
     assert seen >= {(name, int(OPERATIONS[name][2])) for name in reached}

@@ -106,7 +106,7 @@ def test_a_malformed_request_without_credentials_gets_400(call: Caller, world: W
     ):
         method, target = request.split()
         assert call(method, target, token=None).status == 400, request
-    # The four that change something ask for credentials before they look at what selects the image.
+    # The four operations that change something check credentials before the image's selector.
     for request in (
         f"DELETE /v1/images/{world.pimg}?project=proj",
         f"POST /v1/images/{world.pimg}/promote?project=proj",
@@ -127,7 +127,7 @@ def test_an_authorization_of_another_kind_counts_as_no_credentials(
     headers = {"authorization": authorization.replace("$token", simulator.token)}
     reply = call("GET", "/v1/images", token=None, headers=headers)
     assert reply.error == (401, "Unauthorized", "credentials missing or invalid")
-    # No credential at all: what selects the image is judged first.
+    # Without credentials of the right kind, the image's selector is checked first.
     assert call("GET", f"/v1/images/{world.pimg}?project=proj", token=None, headers=headers).status == 400
 
 

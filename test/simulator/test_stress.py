@@ -115,7 +115,7 @@ def test_requests_to_a_locked_database_get_500(
             assert call("GET", "/v1/images").error == (500, "Internal", "Internal Server Error")
         other.rollback()
         assert call("GET", "/v1/images").status == 200
-        # The caller is known all the same.
+        # The user of the request is still known.
         assert {request.user for request in simulator.requests} == {"admin"}
     failures = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [(record.getMessage(), record.exc_info) for record in failures] == [

@@ -18,9 +18,9 @@ def nothing_left_behind() -> Iterator[None]:
     sockets, threads = len(open_sockets()), threading.active_count()
     yield
     if len(open_sockets()) > sockets or threading.active_count() > threads:
-        # What an exception's traceback held on to.
+        # Tracebacks of exceptions may have kept some alive.
         gc.collect()
-    # There may be fewer than before: what another test's exceptions held on to may go at any time.
+    # There may be fewer than before, since those of an earlier test may be freed at any time.
     assert len(open_sockets()) <= sockets
     assert threading.active_count() <= threads
 

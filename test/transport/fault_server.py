@@ -200,7 +200,7 @@ def close_notify(peer: Peer) -> None:
     """Send the closing alert of TLS; a connection that is closed without it may have been truncated."""
     sock: Any = peer.sock
     sock.setblocking(False)
-    # It does not wait for the client to say so too.
+    # It does not wait for the client's closing alert.
     with suppress(ssl.SSLWantReadError):
         sock.unwrap()
 
@@ -256,7 +256,7 @@ def handshake(context: ssl.SSLContext) -> Step:
 
 
 class InnerTls:
-    """TLS over any connection, which may be TLS itself; if `slowly`, byte by byte."""
+    """TLS over any connection, which may be TLS itself; handshake or records may be slow, byte by byte."""
 
     def __init__(
         self, peer: Peer, context: ssl.SSLContext, *, slow_handshake: bool, slow_records: bool

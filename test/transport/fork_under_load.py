@@ -53,7 +53,7 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
     """Run a child, and exit with status 0 if all went well."""
     signal.alarm(LIMIT)
     problems = []
-    # A thread may have been in the middle of a call; what was opened is not for this process to read.
+    # A thread may have been in the middle of a call, whose connection this process must not read.
     try:
         opened.read()
     except oxide.ApiValueError as error:
@@ -77,13 +77,13 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
     print(*problems, sep="\n", file=sys.stderr, end="")
     if problems:
         os._exit(1)
-    # Through everything that Python does at its end.
+    # Exit through everything that Python does at exit.
     sys.exit(0)
 
 
 def main(url: str, ca_file: str | None) -> int:
     """Fork under load; return 0 if every process got only its own responses."""
-    # What this program is for is what newer Pythons warn of.
+    # Newer Pythons warn of exactly what this program does.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.alarm(LIMIT)
     client = oxide.ApiClient(oxide.Configuration(url, access_token="token", ssl_ca_cert=ca_file))
@@ -99,7 +99,7 @@ def main(url: str, ca_file: str | None) -> int:
     children = []
     opened = [api.image_view_without_preload_content(f"open-{number}") for number in range(FORKS)]
     for number in range(FORKS):
-        # Between the forks, so that they happen with connections in use, and with some at rest.
+        # The calls run between the forks, so that some connections are in use and some are idle.
         api.image_view("main")
         pid = os.fork()
         if pid == 0:

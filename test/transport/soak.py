@@ -282,7 +282,7 @@ def soak(calls: int, threads: int, seed: int) -> list[str]:
     try:
         url = ours.recv()
         before = len(open_sockets()), threading.active_count()
-        # The pauses are the server's to ask for, and are not made.
+        # The server asks for these waits; the client does not really sleep.
         client = oxide.ApiClient(
             oxide.Configuration(url, max_response_bytes=CAP), sleep=lambda _: None, jitter=lambda: 0.0
         )
@@ -311,7 +311,7 @@ def soak(calls: int, threads: int, seed: int) -> list[str]:
         problems.append(f"{kept} connections kept for {threads} threads")
     if after != before:
         problems.append(f"sockets and threads before and after: {before}, {after}")
-    # Of objects, pydantic alone keeps up to 16,384 strings that it has read. What each call leaves adds to that.
+    # Pydantic alone keeps up to 16,384 strings that it has read. Anything that each call leaves adds to that.
     if blocks > 20_000:
         problems.append(f"{blocks} more blocks of memory")
     if memory > 8192:

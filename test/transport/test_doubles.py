@@ -18,7 +18,7 @@ import oxide
 from transport.calls import DELETE, PROMOTE, TOKEN, VIEW, image, image_by_name, session
 from transport.fault_server import FaultServer, always, gzipped, http_response, request, reset, respond, send
 
-# Each is run by a fresh interpreter with the URL of a server and the path of a cassette.
+# A fresh interpreter runs each program with the URL of a server and the path of a cassette.
 ORDERS = {
     "recorder-first": "import vcr, oxide; oxide.ApiClient().close()",
     "client-first": "import oxide; oxide.ApiClient().close(); import vcr",
@@ -124,7 +124,7 @@ FAKED = "rack.example"
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:httpretty")  # of a module that is gone in Python 3.12
 @pytest.mark.filterwarnings("ignore:functools.partial:FutureWarning")  # how it replaces a function of urllib3
 def test_httpretty_can_replace_the_socket(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Without this, no urllib3 since 2.3 works with it.
+    # Without this, it does not work with urllib3 since 2.3.
     monkeypatch.setattr(httpretty.core.fakesock.socket, "shutdown", lambda *_: None, raising=False)
     url = f"{scheme}://{FAKED}"
     with httpretty.enabled(allow_net_connect=False), session(url, allow_http_token=True) as client:

@@ -72,7 +72,7 @@ def in_child(work: Callable[[], None], fork: Callable[[], int] = os.fork) -> int
 fork_with_threads = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
-# Python does not see that of the system, as servers written in C call it.
+# Servers written in C call the system's fork, which Python does not see.
 @pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["python", "system"])
 @fork_with_threads
 def test_a_child_makes_its_own_connections_and_drops_those_of_its_parent(fork: Callable[[], int]) -> None:

@@ -147,7 +147,7 @@ def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
     ):
         with pytest.raises(oxide.ApiResponseError) as raised:
             call(client.api)
-        # What the first connection would still have to say is not listened to.
+        # The client does not read the rest of the first connection.
         assert client.api.image_view("right").name == "right"
         assert server.connections == 2
     error = raised.value
@@ -160,7 +160,7 @@ def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
 @pytest.mark.parametrize("what", MALFORMED_BODIES)
 def test_a_malformed_body_is_an_error(call: Call, what: str) -> None:
     first = [request, send(MALFORMED_BODIES[what]), request, send(WRONG), stall]
-    # Where it is the coding alone that cannot be read, the connection is as good as new.
+    # If only the content coding is wrong, the connection can be used again.
     reusable = what.startswith(("gzip", "coding"))
     if reusable:
         first[3] = send(http_response(200, BODY))

@@ -55,7 +55,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     """Return a response with parts of it removed, repeated or replaced."""
     data = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(1, 4))):
-        # Most of what matters stands in the head.
+        # Most of the interesting bytes are in the head.
         head = min(data.find(b"\r\n\r\n") + 8, len(data))
         reach = draw(st.sampled_from([head, len(data)]))
         start = draw(st.integers(0, reach))
@@ -137,9 +137,9 @@ def read_by_h11(data: bytes, method: str) -> tuple[int, bytes]:
     return status, body
 
 
-# Where the two differ. Each of these is a decision.
+# The intended differences between the two parsers.
 #
-# What we refuse and h11 reads, by what we say about it.
+# Responses that we refuse and h11 reads, by our message.
 STRICTER = {
     "no status line|status line": "empty lines first, status lines without a version of HTTP/1, several spaces",
     "a control character within a line": "it may be another line to somebody else (RFC 9110, section 5.5)",
@@ -238,7 +238,7 @@ def compare(responder: Responder, data: bytes, size: int, *, once: bool) -> str:
     except (h11.RemoteProtocolError, zlib.error, AssertionError) as error:
         if problem:
             return "both refuse"
-        # Ours is right if it is what h11 reads without what we have decided to bear.
+        # Ours is right if h11 reads the same once the tolerated oddities are removed.
         try:
             ordinary = read_by_h11(made_ordinary(data), "GET")
         except (h11.RemoteProtocolError, zlib.error, AssertionError):
@@ -278,7 +278,7 @@ def test_any_response_ends_in_the_right_result_or_an_api_exception(
         except oxide.ApiException as error:
             check(error)
             return
-    # What is taken for a response is one.
+    # Whatever is accepted is a response.
     status, body = read_by_h11(made_ordinary(data), call.method)
     assert response.status_code == status
     assert response.raw_data == body

@@ -51,7 +51,7 @@ from transport.fault_server import (
 from transport.test_time import full_backlog
 
 FORMS = ["", "_with_http_info", "_without_preload_content"]
-# How many lines of code apart a call is interrupted; 1 tries every line, and takes ten seconds.
+# A call is interrupted at every n-th line; 1 tries every line and takes ten seconds.
 STRIDE = 4
 
 
@@ -185,7 +185,7 @@ def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
                 response.read()
             clock.alarm = False
             signal.signal(signal.SIGALRM, before)
-        # It has been read to its end all the same.
+        # It has still been read to its end.
         assert len(client_sockets(server.port)) == 1
 
 
@@ -523,7 +523,7 @@ def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) ->
         return {
             "length": good,
             "chunked": chunked(body, size=200),
-            # So that every call makes a connection.
+            # This makes every call open a connection.
             "close": http_response(200, body, "Connection: close"),
         }[framing]
 

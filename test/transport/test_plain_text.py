@@ -41,7 +41,7 @@ def shown(frames: Iterator[FrameType]) -> list[str]:
         for name, value in frame.f_locals.items():
             ways = []
             for way in (repr, str, lambda value: json.dumps(value, default=repr, skipkeys=True)):
-                # Of what is still in the making, not even the `repr` may be asked for.
+                # Even the `repr` of an object under construction may fail.
                 with suppress(AttributeError, ValueError):
                     ways.append(way(value))
             if isinstance(value, (bytes, bytearray)):
@@ -133,7 +133,7 @@ def test_a_stack_dump_of_a_sending_thread_reveals_no_secret(
         thread = threading.Thread(target=call)
         thread.start()
         assert arrived.wait(30)
-        # Until it is in the system call that waits.
+        # Wait until it is in the blocking system call.
         names: set[str] = set()
         while not names & {"_send_output", "send", "sendall"}:
             names = {frame.f_code.co_name for frame in of_thread(thread)}

@@ -182,7 +182,7 @@ def test_tunnel_and_handshake_share_one_time_limit(ca_file: str) -> None:
         FaultServer(tunnel) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, clock=clock, connect_timeout=None) as client,
     ):
-        # The time left is real, the time gone is not.
+        # The elapsed time is simulated, but the remaining time is real.
         with pytest.raises(oxide.ApiTimeoutError, match=r" \(timeout="):
             LIST(client.api)
         assert proxy.methods() == ["CONNECT"]

@@ -429,7 +429,7 @@ def test_a_urllib3_retry_retries_a_write_only_if_it_says_so(
     with FaultServer(otherwise=scripts[fault]) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api, _request_timeout=(30, 0.05 if fault == "silent" else 30))
-        # A silent server may not have come to reading what was sent.
+        # A silent server may not have read the request yet.
         assert len(server.requests) == requests or fault == "silent"
     assert len(raised.value.attempts) == requests
 

@@ -165,7 +165,7 @@ class RingAt:
     """A trace function that raises a signal at the n-th line of the code that makes a call."""
 
     FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
-    # What runs in finalizers, whose exceptions Python drops.
+    # Code that runs in finalizers, whose exceptions Python ignores.
     EXCEPT = ("close", "closed", "flush", "isclosed")
 
     def __init__(self, lines: int) -> None:
@@ -192,7 +192,7 @@ class RingAt:
 )  # in the finalizer of what was interrupted in its constructor, such as `SocketIO`
 def test_an_alarm_at_any_line_passes_unchanged_and_causes_no_retry() -> None:
     def serve(peer: Peer) -> None:
-        # So that every call makes a connection.
+        # This makes every call open a connection.
         text = request(peer)
         peer.sock.sendall(image_by_name(text).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
 

@@ -19,7 +19,7 @@ from transport.fault_server import FaultServer, Step, chunked, gzipped, http_res
 MIB = 2**20
 CAP = 2 * MIB
 PIECE = b" " * 65536
-# A thousandth of what it becomes.
+# It is a thousandth of the decoded size.
 BOMB = gzip.compress(b" " * 64 * MIB, mtime=0)
 
 
@@ -270,7 +270,7 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
         session(server.url, max_response_bytes=cap * MIB) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):
-        # Parsed into plain objects, since as many images take seconds.
+        # This parses into plain objects, since so many image models would take seconds.
         assert len(response.json()["items"]) == body.count(b'"id"')
 
 

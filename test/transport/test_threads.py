@@ -51,7 +51,7 @@ def test_64_threads_can_share_a_client(
         made = server.connections
         assert made <= 64
         in_threads(made, work)
-        # Each found one that was there.
+        # Each call found an idle connection.
         assert server.connections == made
         assert len(client_sockets(server.port)) == made
         assert len(server.requests) == 10 * (64 + made)
@@ -64,7 +64,7 @@ def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCapt
         session(server.url, connection_pool_maxsize=3) as client,
         caplog.at_level(logging.WARNING),
     ):
-        # All have one at once: those that are over are closed when they are given back.
+        # All threads have a connection at the same time; surplus ones are closed when they are returned.
         barrier = threading.Barrier(12)
 
         def work(number: int) -> None:

@@ -48,7 +48,7 @@ from transport.fault_server import (
 WHOLE = "within 300 s (timeout=300)"
 FILLER = b" " * 400
 PADDED = image() + FILLER
-# Each takes longer than 300 seconds, at a byte a second, and would be a good response then.
+# At a byte a second, each takes longer than 300 seconds, and is a valid response in the end.
 DRIPS: dict[str, tuple[bytes, bytes]] = {
     "status-line": (b"", http_response(200, PADDED, reason="x" * 400)),
     "header": (b"HTTP/1.1 200 OK\r\n", http_response(200, PADDED, "X: " + "x" * 400).partition(b"\r\n")[2]),
@@ -123,7 +123,7 @@ def test_a_call_may_take_300_seconds_by_default(call: Call) -> None:
     clock = FakeClock()
     good = http_response(call.status, call.body)
     in_time = [request, do(lambda: clock.advance(299)), send(good)]
-    # However much of it the client has begun to wait for by then, it has to wait for more.
+    # Whatever part the client is waiting for by then, it has to wait for more.
     too_late = [request, do(lambda: clock.advance(301)), send(good[:10]), stall]
     with FaultServer([*in_time, *too_late]) as server, session(server.url, clock=clock) as client:
         call(client.api)

@@ -330,7 +330,7 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_treated_like_any_othe
         first = client.attempts[0]
         assert server.connections == len(client.attempts) == (2 if call is LIST else 1)
     assert first.outcome == "unknown"
-    # Which of them depends on whether the reset comes in the middle of a write or between two.
+    # The outcome depends on whether the reset comes during a write or between two.
     assert first.error in {
         "ApiConnectionError: the server closed the connection without a response",
         "ApiConnectionError: Connection reset by peer",

@@ -19,7 +19,7 @@ COMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
     "bzip2": lambda data: bz2.compress(data, 1),
-    # With a checksum, as the program of that name does.
+    # The checksum is there because the command-line program writes one.
     "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
 FORMATS: Final = ("raw", *COMPRESS)

@@ -47,7 +47,7 @@ def test_the_pieces_add_up_to_the_content_in_any_format_and_length(form: str, si
         content = content_of(packed(data, form), block_size=block_size)
         assert (content.format, content.size, content.block_size) == (form, size, block_size)
         assert joined(content.pieces(), block_size) == data
-    # Going on after an interruption reads it again.
+    # Resuming after an interruption reads it again.
     assert joined(content.pieces(), block_size) == data
 
 

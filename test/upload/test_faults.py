@@ -25,7 +25,7 @@ STEPS = (
     "snapshot_delete",
     "disk_delete",
 )
-# Those that pass: the same upload, or at least the next one, gets over them.
+# Temporary failures: the same upload, or at least the next one, succeeds despite them.
 PASSING: tuple[Fault, ...] = (
     Drop(),
     Drop(after_acting=True),
@@ -105,7 +105,7 @@ def upload_in_any_case(scene: Scene, **options: Any) -> Exception | None:
 def test_the_upload_survives_a_temporary_failure(operation: str, fault: Fault, scene: Scene) -> None:
     scene.fail(operation, fault)
     error = upload_in_any_case(scene)
-    # Nothing has been written while the name is looked up, so that is left to the client's own retries.
+    # Nothing has been written when the name is looked up, so the client's own retries are enough.
     assert error is None or operation == "image_view"
     assert scene.left() == []
 
@@ -117,7 +117,7 @@ def test_the_upload_survives_temporary_failures_in_every_step(fault: Fault, scen
     assert upload_in_any_case(scene) is None
     assert scene.left() == []
     if not isinstance(fault, Truncate):
-        # A response without a body cannot be cut.
+        # A response without a body cannot be truncated.
         assert scene.reports[-1].retries >= 10
 
 
@@ -126,7 +126,7 @@ def test_the_upload_survives_temporary_failures_in_every_step(fault: Fault, scen
 def test_a_refusal_ends_the_upload_and_leaves_nothing(operation: str, fault: Refuse, scene: Scene) -> None:
     scene.fail(operation, fault)
     error = upload_in_any_case(scene)
-    # Some are got over because a look shows that the state is right, and the quota need not be seen.
+    # Some do not matter because the disk is in the right state, or because the quota need not be known.
     if error is None:
         looked_into = {"utilization_view", "image_view", "snapshot_view", "image_create"}
         assert operation in looked_into or fault.status == 400
@@ -161,7 +161,7 @@ def test_the_upload_gives_up_if_the_failure_does_not_pass(operation: str, scene:
         assert error is None
         return
     assert isinstance(error, oxide.UploadError)
-    # What has to be called to clean up does not work either.
+    # The calls of the clean-up fail, too.
     stuck = {"disk_bulk_write_import_stop", "disk_finalize_import", "snapshot_view"}
     assert bool(scene.left()) == (operation in stuck)
     assert bool(error.leftovers) == (operation in stuck)

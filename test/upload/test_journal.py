@@ -222,7 +222,7 @@ def test_deleting_a_journal_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# Writes a journal where only so many bytes fit into any file, again and again, each time in a process of its own.
+# Writes a journal repeatedly, in processes in which files may have only a limited size.
 LITTLE_ROOM = """
 import os, resource, signal, sys
 sys.path[:0] = sys.argv[2:]
@@ -258,5 +258,5 @@ def test_a_full_disk_is_reported_and_leaves_a_usable_journal(tmp_path: Path) -> 
         assert path.read_bytes()[-1:] in {b"", b"\n"}
         with journal_at(path) as journal:
             fill(journal)
-    # Before a disk was asked for, nothing has been sent; later, the upload is interrupted.
+    # Before a disk is requested, nothing has been sent; later, the upload is interrupted.
     assert set(statuses.values()) == {0, 1, 2}

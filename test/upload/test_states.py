@@ -154,7 +154,7 @@ def test_the_clean_up_removes_a_snapshot_whatever_fails_on_the_way(
             ("image_create", Refuse(404, "no such snapshot", "ObjectNotFound"), 1),
             (operation, fault, 1),
         )
-    # It is there although the response says that it is not: only this the upload cannot know.
+    # The disk exists although the response denies it; only this the upload cannot know.
     assert len(scene.left()) == (fault.status == 404)
     assert caught.value.leftovers == ()
 
@@ -197,7 +197,7 @@ def test_the_upload_gives_up_after_an_hour_of_finalizing(scene: Scene) -> None:
             ("disk_finalize_import", Drop(), 1),
             ("disk_view", lambda scene: seen_disk(scene, "finalizing"), 2000),
         )
-    # Whether there is a snapshot yet is not known.
+    # The upload does not know whether there is a snapshot yet.
     assert {left.kind for left in caught.value.leftovers} == {"snapshot", "disk"}
 
 
@@ -214,7 +214,7 @@ def test_a_finalization_that_is_refused_temporarily_is_retried(fault: Refuse, sc
     names = [
         json.loads(r.body)["snapshot_name"] for r in scene.simulator.requests if r.path.endswith("/finalize")
     ]
-    # Only a name that is taken is a reason for another one.
+    # Only a taken name is a reason for a new name.
     assert len(names) == 2
     assert (names[0] != names[1]) == (fault.status == 400)
 

@@ -88,7 +88,7 @@ def test_the_expected_digest_is_checked(form: str, scene: Scene) -> None:
     assert scene.holds(image, disk())
     with pytest.raises(oxide.UploadError, match="has the SHA-256") as caught:
         scene.upload(data, name="other", sha256="0" * 64)
-    # Of a compressed file, it is known before anything is sent.
+    # The digest of a compressed file is known before anything is sent.
     assert caught.value.step == ("upload" if form == "raw" else "check")
     assert scene.left() == []
     assert [image.name for image in scene.images.image_list(project=PROJECT).items] == ["debian"]
@@ -380,7 +380,7 @@ def test_two_simultaneous_uploads_of_one_name_make_one_image(scene: Scene) -> No
         assert len({image.id for image in images}) == 1
         assert len(results) == 2
         assert scene.holds(images[0], noise(8 * CHUNK))
-        # The one that came too late keeps what it has uploaded, and says so.
+        # The upload that came too late keeps its snapshot, and says so.
         kept = [
             left.name
             for error in results

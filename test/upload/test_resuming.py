@@ -68,7 +68,7 @@ def test_the_same_call_resumes_and_sends_only_what_is_missing(
     assert scene.holds(image, DATA)
     assert scene.left() == []
     assert not journal.exists()
-    # Those that were under way may have to be sent again.
+    # Chunks that were under way may have to be sent again.
     assert scene.count("/bulk-write") <= CHUNKS + 3
     assert scene.count("/v1/disks") == 1
 
@@ -242,7 +242,7 @@ def test_other_arguments_are_refused_with_the_difference(
     with pytest.raises(oxide.ApiValueError, match=f"of another upload: {field} was"):
         scene.upload(path, journal=journal, **options)
     assert (len(scene.simulator.requests), journal.read_bytes()) == before
-    # Workers and progress may be others.
+    # Workers and progress may differ.
     assert scene.holds(scene.upload(path, journal=journal, workers=1, progress=None), DATA)
 
 
@@ -276,7 +276,7 @@ def test_a_chunk_that_has_changed_is_sent_again(scene: Scene, path: Path, journa
     os.utime(path, times)
     interrupt(scene, path, journal, "finalize")
     changed = bytearray(DATA)
-    # Where there was data there are zeros, where there were zeros there is data, and one byte is another.
+    # Data became zeros, zeros became data, and one byte changed.
     changed[2 * CHUNK : 3 * CHUNK] = bytes(CHUNK)
     changed[CHUNK + 5] = 1
     changed[6 * CHUNK + 7] ^= 1
