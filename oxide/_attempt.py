@@ -16,7 +16,7 @@ class Attempt:
     Attributes:
         operation: the operation, such as `image_view`.
         method: the HTTP method.
-        path: the path asked for, without the query.
+        path: the requested path, without the query.
         number: 1 for the first attempt.
         outcome: `not sent`, `unknown` or `answered`.
         status: the HTTP status code, or None if there was no response.

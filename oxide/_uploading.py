@@ -11,22 +11,22 @@ Step: TypeAlias = Literal["check", "create disk", "upload", "finalize", "create 
 
 
 class BinaryFile(Protocol):
-    """What a file object has to have."""
+    """The method that a file object must have."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes; none at the end."""
+        """Return up to `size` bytes, or no bytes at the end."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class UploadProgress:
-    """How far `image_upload` is.
+    """The progress of `image_upload`.
 
     Attributes:
-        step: what it is doing: `check`, `create disk`, `upload`, `finalize`, `create image`, `clean up` or `done`.
+        step: the current step: `check`, `create disk`, `upload`, `finalize`, `create image`, `clean up` or `done`.
         done: how many bytes of the content are on the disk, skipped zeros included; while a compressed file is
             checked, how many have been decoded.
-        total: the bytes of the decoded content, or None while that is not known.
+        total: the size of the decoded content, in bytes, or None while that is not known.
         skipped: how many bytes were zeros and did not have to be sent.
         retries: how often a chunk was sent again.
         elapsed: the seconds since the call began.
@@ -42,7 +42,7 @@ class UploadProgress:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something that an upload made and that is still on the rack.
+    """A disk, snapshot or image that an upload created and that is still on the rack.
 
     Attributes:
         kind: `disk`, `snapshot` or `image`.

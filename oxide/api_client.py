@@ -30,17 +30,17 @@ T = TypeVar("T")
 class ApiClient:
     """Sends the calls of any number of API objects over one pool of connections.
 
-    Threads may share it. In a forked child it makes its own connections. Leaving its `with` block, or calling `close`,
+    Threads may share it. In a forked child it makes its own connections. `close`, or the end of its `with` block,
     closes every connection; later calls raise `ApiValueError`.
 
     Args:
-        configuration: the settings, fixed from now on; None takes `Configuration.get_default()`.
+        configuration: the settings, fixed from now on; None uses `Configuration.get_default()`.
         header_name: a header to send with every call, with `header_value`.
         header_value: its value.
         cookie: a `Cookie` header to send with every call.
-        clock: returns the seconds of a clock that never goes back; None takes `time.monotonic`. Tests may pass their own.
-        sleep: waits for that many seconds; None takes `time.sleep`. Tests may pass their own.
-        jitter: returns a random number from 0 to 1; None takes one that no seed determines. Tests may pass their own.
+        clock: returns the seconds of a clock that never goes back; None uses `time.monotonic`. Tests may pass their own.
+        sleep: waits for that many seconds; None uses `time.sleep`. Tests may pass their own.
+        jitter: returns a random number from 0 to 1; None uses one that no seed determines. Tests may pass their own.
 
     Raises:
         ConfigurationError: settings that conflict, or a file that cannot be used.
@@ -123,7 +123,7 @@ class ApiClient:
 
     @classmethod
     def set_default(cls, default: "ApiClient | None") -> None:
-        """Set what `get_default` returns; None makes it create a new client."""
+        """Set the client that `get_default` returns; None makes it create a new one."""
         ApiClient._default = default
 
     @property
@@ -133,7 +133,7 @@ class ApiClient:
 
     @property
     def default_headers(self) -> MutableMapping[str, str]:
-        """The headers sent with every call, names compared without case; they may be changed between calls."""
+        """The headers sent with every call, with case-insensitive names; they may be changed between calls."""
         return self._default_headers
 
     @property

@@ -48,13 +48,13 @@ class Configuration(HasSettings):
     host: Setting[str, str | None] = setting(
         checks.host, default="http://localhost", kw_only=False, none_is_default=True, mask=masked_host
     )
-    """Where the API is, as `https://my-silo.sys.rack.example`. A missing scheme means `https://`; a port, an IPv6
-    address in brackets and a base path are fine. Another host drops the token that was set for the one before."""
+    """The URL of the API, such as `https://my-silo.sys.rack.example`. A missing scheme means `https://`; a port, an
+    IPv6 address in brackets and a base path are allowed. Assigning another host removes the `access_token`."""
     access_token: str | Callable[[], str] | None = setting(
         checks.access_token, default=None, secret=True, live=True, belongs_to="host"
     )
     """Sent as `Authorization: Bearer …`; a `str`, or a callable without arguments that returns one and is called for
-    every attempt. White space around it is dropped."""
+    every attempt. White space around it is removed."""
     ssl_ca_cert: _Path = setting(checks.path, default=None)
     """A file of CA certificates, PEM or DER, used instead of the system's."""
     ca_cert_data: str | bytes | None = setting(checks.certificates, default=None)
@@ -80,12 +80,12 @@ class Configuration(HasSettings):
     )
     """Addresses by host name, as in `{"my.rack": "192.0.2.7"}`, used instead of the system's resolver."""
     proxy: str | None = setting(checks.proxy, default=None, secret=True)
-    """The URL of an HTTP proxy, with user name and password if it needs them. None takes the environment's
-    (`HTTPS_PROXY`, …), except for loopback hosts; `""` means no proxy. Another proxy drops the `proxy_headers` that
-    were set for the one before."""
+    """The URL of an HTTP proxy, with user name and password if it needs them. None uses the environment's
+    (`HTTPS_PROXY`, …), except for loopback hosts; `""` means no proxy. Assigning another proxy removes the
+    `proxy_headers`."""
     no_proxy: str | None = setting(checks.no_proxy, default=None)
     """Comma-separated hosts to reach directly: names (and their subdomains), addresses, networks, each with or
-    without a port; `*` for all. None takes the environment variable `NO_PROXY`."""
+    without a port; `*` for all. None uses the environment variable `NO_PROXY`."""
     proxy_headers: Mapping[str, str] | None = setting(
         checks.headers, default=None, secret=True, belongs_to="proxy"
     )
@@ -104,7 +104,7 @@ class Configuration(HasSettings):
     max_retries: Setting[int, SupportsIndex | None] = setting(
         checks.at_least(0), default=2, none_is_default=True
     )
-    """The maximum number of retries, made only where sending again is safe."""
+    """The maximum number of retries of a call. A request is sent again only if that is safe."""
     retries: Setting[int | Retry | None, SupportsIndex | Retry | None] = setting(checks.retries, default=None)
     """The same in the generated interface: an `int` is `max_retries`, False is 0; a `urllib3.Retry` replaces the
     rules."""
@@ -126,7 +126,7 @@ class Configuration(HasSettings):
     application: tuple[str, str] | None = setting(checks.application, default=None)
     """Name and version of your program, put in front of the user agent."""
     on_attempt: Callable[[Attempt], object] | None = setting(checks.function, default=None)
-    """Called with an `oxide.Attempt` after each attempt; what it raises is logged, not raised."""
+    """Called with an `oxide.Attempt` after each attempt; an exception that it raises is logged, not passed on."""
     debug: bool | None = setting(checks.flag, default=None)
     """True sets the logger `oxide` to DEBUG, False to WARNING, None leaves it alone."""
 
@@ -150,14 +150,14 @@ class Configuration(HasSettings):
         those written by `oxide auth login`.
 
         Args:
-            host: where the API is.
+            host: the URL of the API.
             token: the token for `host`; needs `host`.
             profile: the name of a profile.
-            config_dir: where `credentials.toml` and `config.toml` are; by default `~/.config/oxide`.
+            config_dir: the directory of `credentials.toml` and `config.toml`; by default `~/.config/oxide`.
             **settings: any other setting of `Configuration`.
 
         Raises:
-            ConfigurationError: nothing was found, or what was found contradicts itself or cannot be read.
+            ConfigurationError: no host and token were found, or their sources conflict or cannot be read.
             ApiTypeError: a setting that does not exist.
         """
         host, token, profile = masked_host(host), masked(token), masked_if_suspect(profile)
@@ -189,11 +189,11 @@ class Configuration(HasSettings):
 
     @classmethod
     def set_default(cls, default: "Configuration | None") -> None:
-        """Set what `get_default` returns; None restores the defaults."""
+        """Set the configuration that `get_default` returns; None restores the defaults."""
         Configuration._default = default
 
     def to_debug_report(self) -> str:
-        """Return what a bug report needs, without secrets: versions, settings and their sources, proxy, CAs."""
+        """Return the facts for a bug report, without secrets: versions, settings and their sources, proxy, CAs."""
         try:
             proxy = self._chosen_proxy()
             proxy_in_use = "none" if proxy is None else f"{proxy.url} ({proxy.source})"

@@ -82,12 +82,12 @@ class ConfigurationError(ApiValueError):
 
 
 class UploadError(OpenApiException):
-    """An upload did not become an image. The exception of the API, or what failed here, is its `__cause__`.
+    """An upload created no image. Its `__cause__` is the exception of the call, or of the local step, that failed.
 
     Attributes:
-        step: what it was doing, as in `UploadProgress.step`.
+        step: the step that failed, as in `UploadProgress.step`.
         leftovers: what it left on the rack, one `oxide.Leftover` for each.
-        journal: the path of the journal if the same call can go on with it, else None.
+        journal: the path of the journal if the same call can continue with it, or None.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class UploadError(OpenApiException):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call, which is always safe to repeat, may succeed later: its cause is a passing failure."""
+        """Whether the same call, which is always safe to repeat, may succeed later: its cause is temporary."""
         return isinstance(self.__cause__, ApiException) and self.__cause__._is_passing()
 
     @override
@@ -124,10 +124,10 @@ class ApiException(OpenApiException):
 
     Attributes:
         status: the HTTP status code, or None if there was no response.
-        reason: the HTTP reason phrase; if there was no response, what happened.
+        reason: the HTTP reason phrase or, if there was no response, a description of what happened.
         body: the body of the response as text (`bytes` if it is not UTF-8), at most its first MiB, or None.
         data: the body as an `oxide.Error`, or None if it is not one.
-        headers: the headers of the response, names compared without case, or None.
+        headers: the headers of the response, with case-insensitive names, or None.
         error_code: the server's code for the error, such as `ObjectNotFound`, or None.
         message: the server's message, or None.
         request_id: the server's ID of the request, from the body or the `x-request-id` header, or None.
@@ -136,9 +136,9 @@ class ApiException(OpenApiException):
         url: the requested URL, or None.
         outcome: how far the call got: `not sent` (the request never left), `unknown` (it left, and there is no response)
             or `answered`.
-        attempts: one `oxide.Attempt` for each, in order.
-        retry_after: how long the server asks to wait, in seconds, or None.
-        hint: what to do about it, if that is known, or None.
+        attempts: one `oxide.Attempt` for each attempt, in order.
+        retry_after: how long the server asks you to wait, in seconds, or None.
+        hint: what to do about the error, or None if that is not known.
     """
 
     status: int | None = None
@@ -169,10 +169,10 @@ class ApiException(OpenApiException):
 
     @property
     def may_have_acted(self) -> bool:
-        """Whether the server may have done what was asked for, in any attempt: look before you ask for it again.
+        """Whether the server may have carried out the request, in any attempt: look before you call again.
 
-        False for reads, for what was never sent, and for a response that refuses (3xx, and 4xx other than 408). True
-        for a write without a response, with a 2xx that cannot be read, and after 5xx.
+        False for a read, for a request that was never sent, and for a response that rejects it (3xx, or 4xx other than
+        408). True for a write without a response, with a 2xx response that cannot be read, or with a 5xx response.
         """
         return not self._repeatable and (
             may_have_acted(self.outcome, self.status)
@@ -181,7 +181,7 @@ class ApiException(OpenApiException):
 
     @property
     def retryable(self) -> bool:
-        """Whether calling again is safe and may help: the failure is a passing one, and `may_have_acted` is False."""
+        """Whether calling again is safe and may help: the failure is temporary, and `may_have_acted` is False."""
         return self._is_passing() and not self.may_have_acted
 
     def _is_passing(self) -> bool:
@@ -238,12 +238,12 @@ class RedirectException(ApiException):
 
     @property
     def location(self) -> str | None:
-        """Where the redirect leads, or None."""
+        """The target of the redirect, or None."""
         return self.headers.get("location") if self.headers else None
 
 
 class BadRequestException(ApiException):
-    """400: the server rejects the request; calling again will not help."""
+    """400: the server rejects the request; a retry will not help."""
 
 
 class ObjectAlreadyExists(BadRequestException):
@@ -258,7 +258,7 @@ class UnauthorizedException(ApiException):
 
 
 class ForbiddenException(ApiException):
-    """403: the token's user may see the resource, but not do this with it."""
+    """403: the token's user may see the resource, but may not do this with it."""
 
 
 class NotFoundException(ApiException):
@@ -270,7 +270,7 @@ class ConflictException(ApiException):
 
 
 class UnprocessableEntityException(ApiException):
-    """422: the request was understood and refused."""
+    """422: the request was understood but rejected."""
 
 
 class TooManyRequestsException(ApiException):

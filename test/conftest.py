@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 from collections.abc import Iterator
 from ipaddress import ip_address
 from sys import addaudithook
@@ -23,6 +24,8 @@ _FOREIGN_SETTING = re.compile(
 def pytest_configure() -> None:
     """Make a test fail that connects to another machine; no `except OSError` of the client can catch the failure."""
     addaudithook(_refuse_other_machines)
+    # A shell makes its background jobs ignore Ctrl-C, and the programs under test would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:

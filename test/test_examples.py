@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from processes import PYTEST, SECONDS, run_python
 
 import oxide
 from oxide.testing import Answer, Delay, Drop, Simulator
@@ -34,7 +35,6 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted(ROOT.glob("oxide/**/*.py"))
 SCRIPTS = sorted(ROOT.glob("docs/examples/*.py"))
-SECONDS = 60
 # The first example below each of these headings is a program that can be run again.
 AGAIN = (
     ("README.md", "## Use"),
@@ -90,23 +90,23 @@ class Example:
             raise ValueError(message)
         return match[1]
 
-    def command(self, directory: Path) -> list[str]:
-        """Write the example to a file, with the line numbers of its page, and return the command that runs it."""
+    def run(self, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """Write the example to a file, with the line numbers of its page, and run it in a home of its own."""
         text = "\n" * self.line + self.source
+        module: tuple[str, ...] = ()
         if doctest.DocTestParser().get_examples(self.source):
-            file, module = directory / "example.txt", ["-m", "doctest"]
+            file, module = directory / "example.txt", ("-m", "doctest")
         elif any(
             isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
             for node in ast.walk(ast.parse(text))
         ):
-            file, module = (
-                directory / "test_an_example_runs.py",
-                ["-m", "pytest", "--quiet", "-p", "no:cacheprovider"],
-            )
+            file, module = directory / "test_an_example_runs.py", PYTEST
         else:
-            file, module = directory / "example.py", []
+            file = directory / "example.py"
         file.write_text(text, "utf-8")
-        return [sys.executable, "-W", "error", *module, str(file)]
+        # gevent wants to be the first that is imported.
+        fork = "patch_all" not in self.source
+        return run_python([*module, str(file)], directory, {**environment, "HOME": str(directory)}, fork=fork)
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -141,13 +141,14 @@ def documented() -> Iterator[Example]:
                     yield Example(source, line, docstring)
 
 
-def run(command: list[str], directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a command in a directory that is also its home, with additional environment variables."""
+def run_shell(script: str, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a script in a directory that is also its home, with additional environment variables."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
-        command,
+        ["bash", "-e", "-c", script],
         check=False,
         cwd=directory,
-        env={**os.environ, **environment, "HOME": str(directory)},
+        env={**os.environ, **environment, "PATH": path, "HOME": str(directory)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -162,7 +163,7 @@ def test_an_example_runs(example: Example, tmp_path: Path) -> None:
     if reason := example.reason_to_skip:
         pytest.skip(f"{example}: {reason}")
     with Simulator() as simulator:
-        done = run(example.command(tmp_path), tmp_path, prepare(simulator, tmp_path))
+        done = example.run(tmp_path, prepare(simulator, tmp_path))
     if done.returncode:
         pytest.fail(f"{example} fails:\n{done.stdout}", pytrace=False)
 
@@ -187,12 +188,11 @@ def contents(simulator: Simulator) -> dict[str | None, list[str]]:
 def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> None:
     """After a complete run, or one that was interrupted at any change, the next run reaches the same result."""
     example = below(ROOT / page, heading)
-    command = example.command(tmp_path)
     with Simulator() as simulator:
         environment = prepare(simulator, tmp_path)
-        whole = run(command, tmp_path, environment)
+        whole = example.run(tmp_path, environment)
         requests, expected = simulator.requests, contents(simulator)
-        again = run(command, tmp_path, environment)
+        again = example.run(tmp_path, environment)
         assert (whole.returncode, again.returncode) == (0, 0), whole.stdout + again.stdout
         assert contents(simulator) == expected
 
@@ -207,11 +207,11 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
                 simulator.fail_next(Drop(after_acting=acted))
                 # All further requests of the program fail.
                 simulator.fail_next(Answer(401), times=100)
-                broken = run(command, tmp_path, environment)
+                broken = example.run(tmp_path, environment)
                 assert broken.returncode, broken.stdout
                 assert simulator.requests[number].operation == requests[number].operation
                 simulator.clear_faults()
-                mended = run(command, tmp_path, environment)
+                mended = example.run(tmp_path, environment)
                 assert mended.returncode == 0, mended.stdout
                 assert contents(simulator) == expected
 
@@ -223,8 +223,7 @@ def test_a_shell_script_can_use_the_simulator_in_the_background(tmp_path: Path) 
     program = tmp_path / "program.py"
     program.write_text(below(ROOT / "docs/recipes.md", "## Create an image exactly once").source, "utf-8")
     script += f'python {program} && echo "$OXIDE_HOST $OXIDE_TOKEN"\n'
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = run(["bash", "-e", "-c", script], tmp_path, {"PATH": path, "TMPDIR": str(tmp_path)})
+    done = run_shell(script, tmp_path, {"TMPDIR": str(tmp_path)})
     assert done.returncode == 0, done.stdout
     host, token = done.stdout.split()[-2:]
     with oxide.ImagesApi.from_environment(host, token) as images, pytest.raises(oxide.ApiConnectionError):
@@ -242,9 +241,8 @@ def commands_of_uploads() -> Iterator[str]:
 @pytest.mark.parametrize("script", list(commands_of_uploads()))
 def test_a_command_on_the_page_about_uploads_runs(script: str, tmp_path: Path) -> None:
     """Each succeeds, and prints what the page shows below it."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with Simulator() as simulator:
-        done = run(["bash", "-c", script], tmp_path, {**prepare(simulator, tmp_path), "PATH": path})
+        done = run_shell(script, tmp_path, prepare(simulator, tmp_path))
     assert done.returncode == 0, done.stdout
     page = (ROOT / "docs/uploading.md").read_text("utf-8")
     if shown := re.match(r"```\n\n```text\n(.*?)^```", page.partition(script)[2], re.DOTALL | re.MULTILINE):

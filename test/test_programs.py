@@ -1,9 +1,7 @@
 """The programs in test/programs/, written from the documentation alone, work as promised."""
 
 import csv
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pytest
+from processes import PYTEST, run_python
 
 import oxide
 from oxide.testing import Answer, Drop, Simulator
@@ -33,19 +32,10 @@ class Rack:
         """Run a program against the simulator."""
         return self.execute(str(PROGRAMS / program), *arguments)
 
-    def execute(self, *command: str) -> subprocess.CompletedProcess[str]:
+    def execute(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run Python against the simulator; a warning is an error."""
         environment = {"OXIDE_HOST": self.simulator.url, "OXIDE_TOKEN": self.simulator.token}
-        return subprocess.run(
-            [sys.executable, "-W", "error", *command],
-            check=False,
-            cwd=self.directory,
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
+        return run_python([*arguments], self.directory, environment)
 
     def places(self) -> dict[str | None, list[str]]:
         """Return the names of the golden images, by project, with those of the silo under None."""
@@ -134,7 +124,7 @@ class TestInventory:
 
 
 def test_the_check_for_ci_passes(rack: Rack) -> None:
-    done = rack.execute("-m", "pytest", "--quiet", "-p", "no:cacheprovider", str(PROGRAMS / "ci_check.py"))
+    done = rack.execute(*PYTEST, str(PROGRAMS / "ci_check.py"))
     assert done.returncode == 0, done.stdout
 
 

@@ -18,8 +18,8 @@ class RequestOptions(TypedDict, total=False, closed=True):
     """The keyword arguments that every method takes, for one call.
 
     Keys:
-        _request_timeout: seconds, or a `timedelta`, for the whole call; or a pair, that for one attempt to connect and
-            that of silence, both within the configured `timeout`; or None for no limit at all.
+        _request_timeout: the limit for the whole call, in seconds or as a `timedelta`; or a pair, for one attempt to
+            connect and for silence, both within the configured `timeout`; or None for no limit at all.
         _request_auth: the token to send instead of the configuration's; a `str` or a callable that returns one.
         _headers: headers to send with the client's; they replace those of the same name.
     """

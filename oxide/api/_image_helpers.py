@@ -24,11 +24,11 @@ class ImageHelpers:
         project: ProjectRef | None = None,
         **options: Unpack[RequestOptions],
     ) -> Image:
-        """Return the image of that name if description, os and version agree (its snapshot is not known), or create it.
+        """Return the image of that name if its description, os and version match; create it if there is none.
 
-        Safe to run again and again, even after an unknown outcome: it then looks, and creates the image once more if
-        it does not exist. An existing image may have been made from another snapshot, with another size: the
-        server does not say.
+        Safe to call again, even after an unknown outcome: it then looks for the image, and creates it once more if it
+        does not exist. An existing image may have been created from another snapshot, with another size: the server
+        does not say.
 
         ```python
         import os
@@ -47,8 +47,8 @@ class ImageHelpers:
         ```
 
         Args:
-            image_create: the image to find or create; a dict of the same form will do.
-            project: the project to look and create in; None for the silo.
+            image_create: the image to find or create, or a dict of the same form.
+            project: the project to find or create it in; None for the silo.
             **options: see `RequestOptions`; they apply to each of the calls made.
 
         Returns:
@@ -65,12 +65,12 @@ class ImageHelpers:
     def image_ensure_absent(
         self: Images, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> bool:
-        """Delete an image if there is one, so that it is gone afterwards.
+        """Delete an image if it exists.
 
-        Safe to run again and again, even after an unknown outcome: it then looks, and deletes the image once more if
-        it is still there. An image that is given by name is looked up first and then deleted by its ID, so that no other
-        image that takes the name meanwhile is deleted. That takes a role on the silo: a user with one on the project
-        alone gets `NotFoundException` with a hint, and can use `image_delete`.
+        Safe to call again, even after an unknown outcome: it then looks, and deletes the image once more if it still
+        exists. An image given by name is looked up first and then deleted by its ID, so that another image that takes
+        the name meanwhile is not deleted. This needs a role on the silo: a user with a role only on the project gets
+        `NotFoundException` with a hint, and can use `image_delete`.
 
         ```python
         import oxide
@@ -86,10 +86,10 @@ class ImageHelpers:
             **options: see `RequestOptions`; they apply to each of the calls made.
 
         Returns:
-            whether there was an image to delete.
+            whether the image existed.
 
         Raises:
-            NotFoundException: the user sees no such project, so whether the image is gone is not known; or see above.
+            NotFoundException: the user sees no such project, so it is unknown whether the image is gone; or see above.
             ApiException: as for `image_view` and `image_delete`.
         """
         mask_options(options)
@@ -106,9 +106,9 @@ class ImageHelpers:
     ) -> Image:
         """Move an image to a project, or to the silo, unless it is there already, by promoting and demoting it.
 
-        Safe to run again and again, even after an unknown outcome or an interruption: it then looks, and continues from
-        where the image is. Nothing is moved if another image in `project` has the same name. From one project to
-        another an image goes through the silo; if it cannot leave that, the error says so.
+        Safe to call again, even after an unknown outcome or an interruption: it then looks, and continues from where
+        the image is. Nothing is moved if another image in `project` has the same name. Between two projects, an image
+        passes through the silo; if it cannot leave the silo, the error says so.
 
         ```python
         import oxide
@@ -120,11 +120,11 @@ class ImageHelpers:
         ```
 
         Args:
-            image: the image: itself, its ID, or its name together with `source`.
-            project: where it is to be; None for the silo.
-            source: the project in which an image given by name is; None for the silo. If it has none of that name, an
-                earlier run may have moved it: then it is looked for in `project`, and after that in the silo. Give an
-                `Image` or an ID where the silo may have another image of that name.
+            image: an `Image`, an ID, or a name together with `source`.
+            project: the destination; None for the silo.
+            source: the project that has an image given by name; None for the silo. If `source` has none of that name,
+                an earlier call may have moved it: it is then looked up in `project`, and after that in the silo. Pass
+                an `Image` or an ID if the silo may have another image of that name.
             **options: see `RequestOptions`; they apply to each of the calls made.
 
         Returns:
@@ -150,8 +150,8 @@ class ImageHelpers:
     ) -> ImagePager:
         """Return an iterator over all images of a project, or of the silo, which fetches pages as needed.
 
-        Nothing is fetched until the first image is asked for. An image created behind the current position is missed;
-        one deleted in the meantime does no harm.
+        Nothing is fetched until you ask for the first image. An image is missed if it is created before the current
+        position; an image that is deleted meanwhile does no harm.
 
         ```python
         import oxide
@@ -164,8 +164,8 @@ class ImageHelpers:
         Args:
             project: the project whose images to list; None for the silo's.
             sort_by: the order, as for `image_list`.
-            limit: how many images to fetch at a time, as for `image_list`; None lets the server choose for the first
-                page (100), so that it comes soon, and fetches 1,000 at a time from then on.
+            limit: how many images to fetch at a time, as for `image_list`; None fetches 100 for the first
+                page, the server's default, so that it arrives quickly, and 1,000 for each page after it.
             page_token: where to resume: the `page_token` of an earlier pager. It then determines project and order.
             **options: see `RequestOptions`; they apply to each page.
 
@@ -203,15 +203,15 @@ class ImageHelpers:
         progress: ProgressReport = None,
         **options: Unpack[RequestOptions],
     ) -> Image:
-        """Make an image of a disk file: check, create a disk, upload, finalize, create the image, and clean up.
+        """Create an image from a disk file: check, create a disk, upload, finalize, create the image, and clean up.
 
-        The file is a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd; its first bytes tell, not its name.
-        Zeros are not sent, and holes of a sparse file are not read. The image is that of `project`; `image_promote`
-        makes it one of the silo.
+        The file is a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd; its first bytes decide, not its
+        name. Zeros are not sent, and holes of a sparse file are not read. The image belongs to `project`;
+        `image_promote` moves it to the silo.
 
-        Safe to run again: an image of that name with the same description, os, version, size and block size is
-        returned, and nothing is uploaded. What an upload makes on the way, it removes, whether it succeeds, fails or
-        is interrupted, and nothing else; but with a `journal`, an interrupted upload stays, and the same call resumes it.
+        Safe to call again: an image of that name with the same description, os, version, size and block size is
+        returned, and nothing is uploaded. Whether an upload succeeds, fails or is interrupted, it removes what it has
+        created on the way, and nothing else. With a `journal`, an interrupted upload stays; the same call resumes it.
 
         ```python
         import oxide
@@ -223,34 +223,34 @@ class ImageHelpers:
         ```
 
         Args:
-            file: a path, or a file object opened in binary mode, which is read from its position on. One that can be
-                read only once needs `size`.
-            project: the project to make the image in.
+            file: a path, or a file object opened in binary mode, which is read from its current position. One
+                that can be read only once needs `size`.
+            project: the project to create the image in.
             name: the image's name, as in `ImageCreate`.
             os: the family of its operating system.
             version: the version of its operating system.
             description: free text.
-            block_size: 512, 2048 or 4096 bytes; None takes that of the partition table, else 512.
-            sha256: the SHA-256 that the file should have as it lies there, in hexadecimal. If it has another one, it
-                does not become an image.
+            block_size: 512, 2048 or 4096 bytes; None uses the size that the disk was made for, else 512.
+            sha256: the expected SHA-256 of the file as it is, compressed or not, in hexadecimal. If it differs, no
+                image is created.
             size: the bytes of the decoded content, for a file object that can be read only once.
-            journal: a file that remembers what has arrived, so that the same call resumes after an interruption, in
-                another process too. It is deleted at the end.
+            journal: a file that records which data has arrived, so that the same call resumes after an interruption,
+                in another process too. It is deleted at the end.
             workers: how many requests to send at a time.
-            progress: is called with an `UploadProgress`, at most some ten times a second; True draws a bar on
-                standard error, for which the extra `oxide[upload]` is needed. What it raises ends the upload.
-            **options: see `RequestOptions`; they apply to each of the calls made. A chunk has 60 seconds, everything
-                else the configuration's `timeout`, unless `_request_timeout` says otherwise.
+            progress: called with an `UploadProgress`, at most about ten times a second; True draws a bar on standard
+                error, which needs the extra `oxide[upload]`. An exception that it raises ends the upload.
+            **options: see `RequestOptions`; they apply to each of the calls made. The limit is 60 seconds for a chunk,
+                and the configuration's `timeout` for any other call, unless `_request_timeout` says otherwise.
 
         Returns:
-            the image, made or found.
+            the image, created or found.
 
         Raises:
             ApiValueError: the file or an argument cannot be used; nothing was sent.
             ObjectAlreadyExists: an image of that name exists and differs; the message names the field.
             NotFoundException: there is no such project, or the user may not see it.
             ForbiddenException: the user may not create disks there.
-            UploadError: anything else that failed: it names the step, and what is still on the rack.
+            UploadError: anything else failed; it names the step, and the objects that are still on the rack.
         """
         mask_options(options)
         with ends_here:

@@ -32,9 +32,9 @@ PageT = TypeVar("PageT", bound=Page)
 
 
 class Pager(Iterator[T], Generic[T, PageT]):
-    """The items of a listing, fetched a page at a time as they are needed. It can be iterated once.
+    """The items of a listing, fetched a page at a time as they are needed. You can iterate over it only once.
 
-    The listing ends only where the server sends no token for a next page: it sends one with every page that has an
+    The listing ends only when the server sends no token for a next page: it sends one with every page that has an
     item on it. A page is released before the next one is fetched. If fetching a page fails, the next attempt fetches
     that page again. Threads may share a pager: each item goes to one of them.
     """
@@ -64,7 +64,7 @@ class Pager(Iterator[T], Generic[T, PageT]):
         return self._page_token
 
     def pages(self) -> Iterator[PageT]:
-        """Return the pages that are left, instead of the items on them; the last one is empty."""
+        """Return an iterator over the remaining pages, instead of their items; the last page is empty."""
         return _Pages(self)
 
     @override
@@ -138,4 +138,4 @@ class _Pages(Iterator[PageT]):
 
 
 class ImagePager(Pager[Image, ImageResultsPage]):
-    """The images of a listing, fetched a page at a time as they are needed: what `image_list_iter` returns."""
+    """The images of a listing, fetched a page at a time as they are needed; `image_list_iter` returns it."""

@@ -27,10 +27,10 @@ class ImagesApi(ImageHelpers, Api):
     """The images of the silo that the token belongs to.
 
     An image belongs to a project, or to the silo as a whole; promoting and demoting move it between the two. Images
-    and projects are given by name or by ID; text that spells a UUID is an ID. An `Image` can replace its ID.
+    and projects are given by name or by ID; text in the form of a UUID is an ID. An `Image` may be passed for its ID.
 
     Args:
-        api_client: sends the calls; None takes `ApiClient.get_default()`.
+        api_client: sends the calls; None uses `ApiClient.get_default()`.
     """
 
     def image_create(
@@ -42,8 +42,8 @@ class ImagesApi(ImageHelpers, Api):
         visible in every project. With `project`, the snapshot must belong to that project.
 
         Creating it twice raises `ObjectAlreadyExists`. So does calling this again after an error with
-        `may_have_acted`, if the server finished the first request, which it does even when nobody waits;
-        `image_ensure` deals with both.
+        `may_have_acted`, if the server has completed the first request, which it does even if nobody waits;
+        `image_ensure` handles both.
 
         ```python
         import os
@@ -63,7 +63,7 @@ class ImagesApi(ImageHelpers, Api):
         ```
 
         Args:
-            image_create: the image to create; a dict of the same form will do.
+            image_create: the image to create, or a dict of the same form.
             project: the project to create it in; None for the silo.
             **options: see `RequestOptions`.
 
@@ -84,10 +84,10 @@ class ImagesApi(ImageHelpers, Api):
     def image_delete(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> None:
-        """Delete an image for good: `DELETE /v1/images/{image}`.
+        """Delete an image permanently: `DELETE /v1/images/{image}`.
 
-        Instances and disks made from it keep working; new ones cannot be made. Its name is free at once. Deleting it
-        again raises `NotFoundException`.
+        Instances and disks created from it keep working, but new ones cannot be created. Its name can be reused at
+        once. Deleting it again raises `NotFoundException`.
 
         ```python
         import oxide
@@ -97,8 +97,8 @@ class ImagesApi(ImageHelpers, Api):
         ```
 
         Args:
-            image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
-                without `project` one of the silo.
+            image: the image. An ID finds it in any project or in the silo; a name is looked up in `project` or,
+                without `project`, in the silo.
             project: the project of an image given by name; leave it out with an ID.
             **options: see `RequestOptions`.
 
@@ -115,7 +115,7 @@ class ImagesApi(ImageHelpers, Api):
     image_delete_without_preload_content = without_preload_content(image_delete)
 
     def image_demote(self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]) -> Image:
-        """Move an image of the silo into a project, so that only that project sees it: `POST …/{image}/demote`.
+        """Move an image from the silo to a project, so that only that project sees it: `POST …/{image}/demote`.
 
         ```python
         import oxide
@@ -126,12 +126,12 @@ class ImagesApi(ImageHelpers, Api):
         ```
 
         Args:
-            image: an image of the silo; `project` is not used to find it, so an ID and a project go together here.
+            image: an image of the silo; `project` is not used to find it, so pass a project with an ID too.
             project: the project to move it to, which need not be the one it came from.
             **options: see `RequestOptions`.
 
         Returns:
-            the image as it is now; there is nothing to wait for.
+            the image in its new place; the move is complete.
 
         Raises:
             BadRequestException: the ID is that of a project's image (400).
@@ -154,10 +154,10 @@ class ImagesApi(ImageHelpers, Api):
     ) -> ImageResultsPage:
         """List one page of the images of a project, or of the silo: `GET /v1/images`.
 
-        The two never mix: a project's listing has none of the silo's images. They are sorted by name unless `sort_by`
-        says otherwise; Oxide's own description promises the newest first, but its server does not do that. Every page
-        with an image on it has a `next_page`, even the last, so a listing ends with an empty page; `image_list_iter`
-        takes care of that.
+        No listing has both: a project's listing has none of the silo's images. Images are sorted by name unless
+        `sort_by` says otherwise; Oxide's own description promises the newest first, but its server does not do that.
+        Every page with an image on it has a `next_page`, even the last, so a listing ends with an empty page;
+        `image_list_iter` takes care of that.
 
         ```python
         import oxide
@@ -192,9 +192,9 @@ class ImagesApi(ImageHelpers, Api):
     def image_promote(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image:
-        """Move an image of a project to the silo, so that every project sees it: `POST …/{image}/promote`.
+        """Move an image from a project to the silo, so that every project sees it: `POST …/{image}/promote`.
 
-        It leaves the project's own listing.
+        The image leaves the project's own listing.
 
         ```python
         import oxide
@@ -210,7 +210,7 @@ class ImagesApi(ImageHelpers, Api):
             **options: see `RequestOptions`.
 
         Returns:
-            the image as it is now; there is nothing to wait for.
+            the image in its new place; the move is complete.
 
         Raises:
             BadRequestException: the image is already in the silo, or a name was given without a project (400).
@@ -236,8 +236,8 @@ class ImagesApi(ImageHelpers, Api):
         ```
 
         Args:
-            image: the image. By ID it may be one of a project or of the silo; by name it is one of `project`, or
-                without `project` one of the silo.
+            image: the image. An ID finds it in any project or in the silo; a name is looked up in `project` or,
+                without `project`, in the silo.
             project: the project of an image given by name; leave it out with an ID.
             **options: see `RequestOptions`.
 

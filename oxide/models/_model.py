@@ -38,7 +38,7 @@ class Model(BaseModel):
         return cls.model_validate_json(json_str)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields that are set, as Python values (`UUID`, `datetime` and enums stay what they are)."""
+        """Return the fields that are set, as Python values (`UUID`, `datetime` and enums are not converted)."""
         return self.model_dump(exclude_unset=True)
 
     def to_json(self) -> str:
@@ -53,7 +53,7 @@ class Model(BaseModel):
 
 
 class RequestModel(Model):
-    """A model that is sent: unknown fields are refused, since the server would silently ignore them.
+    """A model that is sent: unknown fields are rejected, since the server would silently ignore them.
 
     A model that was built or changed without validation is validated when it is used.
     """

@@ -15,5 +15,5 @@ class BlockSize(int, OpenEnum):
 
     @classmethod
     def from_json(cls, json_str: str | bytes) -> Self:
-        """Return the block size that a JSON number spells; raise `ValueError` for anything else."""
+        """Return the block size for a JSON number; raise `ValueError` for anything else."""
         return cls(json.loads(json_str))

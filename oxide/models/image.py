@@ -16,7 +16,7 @@ _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 class Image(ResponseModel):
-    """An image: the contents of a disk, from which new disks are made. It never changes, but may move.
+    """An image: the contents of a disk, from which new disks are created. Its contents never change, but it may move.
 
     Attributes:
         block_size: the size of its blocks, in bytes.
@@ -27,8 +27,8 @@ class Image(ResponseModel):
         os: the family of its operating system, such as `debian`.
         project_id: the project it belongs to; None for an image of the whole silo.
         size: its size, in bytes.
-        time_created: when it was made.
-        time_modified: when it was made, promoted or demoted, whichever came last.
+        time_created: when it was created.
+        time_modified: when it was created, promoted or demoted, whichever came last.
         version: the version of its operating system.
     """
 

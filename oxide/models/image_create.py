@@ -16,14 +16,14 @@ def _legal_name(name: str) -> str:
 
 
 class ImageCreate(RequestModel):
-    """A new image to create. Its size and block size are those of the snapshot it is made from.
+    """An image to create. It gets its size and block size from the snapshot.
 
     Attributes:
         description: free text of at most 512 characters; may be empty.
         name: 1 to 63 characters of `a-z`, `0-9` and `-`, beginning with a letter, not ending with `-`, and not
             a UUID in any form: the server's rule, stricter than its OpenAPI document.
         os: the family of the operating system, such as `debian`; at most 64 characters.
-        source: the snapshot to make it from.
+        source: the snapshot to create it from.
         version: the version of the operating system; at most 64 characters.
 
     Longer texts are refused here because the server would respond with `500 Internal Server Error`.

@@ -12,8 +12,8 @@ class ImageResultsPage(ResponseModel):
     """One page of a listing.
 
     Attributes:
-        items: the images, in the order asked for.
-        next_page: what to pass as `page_token` for the next page. The server sends one with every page that has
+        items: the images, in the requested order.
+        next_page: the `page_token` of the next page. The server sends one with every page that has
             an image on it, even the last; only an empty page ends the listing.
     """
 

@@ -14,8 +14,8 @@ from oxide.models._model import RequestModel
 class NameOrId(RequestModel):
     """The name or the ID of an image or a project.
 
-    `NameOrId("my-project")`, `NameOrId(uuid)` and `NameOrId("urn:uuid:…")` are all fine; text that spells a UUID in
-    one of the four forms that the server accepts becomes a `UUID`. Anything that is neither a legal name nor an ID
+    `NameOrId("my-project")`, `NameOrId(uuid)` and `NameOrId("urn:uuid:…")` are all valid; text in one of the four
+    forms of a UUID that the server accepts becomes a `UUID`. Anything that is neither a valid name nor an ID
     raises `pydantic.ValidationError`.
 
     Attributes:
@@ -40,13 +40,13 @@ class NameOrId(RequestModel):
     @classmethod
     @override
     def from_dict(cls, obj: Any) -> Self:
-        """Return the identifier that a `str` or a `UUID` spells."""
+        """Return the `NameOrId` of a `str` or a `UUID`."""
         return cls(obj)
 
     @classmethod
     @override
     def from_json(cls, json_str: str | bytes) -> Self:
-        """Return the identifier that a JSON string spells."""
+        """Return the `NameOrId` of a JSON string."""
         return cls(json.loads(json_str))
 
     @override

@@ -6,7 +6,7 @@ from typing import Self
 
 
 class NameOrIdSortMode(StrEnum):
-    """The order of a listing; names are compared byte by byte: `-`, then digits, then letters. None is by time."""
+    """The order of a listing; names are compared byte by byte: `-`, then digits, then letters. There is none by time."""
 
     NAME_ASCENDING = "name_ascending"
     NAME_DESCENDING = "name_descending"

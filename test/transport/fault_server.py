@@ -122,6 +122,8 @@ class FaultServer:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            # Otherwise a response waits until the client has acknowledged the end of the TLS handshake.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open.add(sock)
                 self.connections += 1

@@ -211,16 +211,17 @@ def program(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     )
 
 
-def wait_for_chunk(scene: Scene) -> None:
+def wait_for_request(scene: Scene, path: str, process: subprocess.Popen[str]) -> None:
     event = threading.Event()
-    while not scene.count("/bulk-write"):
+    while not scene.count(path):
+        assert process.poll() is None, process.communicate()
         event.wait(0.005)
 
 
 def test_ctrl_c_cleans_up_and_exits_with_130(scene: Scene, file: str) -> None:
     scene.fail("disk_bulk_write_import", Delay(0.2), times=100)
     with program("upload", file, *BASE, "--workers", "1") as process:
-        wait_for_chunk(scene)
+        wait_for_request(scene, "/bulk-write", process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "")
@@ -234,11 +235,9 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_is_left(scene: Scene, file
     scene.fail("disk_bulk_write_import_stop", Delay(60))
     scene.fail("disk_bulk_write_import", Answer(503), times=1000)
     with program("upload", file, *BASE) as process:
-        wait_for_chunk(scene)
+        wait_for_request(scene, "/bulk-write", process)
         process.send_signal(signal.SIGINT)
-        event = threading.Event()
-        while not scene.count("/bulk-write-stop"):
-            event.wait(0.005)
+        wait_for_request(scene, "/bulk-write-stop", process)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
