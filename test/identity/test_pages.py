@@ -37,9 +37,7 @@ def test_the_documented_settings_are_those_of_the_code() -> None:
 
 def test_the_documented_precedence_has_the_tested_sources() -> None:
     """Each row is a source of the tested table, recognized by its arguments and variables."""
-    table = {
-        frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "What is there")
-    }
+    table = {frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "Given | ")}
     tested = {
         frozenset(arguments) or frozenset(name for name, value in variables.items() if value.strip())
         for arguments, variables, _, _ in FOUND.values()
