@@ -1,4 +1,4 @@
-"""The three contenders, all given the same tasks: the floor, our client and the generated client."""
+"""The three contenders, which all get the same tasks: the floor, our client and the generated client."""
 
 import importlib
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""A cheap server for uploads, run as a program: it forgets every chunk, and knows of a disk no more than it is told.
+"""A cheap server for uploads, run as a program: it discards every chunk and keeps only one disk and one snapshot.
 
-It prints its port, and exits when its standard input ends. Every operation that an upload needs has an answer, right
+It prints its port, and exits when its standard input ends. Every operation that an upload needs has a response, right
 for one upload after another; nothing is ever refused.
 """
 
@@ -25,16 +25,16 @@ class _Upload:
     disk: dict[str, Any] | None = None
     snapshot: dict[str, Any] | None = None
 
-    def answer(self, method: str, path: str, body: bytes) -> bytes:
-        """Return the answer to a request other than for a chunk."""
+    def respond(self, method: str, path: str, body: bytes) -> bytes:
+        """Return the response to a request for anything but a chunk."""
         sent = json.loads(body) if body else {}
         match method, *path.split("/")[2:]:
             case "GET", "utilization":
                 amount = {"cpus": 64, "memory": 2**40, "storage": 2**50}
-                return _answer(200, {"capacity": amount, "provisioned": dict.fromkeys(amount, 0)})
+                return _response(200, {"capacity": amount, "provisioned": dict.fromkeys(amount, 0)})
             case "POST", "disks":
                 self.disk = _new_disk(sent)
-                return _answer(201, self.disk | {"state": {"state": "creating"}})
+                return _response(201, self.disk | {"state": {"state": "creating"}})
             case "POST", "disks", _, "finalize":
                 assert self.disk is not None
                 self.disk["state"] = {"state": "detached"}
@@ -58,20 +58,20 @@ class _Upload:
                 assert self.disk is not None
                 known = {name: sent[name] for name in ("name", "description", "os", "version")}
                 size = {name: self.disk[name] for name in ("size", "block_size")}
-                return _answer(
+                return _response(
                     201, {"id": _ID, "project_id": _PROJECT_ID, "digest": None, **known, **size, **_TIMES}
                 )
             case "GET", "disks", _ if self.disk:
-                return _answer(200, self.disk)
+                return _response(200, self.disk)
             case "GET", "snapshots", _ if self.snapshot:
-                return _answer(200, self.snapshot)
+                return _response(200, self.snapshot)
             case "DELETE", "disks", _:
                 self.disk = None
                 return _NO_CONTENT
             case "DELETE", "snapshots", _:
                 self.snapshot = None
                 return _NO_CONTENT
-        return _answer(404, {"error_code": "ObjectNotFound", "message": "not found", "request_id": _ID})
+        return _response(404, {"error_code": "ObjectNotFound", "message": "not found", "request_id": _ID})
 
 
 def _new_disk(sent: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _new_disk(sent: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(status: int, document: object) -> bytes:
+def _response(status: int, document: object) -> bytes:
     body = json.dumps(document).encode()
     return (
         b"HTTP/1.1 %d -\r\ncontent-type: application/json\r\nx-request-id: 6d6f1f3a\r\ncontent-length: %d\r\n\r\n%s"
@@ -134,7 +134,7 @@ class _Server(asyncio.BufferedProtocol):
                 self._transport.write(_NO_CONTENT)
         elif not missing:
             self._head = b""
-            self._transport.write(self._upload.answer(method, path, body))
+            self._transport.write(self._upload.respond(method, path, body))
 
 
 async def _serve() -> None:

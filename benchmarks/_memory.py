@@ -1,4 +1,4 @@
-"""Reads how much memory this process has taken at most."""
+"""Reads the peak memory use of this process."""
 
 from pathlib import Path
 

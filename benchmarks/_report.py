@@ -1,4 +1,4 @@
-"""The tables of results and targets, in Markdown."""
+"""Prints the tables of results and targets, in Markdown."""
 
 from pathlib import Path
 from typing import NamedTuple

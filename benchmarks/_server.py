@@ -1,8 +1,8 @@
-"""A cheap server, run as a program: every answer is prebuilt, and connections stay open.
+"""A cheap server, run as a program: every response is prebuilt, and connections stay open.
 
 It prints its port, and exits when its standard input ends. `/v1/images/{image}` is one image; `/v1/images` has pages of
 `limit` images, each with a token for the next: as many full pages as the command line says, and then an empty one.
-An answer is plain with a Content-Length or, under the path prefix `/gzip`, compressed and chunked as the real service
+A response is plain with a Content-Length or, under the path prefix `/gzip`, compressed and chunked as the real service
 sends it. `/connections` returns the number of connections so far.
 """
 
@@ -33,17 +33,17 @@ class _Server(asyncio.Protocol):
         if self._received.endswith(b"\r\n\r\n"):
             target = self._received.split(b" ", 2)[1]
             self._received = b""
-            self._transport.writelines(_answer(target))
+            self._transport.writelines(_response(target))
 
 
-def _answer(target: bytes) -> tuple[bytes, ...]:
+def _response(target: bytes) -> tuple[bytes, ...]:
     if target == b"/connections":
         return _framed(str(_connections).encode())
-    return _image_answer(target.decode())
+    return _image_response(target.decode())
 
 
 @cache
-def _image_answer(target: str) -> tuple[bytes, ...]:
+def _image_response(target: str) -> tuple[bytes, ...]:
     url = urlsplit(target)
     path = url.path.removeprefix("/gzip")
     query = {name: values[0] for name, values in parse_qs(url.query).items()}

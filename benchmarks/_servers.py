@@ -22,5 +22,5 @@ def running_server(module: str, *arguments: str) -> Iterator[int]:
 
 def connections_made(port: int) -> int:
     """Return how many connections the server of images has accepted, including the one that asks."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/connections") as answer:
-        return int(answer.read())
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/connections") as response:
+        return int(response.read())

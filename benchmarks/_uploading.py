@@ -1,4 +1,4 @@
-"""Uploads a file once, by our client or by hand, run as a program; it prints what that took.
+"""Uploads a file once, by our client or by hand, run as a program; it prints the time and memory.
 
 By hand means: so many threads, each of which reads a chunk, encodes it with `binascii` and sends it with urllib3. It
 knows beforehand where the file has data, makes no disk and no image, and looks at nothing but the status.

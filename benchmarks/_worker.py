@@ -1,4 +1,4 @@
-"""A contender in a process of its own, run as a program: it does what it is told on standard input, and says what it took.
+"""A contender in a process of its own, run as a program: it reads tasks from standard input and prints their times.
 
 A line is a task and how often to do it: `view 100`, `page 1000 8`, `gzip page 1000 8`, `threads 1`. The answer is the
 CPU time and the wall-clock time, in seconds. Before and after, the program enters the C function `getpriority`, which

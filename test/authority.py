@@ -1,4 +1,4 @@
-"""A certificate authority, the files that it makes, and TLS contexts of servers."""
+"""A certificate authority for the tests, with the files that it makes and TLS contexts for servers."""
 
 import ssl
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def make_authority(directory: Path) -> Authority:
 
 
 def without_authority_key_identifier(name: str, directory: Path) -> tuple[str, ssl.SSLContext]:
-    """Return a CA's certificate as PEM, and a server's context, as simple tools make them: without that extension."""
+    """Return a CA's certificate as PEM and a server's context, made without that extension, as simple tools do."""
     from datetime import UTC, datetime, timedelta
 
     now = datetime.now(UTC)

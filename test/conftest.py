@@ -1,4 +1,4 @@
-"""What holds for every test: no settings of whoever runs it, and no network but loopback."""
+"""Applies to every test: no settings from the environment, and no network but loopback."""
 
 import os
 import re
@@ -22,7 +22,7 @@ _FOREIGN_SETTING = re.compile(
 
 
 def pytest_configure() -> None:
-    """Let no test connect to another machine; unlike an OSError, this failure cannot be taken for an outage."""
+    """Make a test fail that connects to another machine; no `except OSError` of the client can catch the failure."""
     addaudithook(_refuse_other_machines)
     # A shell makes its background jobs ignore Ctrl-C, and the programs under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,7 +41,7 @@ def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def neutral_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Take away the settings that would reach the client from outside, and give an empty home directory."""
+    """Remove settings of the environment that would affect the client, and provide an empty home directory."""
     with pytest.MonkeyPatch.context() as patch:
         for name in filter(_FOREIGN_SETTING.fullmatch, list(os.environ)):
             patch.delenv(name)

@@ -1,4 +1,4 @@
-"""What the tests of the client's core share: a simulator with a client, the operations as facts, the rules for names."""
+"""Shared by the tests of the client: a simulator with a client, the contract of the operations, the rules for names."""
 
 import json
 import string
@@ -18,7 +18,7 @@ from oxide.testing import Answer, ReceivedRequest, Simulator
 APIS: Final[list[type[Api]]] = [
     kind for name in dir(oxide) if isinstance(kind := getattr(oxide, name), type) and issubclass(kind, Api)
 ]
-# What each of them has beside its operations and what all APIs have.
+# The methods of each API apart from its operations and those of all APIs.
 HELPERS: Final[Mapping[str, set[str]]] = {
     "ImagesApi": {
         "image_ensure",
@@ -31,7 +31,7 @@ HELPERS: Final[Mapping[str, set[str]]] = {
 _PUBLISHED: Final = json.loads((Path(__file__).parent / "published.openapi.json").read_text("utf-8"))
 FORMS: Final = ("", "_with_http_info", "_without_preload_content")
 
-# Not from the simulator, so that it may be anything: what a service answers for an image, and for a page.
+# What a service responds with for an image and for a page; not from the simulator, so that it may be anything.
 PROJECT_ID: Final = UUID("12345678-9abc-4def-8123-456789abcdef")
 IMAGE: Final[Mapping[str, Any]] = {
     "id": "0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0",
@@ -78,7 +78,7 @@ def published_fields(model: str) -> tuple[frozenset[str], frozenset[str]]:
 
 @dataclass(frozen=True)
 class Contract:
-    """The wire contract of one operation, written down again so that the package's own table can be wrong.
+    """The wire contract of one operation, written independently of the package's table, which it checks.
 
     `arguments` has a value of its own for each parameter, in the order of the signature; `query` says how those that
     go into the query arrive.
@@ -91,7 +91,7 @@ class Contract:
     arguments: Mapping[str, Any]
     required: frozenset[str]
     query: Mapping[str, str]
-    answer: Mapping[str, Any] | None
+    response: Mapping[str, Any] | None
     body: Mapping[str, Any] | None = field(default=None)
 
     @property
@@ -101,7 +101,9 @@ class Contract:
         return "/".join(names.get(segment, segment) for segment in self.path.split("/"))
 
 
-def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[str, Any] | None) -> Contract:
+def _on_image(
+    name: str, method: str, suffix: str, status: int, response: Mapping[str, Any] | None
+) -> Contract:
     return Contract(
         name=name,
         method=method,
@@ -110,7 +112,7 @@ def _on_image(name: str, method: str, suffix: str, status: int, answer: Mapping[
         arguments={"image": "my-image", "project": "my-project"},
         required=frozenset({"image", "project"} if name == "image_demote" else {"image"}),
         query={"project": "my-project"},
-        answer=answer,
+        response=response,
     )
 
 
@@ -123,7 +125,7 @@ CONTRACTS: Final = (
         arguments={"image_create": NEW_IMAGE, "project": "my-project"},
         required=frozenset({"image_create"}),
         query={"project": "my-project"},
-        answer=IMAGE,
+        response=IMAGE,
         body=NEW_IMAGE,
     ),
     _on_image("image_delete", "DELETE", "", 204, None),
@@ -146,7 +148,7 @@ CONTRACTS: Final = (
             "project": "my-project",
             "sort_by": "name_descending",
         },
-        answer=PAGE,
+        response=PAGE,
     ),
     _on_image("image_promote", "POST", "/promote", 202, IMAGE),
     _on_image("image_view", "GET", "", 200, IMAGE),
@@ -156,7 +158,7 @@ BY_NAME: Final = {contract.name: contract for contract in CONTRACTS}
 
 @dataclass(frozen=True)
 class Scene:
-    """A simulator with the project `my-project`, a snapshot in it, and a client of its administrator's."""
+    """A simulator with the project `my-project`, a snapshot in it, and a client with the administrator's token."""
 
     simulator: Simulator
     images: oxide.ImagesApi
@@ -173,8 +175,8 @@ class Scene:
         """The latest of them."""
         return self.simulator.requests[-1]
 
-    def answer(self, status: int, body: object = b"", times: int = 1, **headers: str) -> None:
-        """Have the next requests answered so; a body that is neither text nor bytes is sent as JSON."""
+    def respond_with(self, status: int, body: object = b"", times: int = 1, **headers: str) -> None:
+        """Send this response to the next requests; a body that is neither text nor bytes is sent as JSON."""
         content = body if isinstance(body, str | bytes) else json.dumps(body)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         self.simulator.fail_next(Answer(status, content, named), times)
@@ -190,7 +192,7 @@ class Scene:
 
 @contextmanager
 def open_scene(**settings: Any) -> Iterator[Scene]:
-    """Run a simulator and a client that tries everything once, unless `settings` say otherwise."""
+    """Run a simulator and a client, which does not retry unless `settings` say so."""
     with Simulator() as simulator:
         project = simulator.create_project("my-project")
         snapshot = simulator.create_snapshot("my-snapshot", project=project)
@@ -222,7 +224,7 @@ def reference_id(text: str) -> UUID | None:
 
 
 def reference_problem(text: str) -> str | None:
-    """Check a name rule by rule, in the server's order; of a bad character tell only that there is one."""
+    """Check a name rule by rule, in the server's order; a bad character is reported without its position."""
     if sum(1 if ord(c) < 0x80 else 2 if ord(c) < 0x800 else 3 if ord(c) < 0x10000 else 4 for c in text) > 63:
         return TOO_LONG
     if text == "":
@@ -238,7 +240,7 @@ def reference_problem(text: str) -> str | None:
 
 @st.composite
 def damaged_ids(draw: st.DrawFn) -> str:
-    """Return a written form of some ID with up to two characters put in, taken out or exchanged."""
+    """Return a written form of some ID with up to two characters inserted, removed or replaced."""
     text = str(draw(st.uuids() | st.sampled_from([UUID(int=0), UUID("deadbeef" * 4)])))
     text = draw(
         st.sampled_from([text, text.replace("-", ""), f"{{{text}}}", f"urn:uuid:{text}", f"{{{text[:-1]}"])

@@ -26,7 +26,7 @@ PROGRAMS = sorted((Path(__file__).parent / "compatibility").glob("*.py"))
 
 
 def run(program: Path, package: Path) -> str:
-    """Return what a program prints, run by itself with the package `oxide` that is in a directory."""
+    """Return what a program prints when it runs with the package `oxide` in a directory."""
     with Simulator() as simulator:
         simulator.create_project("my-project")
         simulator.create_project("other-project")
@@ -51,12 +51,12 @@ def run(program: Path, package: Path) -> str:
     return done.stdout
 
 
-def test_there_are_programs() -> None:
+def test_there_are_compatibility_programs() -> None:
     assert [program.stem for program in PROGRAMS] == ["clients", "errors", "models", "operations"]
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.stem)
-def test_a_program_for_the_generated_client_prints_the_same(program: Path) -> None:
+def test_a_program_for_the_generated_client_prints_the_same_with_this_one(program: Path) -> None:
     expected = program.with_suffix(".txt").read_text("utf-8")
     assert run(program, Path(oxide.__file__).parent.parent) == expected
 

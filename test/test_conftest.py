@@ -1,4 +1,4 @@
-"""The guard that holds for all tests."""
+"""The guard against network connections works."""
 
 import socket
 

@@ -75,7 +75,7 @@ def test_the_client_agrees_with_the_published_document() -> None:
     )
 
 
-def test_differences_are_printed_with_what_to_do(tmp_path: Path) -> None:
+def test_differences_are_printed_with_advice(tmp_path: Path) -> None:
     document = tmp_path / "changed.json"
     document.write_text(json.dumps(changed((f"{SCHEMAS} BlockSize enum 3", 8192))))
     result = run(document)
@@ -100,7 +100,9 @@ def test_differences_are_printed_with_what_to_do(tmp_path: Path) -> None:
         (json.dumps(changed(("paths", {}))), "it has none of the operations that the client knows"),
     ],
 )
-def test_a_document_that_cannot_be_compared(tmp_path: Path, text: str | None, problem: str) -> None:
+def test_a_document_that_cannot_be_compared_is_refused(
+    tmp_path: Path, text: str | None, problem: str
+) -> None:
     document = tmp_path / "document.json"
     if text is not None:
         document.write_text(text)
@@ -192,14 +194,14 @@ def test_an_operation_that_moved_is_found_by_its_name() -> None:
     ]
 
 
-def test_a_new_operation_of_the_same_kind_is_a_difference() -> None:
+def test_a_new_operation_on_the_same_resource_is_a_difference() -> None:
     update = copy.deepcopy(PUBLISHED["paths"]["/v1/images/{image}"]["get"]) | {"operationId": "image_update"}
     assert found(compared(("paths /v1/images/{image} put", update))) == [
         ("image_update", "PUT /v1/images/{image} is new.")
     ]
 
 
-def test_other_operations_are_no_difference() -> None:
+def test_operations_on_other_resources_are_not_a_difference() -> None:
     other = copy.deepcopy(PUBLISHED["paths"]["/v1/images"]["get"]) | {
         "operationId": "vpc_list",
         "tags": ["vpcs"],
@@ -207,12 +209,12 @@ def test_other_operations_are_no_difference() -> None:
     assert compared(("paths /v1/vpcs", {"get": other})) == ([], [])
 
 
-def test_a_field_that_the_server_began_to_always_send_is_no_difference() -> None:
+def test_an_optional_field_that_became_required_in_responses_is_not_a_difference() -> None:
     always = (f"{SCHEMAS} Image required +", "digest")
     assert compared(always) == ([], [])
 
 
-def test_parameters_may_stand_apart_from_their_operation() -> None:
+def test_parameters_may_be_declared_apart_from_their_operation() -> None:
     place = "paths /v1/images/{image}"
     parameters = PUBLISHED["paths"]["/v1/images/{image}"]["get"]["parameters"]
     assert compared(
@@ -223,7 +225,7 @@ def test_parameters_may_stand_apart_from_their_operation() -> None:
     ) == ([], [])
 
 
-def test_a_schema_inside_itself_can_be_read() -> None:
+def test_a_recursive_schema_can_be_read() -> None:
     parent = {"$ref": "#/components/schemas/Image"}
     assert found(compared((f"{SCHEMAS} Image properties parent", parent))) == [
         ("Image.parent", "The field is new, and optional.")
@@ -231,7 +233,7 @@ def test_a_schema_inside_itself_can_be_read() -> None:
 
 
 class _Source(RequestModel):
-    """A private model: of the forms that the server takes, the client sends one."""
+    """A private request model: the server accepts several forms, and the client sends one of them."""
 
     type: Literal["blank"] = "blank"
     block_size: int
@@ -239,7 +241,7 @@ class _Source(RequestModel):
 
 
 class _Disk(ResponseModel):
-    """A private model: of what the server sends, the client reads one field."""
+    """A private response model: the client reads one of the fields that the server sends."""
 
     id: str
 
@@ -275,7 +277,7 @@ SNAPSHOT: Final = object_of(("type",), type=STRING | {"enum": ["snapshot"]})
 A_DISK: Final = object_of(("id", "size"), id=STRING | {"format": "uuid"}, size={"type": "integer"})
 
 
-def test_a_private_model_has_what_the_client_uses() -> None:
+def test_private_models_are_compared_in_the_fields_that_the_client_uses() -> None:
     assert compared(disk_create(A_DISK, BLANK, SNAPSHOT), extra=(DISK,)) == ([], [])
 
 
@@ -294,7 +296,7 @@ def test_a_private_model_has_what_the_client_uses() -> None:
         (object_of(("id",), id={"type": "integer"}), BLANK, "_Disk.id", "It is integer, and was string."),
     ],
 )
-def test_differences_of_private_models(
+def test_differences_in_private_models_are_found(
     disk: Mapping[str, Any], source: Mapping[str, Any], where: str, what: str
 ) -> None:
     assert found(compared(disk_create(disk, source), extra=(DISK,))) == [(where, what)]
@@ -306,7 +308,7 @@ class _Blank(ResponseModel):
     type: Literal["blank"]
 
 
-def test_null_is_found_beside_the_form_that_is_expected() -> None:
+def test_a_result_that_became_nullable_is_a_difference() -> None:
     view = DISK._replace(result=shape_of_model(_Blank))
     forms = {"nullable": True, "oneOf": [BLANK, SNAPSHOT]}
     assert found(compared(disk_create(forms, BLANK), extra=(view,))) == [
@@ -328,18 +330,20 @@ class _Finalize(RequestModel):
         (object_of(("snapshot_name",), snapshot_name=STRING | {"nullable": True}), ["It is required."]),
     ],
 )
-def test_a_field_that_is_not_always_sent(source: Mapping[str, Any], found_there: list[str]) -> None:
+def test_a_field_that_the_client_does_not_always_send_is_compared(
+    source: Mapping[str, Any], found_there: list[str]
+) -> None:
     finalize = DISK._replace(body=shape_of_model(_Finalize))
     assert found(compared(disk_create(A_DISK, source), extra=(finalize,))) == [
         ("_Finalize.snapshot_name", what) for what in found_there
     ]
 
 
-def test_an_operation_whose_resource_a_part_leaves_out_is_named() -> None:
+def test_an_operation_missing_from_a_partial_document_is_named() -> None:
     assert compared(extra=(DISK,)) == ([], ["disk_create"])
 
 
-def test_an_operation_that_the_whole_document_leaves_out_is_a_difference() -> None:
+def test_an_operation_missing_from_a_whole_document_is_a_difference() -> None:
     other = copy.deepcopy(PUBLISHED["paths"]["/v1/images"]["get"]) | {
         "operationId": "vpc_list",
         "tags": ["vpcs"],
@@ -348,6 +352,6 @@ def test_an_operation_that_the_whole_document_leaves_out_is_a_difference() -> No
     assert found(whole) == [("disk_create", "POST /v1/disks is gone.")]
 
 
-def test_a_document_without_any_operation_of_the_client_is_refused() -> None:
+def test_a_document_without_any_of_the_operations_is_refused() -> None:
     with pytest.raises(NotComparableError, match="none of the operations"):
         compare([DISK], parse_document(PUBLISHED))

@@ -1,4 +1,4 @@
-"""What the docs say of the code is what the code says: names, signatures, types, defaults, statuses, exceptions."""
+"""The docs agree with the code: names, signatures, types, defaults, statuses, exceptions."""
 
 import collections.abc
 import inspect
@@ -39,7 +39,7 @@ def read(page: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """Return what stands below a heading, up to the next one of its level or above."""
+    """Return the text below a heading, up to the next one of the same or a higher level."""
     found = re.search(rf"^(#+) {re.escape(heading)}\n", text, re.MULTILINE)
     assert found, f"no heading {heading!r}"
     rest = text[found.end() :]
@@ -117,7 +117,7 @@ def page_of(api: type[Api]) -> str:
 
 
 def section_of(operation: Operation[Any], part: str) -> str:
-    """Return a part of what is said of an operation."""
+    """Return a part of the documentation of an operation."""
     return section(section(page_of(api_with(operation.id)), operation.id), part)
 
 
@@ -130,7 +130,7 @@ EACH_API = pytest.mark.parametrize("api", APIS)
 
 
 @EACH_API
-def test_every_method_is_documented_and_nothing_else(api: type[Api]) -> None:
+def test_exactly_the_existing_methods_are_documented(api: type[Api]) -> None:
     plain_forms = {operation.id for operation in operations_of(api)}
     other_forms = {name + form for name in plain_forms for form in FORMS}
     helpers = HELPERS.get(api.__name__, set()) | OF_ALL_APIS
@@ -145,7 +145,7 @@ def test_the_table_of_methods_has_every_operation(api: type[Api]) -> None:
     assert [row[-3:-1] for row in rows(page_of(api))] == expected
 
 
-def test_table_of_all_methods() -> None:
+def test_the_table_of_all_methods_is_complete() -> None:
     documented = [
         row[-3:-1] for row in rows(section(read("docs/index.md"), "Documentation for API endpoints"))
     ]
@@ -176,7 +176,7 @@ def test_the_parameters_of_each_operation_are_documented(operation: Operation[An
     ]
 
 
-def test_parameters_of_an_upload() -> None:
+def test_the_parameters_of_an_upload_are_documented() -> None:
     *parameters, _ = list(inspect.signature(oxide.ImagesApi.image_upload).parameters.values())[1:]
     documented = rows(section(read(API), "image_upload"))
     assert [(name, kind, notes.startswith("[optional]")) for name, kind, _, notes in documented] == [
@@ -194,10 +194,10 @@ def test_the_documented_return_types_are_those_of_the_methods(operation: Operati
     text = plain(section_of(operation, "Return type"))
     text = " ".join(text.split())
     assert text.startswith(written(operation.result))
-    with_info, open_answer = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
+    with_info, open_response = (getattr(api_with(operation.id), operation.id + form) for form in FORMS)
     assert f"{with_info.__name__} returns {written(inspect.signature(with_info).return_annotation)}," in text
-    opened = written(inspect.signature(open_answer).return_annotation)
-    assert f"{open_answer.__name__} an open {opened}." in text
+    opened = written(inspect.signature(open_response).return_annotation)
+    assert f"{open_response.__name__} an open {opened}." in text
 
 
 @OF_OPERATIONS
@@ -224,7 +224,7 @@ def test_the_documented_statuses_raise_the_documented_exceptions(operation: Oper
     assert set(named) <= {row[3] for row in failures}
 
 
-def test_options_of_a_call() -> None:
+def test_the_options_of_a_call_are_documented() -> None:
     documented = rows(section(read(API), "Options of one call"))
     hints = get_type_hints(oxide.RequestOptions)
     assert [(name, kind) for name, kind, _ in documented] == [
@@ -245,7 +245,7 @@ OF_MODELS = pytest.mark.parametrize(
 
 
 def test_every_model_is_listed() -> None:
-    """Those without a page of their own are in the reference."""
+    """Models without a page of their own are in the reference."""
     listed = re.findall(
         r"^- \[(\w+)\]\((.*)\)$", section(read("docs/index.md"), "Documentation for models"), re.MULTILINE
     )
@@ -277,14 +277,14 @@ def test_the_reference_has_every_public_name_once() -> None:
 @pytest.mark.parametrize(
     "page", sorted(ROOT.glob("docs/**/*.md")), ids=lambda page: str(page.relative_to(ROOT))
 )
-def test_code_fits_the_column_of_the_site(page: Path) -> None:
+def test_code_fits_the_width_of_the_site(page: Path) -> None:
     fences = [token for token in MarkdownIt().parse(page.read_text("utf-8")) if token.type == "fence"]
     # The site folds long lines of output, but not those of trees.
     code = [fence.content for fence in fences if fence.info != "text" or "── " in fence.content]
     assert [line for text in code for line in text.splitlines() if len(line) > 88] == []
 
 
-def test_block_sizes() -> None:
+def test_the_documented_block_sizes_are_those_of_the_model() -> None:
     *first, last = oxide.BlockSize
     row = rows(section(read("docs/Image.md"), "Properties"))[0]
     assert row[3] == f"An int: {', '.join(map(str, first))} or {last}"
@@ -308,7 +308,7 @@ def drawn_tree(kind: type[Exception], prefix: str = "") -> Iterator[str]:
         yield from drawn_tree(child, prefix + ("    " if last else "│   "))
 
 
-def test_tree_of_exceptions() -> None:
+def test_the_documented_tree_of_exceptions_is_that_of_the_code() -> None:
     docstring = inspect.cleandoc(exceptions.__doc__ or "")
     (tree,) = re.findall(
         r"^```text\n(OpenApiException\n.*?)^```", read("docs/errors.md"), re.MULTILINE | re.DOTALL
@@ -318,13 +318,13 @@ def test_tree_of_exceptions() -> None:
     assert drawn == ["OpenApiException", *drawn_tree(oxide.OpenApiException)]
 
 
-def test_each_exception_has_advice() -> None:
+def test_the_docs_give_advice_for_each_exception() -> None:
     advised = [row[0] for row in rows(section(read("docs/errors.md"), "What to do"))]
     of_calls = [line.split("── ")[1].split(" (")[0] for line in drawn_tree(oxide.ApiException)]
     assert advised == of_calls
 
 
-def test_attributes_of_exceptions() -> None:
+def test_the_attributes_of_exceptions_are_documented() -> None:
     documented = [row[0] for row in rows(section(read("docs/errors.md"), "Attributes"))]
     of_each = [name for name in vars(oxide.ApiException()) if not name.startswith("_")]
     of_class = [name for name, value in vars(oxide.ApiException).items() if isinstance(value, property)]
@@ -337,7 +337,7 @@ def attributes_in_docstring(kind: type) -> list[str]:
     return re.findall(r"^    (\w+): ", (inspect.getdoc(kind) or "").partition("Attributes:")[2], re.MULTILINE)
 
 
-def test_defaults_of_timeouts() -> None:
+def test_the_documented_timeouts_are_the_defaults() -> None:
     configuration = oxide.Configuration()
     documented = rows(section(read("docs/retries-and-timeouts.md"), "Timeouts"))
     assert [(name, float(default)) for name, default, _ in documented] == [
@@ -345,17 +345,17 @@ def test_defaults_of_timeouts() -> None:
     ]
 
 
-def test_attributes_of_an_attempt() -> None:
+def test_the_attributes_of_an_attempt_are_documented() -> None:
     documented = [row[0] for row in rows(section(read("docs/retries-and-timeouts.md"), "Watching"))]
     assert documented == [field.name for field in fields(oxide.Attempt)]
 
 
-def test_statuses_that_are_retried() -> None:
+def test_the_documented_statuses_are_those_that_are_retried() -> None:
     documented = rows(section(read("docs/retries-and-timeouts.md"), "What is retried"))
     assert [", ".join(map(str, sorted(PASSING_STATUSES))), "retried", "no"] in documented
 
 
-def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
+def test_dropped_settings_are_on_the_page_that_their_errors_name() -> None:
     page = read("docs/migrating.md")
     for name in DROPPED:
         setting: dict[str, Any] = {name: "x"}
@@ -364,13 +364,13 @@ def test_dropped_settings_are_in_the_page_that_their_errors_name() -> None:
         assert f"`{name}`" in page
 
 
-def test_what_can_be_told_of_a_seeded_image_is_documented() -> None:
+def test_the_values_of_a_seeded_image_are_documented() -> None:
     (row,) = (line for line in read("docs/testing.md").splitlines() if line.startswith("`create_image("))
     documented = re.findall(r"`(\w+)`", row.partition("`values`:")[2])
     assert set(documented) == set(ImageValues.__annotations__)
 
 
-def test_the_version_has_its_place_in_the_changelog() -> None:
+def test_the_changelog_has_a_section_for_the_version() -> None:
     assert re.search(rf"^## \[{re.escape(oxide.__version__)}\]", read("CHANGELOG.md"), re.MULTILINE)
 
 
@@ -389,7 +389,7 @@ def test_the_map_of_the_code_has_every_module() -> None:
     assert sorted(drawn) == sorted(found)
 
 
-def test_the_readme_names_what_is_needed() -> None:
+def test_the_readme_names_the_requirements() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     text = " ".join(section(read("README.md"), "Install").split())
     assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text

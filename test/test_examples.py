@@ -1,4 +1,4 @@
-"""Run every example of the documentation as it is written, and follow its links.
+"""Runs every example of the documentation as it is written, and follows its links.
 
 An example is a fenced block of Python in a Markdown page or in a docstring, or the `>>>` lines of a docstring. Each
 runs in a process, a home and a directory of its own, against a simulator of its own, which `prepare` describes.
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted(ROOT.glob("oxide/**/*.py"))
 SCRIPTS = sorted(ROOT.glob("docs/examples/*.py"))
-# Where the text says that a program can be run again: the first example below each of these headings.
+# The first example below each of these headings is a program that can be run again.
 AGAIN = (
     ("README.md", "## Use"),
     ("docs/recipes.md", "## Create an image exactly once"),
@@ -62,7 +62,7 @@ def prepare(simulator: Simulator, directory: Path) -> dict[str, str]:
 
 @cache
 def small_disk() -> bytes:
-    """Return 4 MiB that begin like a disk with a partition table (GPT) for blocks of 512 bytes."""
+    """Return 4 MiB that begin with a partition table (GPT) for blocks of 512 bytes."""
     disk = bytearray(2**22)
     disk[510:520] = b"\x55\xaaEFI PART"
     disk[2**20 : 2**21] = random.Random(0).randbytes(2**20)
@@ -71,7 +71,7 @@ def small_disk() -> bytes:
 
 @dataclass(frozen=True)
 class Example:
-    """A piece of Python, and where it begins; `info` is what its fence line says, if it has one."""
+    """A piece of Python and where it begins; `info` is the text of its fence line, if it has one."""
 
     path: Path
     line: int
@@ -83,7 +83,7 @@ class Example:
 
     @property
     def reason_to_skip(self) -> str | None:
-        """Return the reason that the fence line gives; whatever else stands there is an error."""
+        """Return the reason that the fence line gives; any other text there is an error."""
         match = re.fullmatch(r'(?:python|pycon)(?: skip="(.*\S.*)")?', self.info.strip())
         if match is None:
             message = f'{self}: expected ```python or ```python skip="reason", not ```{self.info}'
@@ -124,7 +124,7 @@ def fenced(path: Path, text: str, line: int) -> Iterator[Example]:
 
 
 def documented() -> Iterator[Example]:
-    """Yield every example there is."""
+    """Yield every example of the documentation."""
     for page in PAGES:
         yield from fenced(page, page.read_text("utf-8"), 0)
     for script in SCRIPTS:
@@ -142,7 +142,7 @@ def documented() -> Iterator[Example]:
 
 
 def run_shell(script: str, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a script in a directory that is its home too, with these environment variables on top."""
+    """Run a script in a directory that is also its home, with additional environment variables."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return subprocess.run(
         ["bash", "-e", "-c", script],
@@ -186,7 +186,7 @@ def contents(simulator: Simulator) -> dict[str | None, list[str]]:
 
 @pytest.mark.parametrize(("page", "heading"), AGAIN, ids=[f"{page}-{heading}" for page, heading in AGAIN])
 def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> None:
-    """Whether a run was whole, or broke off before or after any of its changes, the next one brings all in order."""
+    """After a complete run, or one that was interrupted at any change, the next run reaches the same result."""
     example = below(ROOT / page, heading)
     with Simulator() as simulator:
         environment = prepare(simulator, tmp_path)
@@ -205,7 +205,7 @@ def test_a_program_can_be_run_again(page: str, heading: str, tmp_path: Path) -> 
                 if number:
                     simulator.fail_next(Delay(0), times=number)
                 simulator.fail_next(Drop(after_acting=acted))
-                # Whatever the program still tries, it gets nowhere.
+                # All further requests of the program fail.
                 simulator.fail_next(Answer(401), times=100)
                 broken = example.run(tmp_path, environment)
                 assert broken.returncode, broken.stdout
@@ -231,7 +231,7 @@ def test_a_shell_script_can_use_the_simulator_in_the_background(tmp_path: Path) 
 
 
 def commands_of_uploads() -> Iterator[str]:
-    """Yield the shell blocks of the page on uploads, without those that need a program which may not be there."""
+    """Yield the shell blocks of the page on uploads, except those that need programs which may be missing."""
     page = (ROOT / "docs/uploading.md").read_text("utf-8")
     for token in tokens(page):
         if token.info == "sh" and re.search("python -m oxide|sha256sum", token.content):
@@ -239,8 +239,8 @@ def commands_of_uploads() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("script", list(commands_of_uploads()))
-def test_a_command_of_the_page_on_uploads(script: str, tmp_path: Path) -> None:
-    """Each ends well, and prints what the page shows below it."""
+def test_a_command_on_the_page_about_uploads_runs(script: str, tmp_path: Path) -> None:
+    """Each succeeds, and prints what the page shows below it."""
     with Simulator() as simulator:
         done = run_shell(script, tmp_path, prepare(simulator, tmp_path))
     assert done.returncode == 0, done.stdout
@@ -268,7 +268,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken_links(page: Path) -> Iterator[str]:
-    """Yield the links and images of a page that lead to no file of the project, or to no place in its page."""
+    """Yield the links and images of a page whose file or heading does not exist."""
     for token in tokens(page.read_text("utf-8")):
         link = str(token.attrGet("href") or token.attrGet("src") or "")
         parts = urlsplit(link)
@@ -286,7 +286,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not broken, broken
 
 
-def test_readme_begins_with_two_commands() -> None:
+def test_the_readme_begins_with_two_commands() -> None:
     """The README's first two shell blocks are one line each, to be copied whole; .ci/run takes them from there."""
     blocks = [
         token.content for token in tokens((ROOT / "README.md").read_text("utf-8")) if token.info == "sh"
@@ -294,8 +294,8 @@ def test_readme_begins_with_two_commands() -> None:
     assert [block.count("\n") for block in blocks[:2]] == [1, 1]
 
 
-def test_a_block_that_does_not_run_says_why() -> None:
-    """A fence line names the language and at most a reason; a misspelled one is no way out of being run."""
+def test_a_code_block_that_is_not_run_says_why() -> None:
+    """A fence line has the language and at most a reason; a misspelled reason is an error."""
     page = ROOT / "page.md"
     assert Example(page, 1, "", 'python skip="needs a rack"').reason_to_skip == "needs a rack"
     assert Example(page, 1, "", "python").reason_to_skip is None

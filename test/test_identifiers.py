@@ -1,4 +1,4 @@
-"""What is a name and what is an ID: tables, and a second implementation of the server's rules to compare with."""
+"""Names and IDs: tables of examples, and a second implementation of the server's rules to compare with."""
 
 import string
 from uuid import UUID
@@ -30,7 +30,7 @@ def bad_character(shown: str) -> str:
 
 
 @pytest.mark.parametrize("text", [str(ID), HEX, f"{{{ID}}}", f"urn:uuid:{ID}"])
-def test_an_id_has_four_forms_in_any_case(text: str) -> None:
+def test_an_id_may_have_four_forms_in_any_case(text: str) -> None:
     for form in (text, text.upper(), text.title()):
         assert parse_id(form) == ID
         assert name_or_id(form) == ID
@@ -66,7 +66,7 @@ def test_an_id_has_four_forms_in_any_case(text: str) -> None:
         HEX[:-2] + "__",
     ],
 )
-def test_anything_else_is_no_id(text: str) -> None:
+def test_anything_else_is_not_an_id(text: str) -> None:
     assert parse_id(text) is None
 
 
@@ -96,7 +96,7 @@ def test_a_legal_name_has_no_problem(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        # Each row breaks the rule it is told of and, where it can, every later one.
+        # Each name breaks the given rule and, if possible, every later one.
         ("A" * 64, TOO_LONG),
         ("ä" * 32, TOO_LONG),
         ("a" + "\ud800" * 21, TOO_LONG),
@@ -128,7 +128,7 @@ def test_a_legal_name_has_no_problem(name: str) -> None:
         (HEX, IS_ID),
     ],
 )
-def test_an_illegal_name_breaks_its_rule(name: str, problem: str) -> None:
+def test_an_illegal_name_is_reported_with_the_rule_it_breaks(name: str, problem: str) -> None:
     assert name_problem(name) == problem
 
 
@@ -159,8 +159,8 @@ def test_an_identifier_is_an_id_or_a_legal_name_or_refused_with_the_rule(text: s
 
 
 @given(text=TEXTS)
-def test_what_is_sent_needs_no_escaping(text: str) -> None:
-    """Names and canonical IDs are safe in a path and in a query as they are."""
+def test_an_identifier_in_a_path_needs_no_escaping(text: str) -> None:
+    """Names and canonical IDs are safe in a path and in a query without changes."""
     try:
         sent = str(name_or_id(text))
     except ValueError:

@@ -1,4 +1,4 @@
-"""The rooms of the package lie on floors: imports lead downward only, and never in a circle.
+"""The package has layers: each part imports only from lower layers, and no imports form a cycle.
 
 Imports inside functions and under `TYPE_CHECKING` count too.
 """
@@ -11,8 +11,8 @@ from typing import Final
 import oxide
 
 PACKAGE: Final = Path(oxide.__file__).parent
-# From the lowest floor up. A room is a module, or a package with all that is in it.
-FLOORS: Final = (
+# From the lowest layer up. A part is a module, or a package with everything in it.
+LAYERS: Final = (
     {
         "_attempt",
         "_identifiers",
@@ -34,21 +34,21 @@ FLOORS: Final = (
     {"__init__", "_program"},
     {"__main__", "testing"},
 )
-FLOOR_OF: Final = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+LAYER_OF: Final = {part: number for number, parts in enumerate(LAYERS) for part in parts}
 
 
 def name_of(path: Path) -> str:
-    """Return the name of a module, a package's being that of its `__init__`."""
+    """Return the name of a module, for a package that of its `__init__`."""
     return ".".join(("oxide", *path.relative_to(PACKAGE).with_suffix("").parts))
 
 
 MODULES: Final = {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def room_of(module: str) -> str:
-    room = module.split(".")[1]
+def part_of(module: str) -> str:
+    part = module.split(".")[1]
     # The list of the public names is a part of the package's `__init__`, and uploading is one of the helpers of an API.
-    return {"_public": "__init__", "_upload": "api", "__main__": "_program"}.get(room, room)
+    return {"_public": "__init__", "_upload": "api", "__main__": "_program"}.get(part, part)
 
 
 def imported(name: str) -> str | None:
@@ -67,37 +67,37 @@ def imports_of(module: str) -> set[str]:
                 found.update(
                     filter(None, [imported(f"{node.module}.{alias.name}") or imported(str(node.module))])
                 )
-    # Loads the public names when the first is used, and is therefore the one import that leads upward.
+    # `_lazy` loads the public names when the first is used, so this import alone leads upward.
     return found - {module} - ({"oxide._public"} if module == "oxide._lazy" else set())
 
 
 IMPORTS: Final = {module: imports_of(module) for module in MODULES}
 
 
-def test_every_room_has_a_floor() -> None:
-    assert {room_of(module) for module in MODULES} - FLOOR_OF.keys() == set()
+def test_every_part_of_the_package_has_a_layer() -> None:
+    assert {part_of(module) for module in MODULES} - LAYER_OF.keys() == set()
 
 
-def test_there_are_at_most_eleven_floors() -> None:
-    assert len(FLOORS) <= 11
+def test_there_are_at_most_eleven_layers() -> None:
+    assert len(LAYERS) <= 11
 
 
-def test_imports_between_rooms_lead_downward() -> None:
+def test_a_part_imports_only_from_lower_layers() -> None:
     upward = [
         f"{module} imports {other}"
         for module, others in IMPORTS.items()
         for other in sorted(others)
-        if room_of(module) != room_of(other) and FLOOR_OF[room_of(other)] >= FLOOR_OF[room_of(module)]
+        if part_of(module) != part_of(other) and LAYER_OF[part_of(other)] >= LAYER_OF[part_of(module)]
     ]
     assert upward == []
 
 
-def test_no_imports_form_a_circle() -> None:
-    # Raises `CycleError`, which names the circle.
+def test_no_imports_form_a_cycle() -> None:
+    # Raises `CycleError`, which names the cycle.
     assert len(tuple(TopologicalSorter(IMPORTS).static_order())) == len(MODULES)
 
 
-def test_the_imports_are_found() -> None:
+def test_the_search_finds_imports() -> None:
     """A test that finds no imports would pass on any package."""
     assert "oxide._attempt" in IMPORTS["oxide.exceptions"]
     assert "oxide._operations" in IMPORTS["oxide.api.images_api"]

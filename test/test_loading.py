@@ -1,4 +1,4 @@
-"""Everything public is loaded in one step when the first name is used, whatever else goes on at that moment."""
+"""Everything public is loaded in one step when the first name is used, even from several threads."""
 
 import ast
 import subprocess
@@ -120,13 +120,13 @@ def run(program: str) -> None:
 @pytest.mark.parametrize(
     "first", ["oxide.ImagesApi", "oxide.ApiException", "oxide.models.Image", "dir(oxide)"]
 )
-def test_there_is_one_copy_of_every_class_if_the_first_use_was_within_a_patch_of_sys_modules(
+def test_every_class_exists_once_even_if_it_was_first_used_while_sys_modules_was_patched(
     first: str,
 ) -> None:
     run(ONE_COPY.format(first=first))
 
 
-def test_a_client_uses_the_clock_of_its_making_not_that_of_the_first_use() -> None:
+def test_a_client_uses_the_clock_at_its_creation_not_at_the_first_use_of_the_package() -> None:
     run(PATCHED)
 
 
@@ -134,18 +134,18 @@ def test_a_name_can_be_patched_before_it_is_loaded_and_deleted_afterwards() -> N
     run(REPLACED)
 
 
-def test_what_a_program_puts_in_the_place_of_a_name_stays() -> None:
+def test_a_name_that_a_program_replaced_stays_replaced() -> None:
     run(PUT_IN_PLACE)
 
 
 @pytest.mark.parametrize("kinds", [2, 8])
-def test_threads_that_are_first_together_do_not_block_each_other(kinds: int) -> None:
+def test_threads_that_load_names_at_the_same_time_do_not_deadlock(kinds: int) -> None:
     for _ in range(4):
         run(THREADS.replace("KINDS", str(kinds)))
 
 
-def test_one_module_imports_everything_literally() -> None:
-    """A program that packs others follows these imports."""
+def test_one_module_imports_every_name_explicitly() -> None:
+    """Programs that bundle applications follow these imports."""
     loaded = """
 import sys, oxide._public
 public = {name for name in sys.modules if name.startswith("oxide.") and "._" not in name}
@@ -164,7 +164,7 @@ print(*sorted(public))
 
 
 @pytest.mark.parametrize("package", LAZY)
-def test_what_type_checkers_read_is_what_a_package_has(package: str) -> None:
+def test_type_checkers_and_programs_see_the_same_names(package: str) -> None:
     path = PACKAGE.parent.joinpath(*package.split("."), "__init__.py")
     (block,) = (node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.If))
     imported = [
@@ -186,8 +186,8 @@ def test_what_type_checkers_read_is_what_a_package_has(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", LAZY[1:])
-def test_no_package_imports_its_own_modules_before_they_are_used(package: str) -> None:
-    """It would hold its import lock while it waits for theirs, and they wait for it."""
+def test_no_package_imports_its_modules_before_they_are_used(package: str) -> None:
+    """It would wait for their import locks while they wait for its own."""
     seen = subprocess.check_output(
         [
             sys.executable,

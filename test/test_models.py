@@ -1,4 +1,4 @@
-"""Models: strict in what is sent, lenient in what is received, and nothing lost on the way in or out."""
+"""Models are strict in requests and lenient in responses, and lose nothing either way."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def documents(model: type[BaseModel], **fields: st.SearchStrategy[Any]) -> st.Se
 
 @st.composite
 def timestamps(draw: st.DrawFn) -> tuple[str, datetime]:
-    """Return a moment as the service may write it, with 0 to 9 digits of a second, and what it stands for."""
+    """Return a time as the service may write it, with 0 to 9 decimals, and its value."""
     moment = draw(st.datetimes(datetime(1970, 1, 2), datetime(9999, 12, 30))).replace(microsecond=0)
     digits = draw(st.text("0123456789", max_size=9))
     hours = draw(st.integers(-12, 14) | st.none())
@@ -134,15 +134,17 @@ def assert_round_trips(model: Any) -> None:
     assert model.to_str()
 
 
-class TestWhatIsReceived:
+class TestResponseModels:
     @pytest.mark.parametrize(
         ("cls", "document"),
         [(Image, images), (ImageResultsPage, pages), (Digest, digests), (Error, errors)],
         ids=["Image", "ImageResultsPage", "Digest", "Error"],
     )
     @given(data=st.data())
-    def test_any_document_is_kept_whole(self, cls: Any, document: Any, data: st.DataObject) -> None:
-        """Unknown fields and values, absent and null: all of it comes out again as it went in."""
+    def test_every_field_and_value_of_a_document_is_kept(
+        self, cls: Any, document: Any, data: st.DataObject
+    ) -> None:
+        """Unknown fields and values, missing fields and nulls all come out again unchanged."""
         sent = data.draw(document)
         model = cls.from_json(json.dumps(sent))
         assert canonical(json.loads(model.to_json())) == canonical(sent)
@@ -170,9 +172,7 @@ class TestWhatIsReceived:
                 assert problem["type"].startswith(kind)
 
     @pytest.mark.parametrize(("cls", "document"), RECEIVED)
-    def test_every_field_and_nothing_else_is_text_for_people(
-        self, cls: Any, document: dict[str, Any]
-    ) -> None:
+    def test_to_str_shows_every_field_and_nothing_else(self, cls: Any, document: dict[str, Any]) -> None:
         for fields in (document, {name: document[name] for name in document if name not in OPTIONAL}):
             shown = cls.from_dict(fields).to_str()
             assert {name for name in cls.model_fields if f"'{name}': " in shown} == set(fields)
@@ -184,8 +184,10 @@ class TestWhatIsReceived:
         assert image != Image.from_dict(dict(IMAGE))
 
     @pytest.mark.parametrize("make", [Image.from_json, Image.model_validate_json])
-    def test_without_unknown_fields_there_is_still_room_for_them(self, make: Callable[[str], Image]) -> None:
-        """However an image was made, one without unknown fields equals it, and takes new attributes alike."""
+    def test_models_without_unknown_fields_are_equal_and_accept_new_attributes(
+        self, make: Callable[[str], Image]
+    ) -> None:
+        """This holds for every way to make an image."""
         image, other = make(json.dumps(dict(IMAGE))), Image.from_dict(dict(IMAGE))
         assert image == other
         assert other == image
@@ -197,14 +199,14 @@ class TestWhatIsReceived:
         assert image.to_dict() == {**other.to_dict(), "state": "ready", "phase": 1}
 
     @pytest.mark.parametrize("place", ["page", "image", "digest"])
-    def test_an_unknown_field_is_kept_wherever_it_is(self, place: str) -> None:
+    def test_an_unknown_field_is_kept_at_any_depth(self, place: str) -> None:
         page: dict[str, Any] = {"items": [dict(IMAGE), {**IMAGE, "digest": dict(DIGEST)}]}
         {"page": page, "image": page["items"][1], "digest": page["items"][1]["digest"]}[place]["newer"] = [1]
         result = ImageResultsPage.from_json(json.dumps(page))
         assert canonical(json.loads(result.to_json())) == canonical(page)
         assert result == ImageResultsPage.from_dict(page)
 
-    def test_an_unknown_field_hides_no_error(self) -> None:
+    def test_an_unknown_field_does_not_hide_an_error(self) -> None:
         """A wrong field is reported as it would be without an unknown one; the unknown one is not mentioned."""
         document = json.dumps({**IMAGE, "newer": 1, "size": "big"})
         with pytest.raises(ValidationError) as caught:
@@ -216,7 +218,7 @@ class TestWhatIsReceived:
         assert caught.value.__context__ is None
 
     @pytest.mark.parametrize("name", ["", "Not A Legal Name", "x" * 500, "ünï", str(ID)])
-    def test_no_pattern_and_no_length_is_enforced(self, name: str) -> None:
+    def test_received_texts_may_have_any_form_and_length(self, name: str) -> None:
         long = "x" * 5000
         image = Image.from_dict({**IMAGE, "name": name, "description": long, "os": long, "version": long})
         assert (image.name, image.description, image.os, image.version) == (name, long, long, long)
@@ -230,7 +232,7 @@ class TestWhatIsReceived:
     @example(pair=("2023-11-14T22:13:20Z", datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)))
     @example(pair=("2023-11-14T22:13:20.000100Z", datetime(2023, 11, 14, 22, 13, 20, 100, UTC)))
     @example(pair=("2023-11-14T22:13:20.999999999Z", datetime(2023, 11, 14, 22, 13, 20, 999999, UTC)))
-    def test_a_moment_has_up_to_nine_digits_of_which_six_count(self, pair: tuple[str, datetime]) -> None:
+    def test_a_time_may_have_nine_decimals_of_which_six_are_kept(self, pair: tuple[str, datetime]) -> None:
         text, moment = pair
         for image in (
             Image.from_json(json.dumps({**IMAGE, "time_created": text})),
@@ -240,7 +242,7 @@ class TestWhatIsReceived:
             assert image.time_created.utcoffset() == moment.utcoffset()
 
     @given(moment=st.datetimes())
-    def test_a_moment_without_a_zone_is_an_error(self, moment: datetime) -> None:
+    def test_a_time_without_a_zone_is_an_error(self, moment: datetime) -> None:
         for value in (moment, moment.isoformat()):
             with pytest.raises(ValidationError) as caught:
                 Image.from_dict({**IMAGE, "time_modified": value})
@@ -260,7 +262,7 @@ class TestWhatIsReceived:
             ({"digest": {"type": "sha256"}}, ("digest", "value")),
         ],
     )
-    def test_a_value_of_another_kind_is_an_error(
+    def test_a_value_of_a_wrong_type_is_an_error(
         self, change: dict[str, Any], where: tuple[str, ...]
     ) -> None:
         for read in (Image.from_dict, lambda document: Image.from_json(json.dumps(document))):
@@ -279,17 +281,17 @@ class TestWhatIsReceived:
     @example(text=1700000000)
     @example(text=1.7e9)
     @example(text=True)
-    def test_a_number_is_no_moment_nor_is_a_text_of_digits(self, text: str | float) -> None:
+    def test_neither_a_number_nor_a_text_of_digits_is_a_time(self, text: str | float) -> None:
         for read in (Image.from_dict, lambda document: Image.from_json(json.dumps(document))):
             with pytest.raises(ValidationError) as caught:
                 read({**IMAGE, "time_modified": text})
             assert [problem["loc"] for problem in caught.value.errors()] == [("time_modified",)]
 
-    def test_the_schema_of_a_moment_is_that_of_a_time(self) -> None:
+    def test_the_schema_of_a_time_is_date_time(self) -> None:
         schema = Image.model_json_schema()["properties"]["time_created"]
         assert (schema["type"], schema["format"]) == ("string", "date-time")
 
-    def test_a_page_is_not_iterable_and_says_what_is(self) -> None:
+    def test_iterating_over_a_page_is_an_error_that_says_what_to_iterate(self) -> None:
         page: Any = ImageResultsPage.from_dict(dict(PAGE))
         uses: list[Callable[[], object]] = [
             lambda: list(page),
@@ -327,21 +329,21 @@ class TestWhatIsReceived:
             ),
         ],
     )
-    def test_an_image_is_one_short_line_for_people(self, change: dict[str, Any], text: str) -> None:
+    def test_str_of_an_image_is_one_short_line(self, change: dict[str, Any], text: str) -> None:
         image = Image.from_dict({**IMAGE, **change})
         assert f"{image}" == str(image) == text
         assert "block_size" in repr(image)
 
-    def test_an_image_of_anything_is_still_one_short_line(self) -> None:
+    def test_str_of_an_odd_image_is_still_one_short_line(self) -> None:
         assert len(str(Image.from_dict({**IMAGE, "name": "x\n" * 5000})).encode()) <= 200
         assert str(Image.model_construct()) == "None (None), size unknown, silo"
 
-    def test_a_page_of_wrong_items_costs_one_error(self) -> None:
+    def test_a_page_of_wrong_items_reports_only_the_first(self) -> None:
         with pytest.raises(ValidationError) as caught:
             ImageResultsPage.from_json(json.dumps({"items": [{}] * 1000}))
         assert {problem["loc"][:2] for problem in caught.value.errors()} == {("items", 0)}
 
-    def test_an_assignment_is_checked(self) -> None:
+    def test_an_assignment_to_a_received_model_is_checked(self) -> None:
         image = Image.from_dict(dict(IMAGE))
         with pytest.raises(ValidationError):
             image.time_created = datetime(2026, 1, 1)
@@ -373,14 +375,14 @@ def check_member(cls: Any, value: Any, known: set[Any]) -> None:
 
 class TestOpenEnums:
     @given(value=st.integers() | st.sampled_from([512, 2048, 4096]))
-    def test_any_number_is_a_block_size(self, value: int) -> None:
+    def test_any_integer_is_a_block_size(self, value: int) -> None:
         check_member(BlockSize, value, known={512, 2048, 4096})
 
     @given(value=texts | st.just("sha256"))
     def test_any_text_is_a_digest_type(self, value: str) -> None:
         check_member(DigestType, value, known={"sha256"})
 
-    def test_a_number_is_still_a_number(self) -> None:
+    def test_a_block_size_behaves_like_an_integer(self) -> None:
         assert (
             f"{BlockSize.NUMBER_4096:,} {BlockSize(8192):>6d} {BlockSize.NUMBER_512:x}" == "4,096   8192 200"
         )
@@ -397,14 +399,14 @@ class TestOpenEnums:
         with pytest.raises(ValueError, match="not a valid DigestType"):
             DigestType(value)
 
-    def test_from_json(self) -> None:
+    def test_a_block_size_is_read_from_json(self) -> None:
         assert BlockSize.from_json("512") is BlockSize.NUMBER_512
         assert BlockSize.from_json(b"8192").is_unknown
         for wrong in ('"512"', "null", "true", "0.5", "[]"):
             with pytest.raises(ValueError, match="not a valid BlockSize"):
                 BlockSize.from_json(wrong)
 
-    def test_they_survive_in_an_image(self) -> None:
+    def test_unknown_enum_values_survive_in_an_image(self) -> None:
         digest = {"type": "blake3", "value": "00"}
         image = Image.from_dict({**IMAGE, "block_size": 8192, "digest": digest})
         assert image.digest is not None
@@ -426,14 +428,14 @@ class TestSortMode:
             with pytest.raises(ValueError, match="not a valid NameOrIdSortMode"):
                 NameOrIdSortMode(wrong)
 
-    def test_from_json(self) -> None:
+    def test_a_sort_mode_is_read_from_json(self) -> None:
         assert NameOrIdSortMode.from_json('"id_ascending"') is NameOrIdSortMode.ID_ASCENDING
         with pytest.raises(ValueError, match="not a valid NameOrIdSortMode"):
             NameOrIdSortMode.from_json('"time"')
 
 
 def problems(build: Callable[[], object]) -> dict[str, str]:
-    """Return what `build` says is wrong, by field; nothing where it succeeds."""
+    """Return the validation errors of `build` by field; none if it succeeds."""
     try:
         build()
     except ValidationError as error:
@@ -441,8 +443,8 @@ def problems(build: Callable[[], object]) -> dict[str, str]:
     return {}
 
 
-class TestWhatIsSent:
-    def test_a_good_request_round_trips(self) -> None:
+class TestRequestModels:
+    def test_a_valid_request_round_trips(self) -> None:
         create = ImageCreate.from_dict(NEW_IMAGE)
         assert json.loads(create.to_json()) == NEW_IMAGE
         assert create.to_dict() == {
@@ -456,11 +458,11 @@ class TestWhatIsSent:
     @example(name="deadbeef-deadbeef-deadbeef-deadbeef")
     @example(name="aaaaaaaa222233334444555555555555")
     @example(name="aB")
-    def test_a_name_is_refused_by_the_rule_of_the_server(self, name: str) -> None:
+    def test_a_name_is_refused_by_the_same_rule_as_on_the_server(self, name: str) -> None:
         expected = reference_problem(name)
         found = problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, "name": name}))
         if any("\ud800" <= c <= "\udfff" for c in name):
-            # No UTF-8 has these, so pydantic's own rule comes before the server's.
+            # UTF-8 cannot encode these, so pydantic's own rule comes before the server's.
             assert found.keys() == {"name"}
         elif expected is None:
             assert found == {}
@@ -470,7 +472,7 @@ class TestWhatIsSent:
 
     @pytest.mark.parametrize(("field", "most"), [("description", 512), ("os", 64), ("version", 64)])
     @pytest.mark.parametrize("character", ["x", "ä", "漢", "😀"])
-    def test_texts_are_as_long_as_the_database_of_the_server_takes(
+    def test_texts_may_be_as_long_as_the_database_of_the_server_allows(
         self, field: str, most: int, character: str
     ) -> None:
         assert problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, field: character * most})) == {}
@@ -479,13 +481,13 @@ class TestWhatIsSent:
         assert problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, field: ""})) == {}
 
     @pytest.mark.parametrize("field", NEW_IMAGE)
-    def test_every_field_is_required_and_none_is_null(self, field: str) -> None:
+    def test_every_field_of_a_request_is_required_and_not_nullable(self, field: str) -> None:
         rest = {name: value for name, value in NEW_IMAGE.items() if name != field}
         assert problems(lambda: ImageCreate.from_dict(rest)) == {field: "Field required"}
         assert problems(lambda: ImageCreate.from_dict({**rest, field: None})).keys() == {field}
 
     @given(field=st.sampled_from(["description", "name", "os", "version"]), value=json_values | st.binary())
-    def test_a_text_is_a_str(self, field: str, value: object) -> None:
+    def test_a_text_must_be_a_str(self, field: str, value: object) -> None:
         found = problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, field: value}))
         assert isinstance(value, str) or found.keys() == {field}
 
@@ -503,7 +505,7 @@ class TestWhatIsSent:
             found = problems(lambda: ImageCreate.from_dict({**NEW_IMAGE, "source": {**source, name: 1}}))
             assert found.keys() == {f"source.{name}"}
 
-    def test_an_assignment_is_checked(self) -> None:
+    def test_an_assignment_to_a_request_model_is_checked(self) -> None:
         create = ImageCreate.from_dict(NEW_IMAGE)
         assert problems(lambda: setattr(create, "name", "Bad")).keys() == {"name"}
         assert problems(lambda: setattr(create, "nmae", "good")).keys() == {"nmae"}
@@ -511,7 +513,7 @@ class TestWhatIsSent:
         assert create == ImageCreate.from_dict(NEW_IMAGE)
 
     @given(text=TEXTS)
-    def test_a_snapshot_is_named_by_id_alone(self, text: str) -> None:
+    def test_a_snapshot_can_be_given_only_by_id(self, text: str) -> None:
         expected = reference_id(text)
         builds: list[Callable[[], ImageSource]] = [
             lambda: ImageSource.from_dict({"id": text}),
@@ -525,14 +527,14 @@ class TestWhatIsSent:
                 assert build().id == expected
 
     @pytest.mark.parametrize("value", [None, 5, b"0123456789abcdef", str(ID).encode(), [str(ID)], 1.5])
-    def test_anything_but_text_and_uuid_is_no_id(self, value: Any) -> None:
+    def test_anything_but_text_and_uuid_is_not_an_id(self, value: Any) -> None:
         assert problems(lambda: ImageSource(id=value)).keys() == {"id"}
 
     @pytest.mark.parametrize("kind", ["url", "SNAPSHOT", "", None, 5])
-    def test_a_snapshot_is_the_only_source(self, kind: Any) -> None:
+    def test_a_source_can_only_be_a_snapshot(self, kind: Any) -> None:
         assert problems(lambda: ImageSource(id=ID, type=kind)).keys() == {"type"}
 
-    def test_the_type_of_a_source_survives_however_it_is_built(self) -> None:
+    def test_the_type_of_a_source_is_kept_however_it_is_built(self) -> None:
         plain = ImageSource(id=ID)
         sources = [
             plain,
@@ -570,7 +572,7 @@ class TestNameOrId:
             assert NameOrId(text).actual_instance == (expected or text)
 
     @pytest.mark.parametrize(("given", "kept"), [("my-place", "my-place"), (ID, ID), (ID.urn, ID)])
-    def test_every_form(self, given: Any, kept: str | UUID) -> None:
+    def test_every_form_of_an_identifier_is_accepted(self, given: Any, kept: str | UUID) -> None:
         one = NameOrId(given)
         assert type(one.actual_instance) is type(kept)
         assert (one.actual_instance, str(one), one.to_dict()) == (kept, str(kept), kept)
@@ -591,28 +593,28 @@ class TestNameOrId:
         assert one != NameOrId("elsewhere")
         assert str(kept) in one.to_str()
 
-    def test_the_member_of_an_enum_is_its_text(self) -> None:
+    def test_an_enum_member_is_read_as_its_text(self) -> None:
         one = NameOrId(_Mixed.PLACE)
         assert (str(one), one.to_json(), type(one.actual_instance)) == ("my-place", '"my-place"', str)
 
     @pytest.mark.parametrize(
         "value", [None, 5, True, b"my-place", ["my-place"], NameOrId("my-place"), ID.bytes]
     )
-    def test_anything_else_is_refused(self, value: Any) -> None:
+    def test_anything_else_is_not_an_identifier(self, value: Any) -> None:
         assert problems(lambda: NameOrId(value)).keys() == {"actual_instance"}
 
-    def test_an_empty_one_is_refused(self) -> None:
+    def test_an_identifier_without_a_value_is_refused(self) -> None:
         with pytest.raises(TypeError):
             NameOrId()  # type: ignore[call-arg]  # what is tested
 
-    def test_an_assignment_is_checked(self) -> None:
+    def test_an_assignment_to_an_identifier_is_checked(self) -> None:
         one = NameOrId("my-place")
         assert problems(lambda: setattr(one, "actual_instance", "Bad")).keys() == {"actual_instance"}
         one.actual_instance = ID.urn
         assert one.actual_instance == ID
 
 
-def test_a_model_of_a_program_finds_names_where_it_is_rebuilt() -> None:
+def test_a_model_of_a_program_resolves_names_where_it_is_rebuilt() -> None:
     class Registered(oxide.Image):
         owner: "Owner"
 
@@ -623,7 +625,7 @@ def test_a_model_of_a_program_finds_names_where_it_is_rebuilt() -> None:
     assert Registered.from_dict({**IMAGE, "owner": {"name": "ann"}}).owner.name == "ann"
 
 
-def test_a_model_of_a_program_finds_names_where_it_is_first_used() -> None:
+def test_a_model_of_a_program_resolves_names_where_it_is_first_used() -> None:
     class Registered(oxide.Image):
         owner: "Owner"
 
@@ -633,7 +635,7 @@ def test_a_model_of_a_program_finds_names_where_it_is_first_used() -> None:
     assert Registered.model_validate({**IMAGE, "owner": {"name": "ann"}}).owner.name == "ann"
 
 
-def test_a_model_of_a_program_that_cannot_be_built_yet_does_not_stop_a_client() -> None:
+def test_a_model_of_a_program_that_cannot_be_built_yet_does_not_prevent_a_client() -> None:
     class Registered(oxide.Image):
         owner: "Nowhere"  # type: ignore[name-defined]  # noqa: F821 - what is tested
 
@@ -641,7 +643,7 @@ def test_a_model_of_a_program_that_cannot_be_built_yet_does_not_stop_a_client() 
         assert not Registered.__pydantic_complete__
 
 
-def test_fields_are_those_of_the_published_contract() -> None:
+def test_models_have_the_fields_of_the_published_contract() -> None:
     public = {value for name in dir(oxide) if isinstance(value := getattr(oxide, name), type)}
     models = {model for model in public if issubclass(model, BaseModel)}
     assert models == {Digest, Error, Image, ImageCreate, ImageResultsPage, ImageSource, NameOrId}
@@ -651,12 +653,12 @@ def test_fields_are_those_of_the_published_contract() -> None:
 
 @pytest.mark.parametrize("cls", [Digest, Error, Image, ImageCreate, ImageResultsPage, ImageSource])
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", '"x"', b"\xff", "{}"])
-def test_a_text_that_describes_no_model_is_an_error(cls: Any, text: str | bytes) -> None:
+def test_json_that_does_not_describe_the_model_is_an_error(cls: Any, text: str | bytes) -> None:
     with pytest.raises(ValidationError):
         cls.from_json(text)
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "5", '"Bad"', b"\xff"])
-def test_a_text_that_is_no_identifier_is_an_error(text: str | bytes) -> None:
+def test_json_that_is_not_an_identifier_is_an_error(text: str | bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of json or of pydantic
         NameOrId.from_json(text)

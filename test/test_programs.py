@@ -1,4 +1,4 @@
-"""The programs in test/programs/, each written from the documentation alone, do what they promise."""
+"""The programs in test/programs/, written from the documentation alone, work as promised."""
 
 import csv
 import subprocess
@@ -22,7 +22,7 @@ PROGRAMS = Path(__file__).with_name("programs")
 
 @dataclass
 class Rack:
-    """A simulator with what the documentation's examples expect, and a directory to run programs in."""
+    """A simulator with the demo contents, and a directory to run programs in."""
 
     simulator: Simulator
     snapshot: str
@@ -56,7 +56,7 @@ def rack(tmp_path: Path) -> Iterator[Rack]:
 
 
 class TestNightlyJob:
-    def test_it_publishes_archives_and_deletes(self, rack: Rack) -> None:
+    def test_the_nightly_job_publishes_archives_and_deletes(self, rack: Rack) -> None:
         for number, expected in enumerate(
             [
                 {None: ["golden-1"], "other-project": []},
@@ -71,13 +71,13 @@ class TestNightlyJob:
                 assert f"current: golden-{number} (" in done.stdout
                 assert rack.places() == {**expected, "my-project": []}
 
-    def test_it_can_be_run_again_after_each_interruption(self, rack: Rack) -> None:
+    def test_the_nightly_job_can_run_again_after_any_interruption(self, rack: Rack) -> None:
         assert rack.run("nightly.py", "1", "--snapshot", rack.snapshot).returncode == 0
         number = 1
         for operation, acted in product(WRITES, (False, True)):
             number += 1
             arguments = (str(number), "--snapshot", rack.snapshot)
-            # The response is lost twice, whatever the program tries.
+            # The response is lost twice, so a retry does not help.
             rack.simulator.fail_next(Drop(after_acting=acted), times=2, operation=operation)
             broken = rack.run("nightly.py", *arguments)
             rack.simulator.clear_faults()
@@ -91,7 +91,7 @@ class TestNightlyJob:
             }
 
     @pytest.mark.parametrize(("status", "expected"), [(401, 1), (403, 1), (503, 75), (429, 75)])
-    def test_its_exit_status_says_whether_to_run_it_again(
+    def test_the_exit_status_of_the_nightly_job_says_whether_to_run_it_again(
         self, rack: Rack, status: int, expected: int
     ) -> None:
         rack.simulator.fail_next(Answer(status, headers={"retry-after": "1000"}), times=5)
@@ -102,7 +102,7 @@ class TestNightlyJob:
 
 
 class TestInventory:
-    def test_it_writes_a_file_and_prints_sums(self, rack: Rack) -> None:
+    def test_the_inventory_writes_a_file_and_prints_sums(self, rack: Rack) -> None:
         rack.simulator.create_images(
             [f"image-{number:04}" for number in range(1200)], "other-project", os="alpine"
         )
@@ -116,7 +116,7 @@ class TestInventory:
         assert {"id", "name", "size", "time_created"} <= written[0].keys()
         assert done.stdout.splitlines()[0].startswith("alpine: 1201 images, ")
 
-    def test_it_says_why_there_is_none(self, rack: Rack) -> None:
+    def test_the_inventory_says_why_it_has_no_result(self, rack: Rack) -> None:
         pytest.importorskip("polars", reason="polars has no wheel for this Python")
         done = rack.run("inventory.py", "images.csv", "nowhere")
         assert done.returncode == 1

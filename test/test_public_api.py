@@ -14,7 +14,7 @@ import pytest
 STORED = Path(__file__).with_name("public_api.txt")
 SPECIAL_METHODS = {"__init__", "__call__", "__enter__", "__iter__", "__next__"}
 WIDTH = 110
-# What the forms return that are derived from the plain one, which returns {}.
+# The results of the derived forms; {} stands for the result of the plain form.
 RESULTS_OF_FORMS = {"with_http_info": "ApiResponse[{}]", "without_preload_content": "RESTResponse"}
 
 
@@ -26,7 +26,7 @@ def interface() -> str:
 
 
 def module_lines(module: griffe.Module, described: dict[str, str]) -> Iterator[str]:
-    """Describe a module; what comes from a private module is described at the first public path that it has."""
+    """Describe a module; a name from a private module is described at its first public path."""
     # A package whose names are loaded when they are used lists them only then.
     listed = getattr(import_module(module.path), "__all__", ())
     for name, member in sorted(module.members.items()):
@@ -132,8 +132,8 @@ def private(path: str) -> bool:
     return any(part.startswith("_") for part in path.split("."))
 
 
-def test_public_interface() -> None:
-    """The public interface is the one that is written down; see above where a change is meant."""
+def test_the_public_interface_is_the_recorded_one() -> None:
+    """The public interface is the recorded one; see above for intended changes."""
     written, found = STORED.read_text("utf-8").splitlines(), interface().splitlines()
     changes = list(unified_diff(written, found, "public_api.txt", "the code", lineterm="", n=0))
     if changes:

@@ -1,4 +1,4 @@
-"""The names that programs import, and the table of operations that signatures and documents agree with."""
+"""The public names, and the agreement of signatures and docstrings with the table of operations."""
 
 import http.client
 import inspect
@@ -48,7 +48,7 @@ ERRORS = [
     "UnauthorizedException",
     "UnprocessableEntityException",
 ]
-# Type checkers do not know it, since it comes into being with the first use.
+# Type checkers do not know it, since it is made at the first use.
 NAMES: list[str] = import_module("oxide").__all__
 MODULES = ["api", "api_client", "api_response", "configuration", "exceptions", "models", "rest"]
 # Where generated clients have each name: the paths are part of the contract.
@@ -78,8 +78,8 @@ def fresh(program: str) -> Any:
     return json.loads(done.stdout)
 
 
-class TestOfThePackage:
-    def test_all_is_sorted_and_is_the_public_namespace(self) -> None:
+class TestPackageNames:
+    def test_all_is_sorted_and_lists_every_public_name(self) -> None:
         seen = fresh("""
 import oxide
 before = [name for name in vars(oxide) if not name.startswith("_")]
@@ -119,7 +119,7 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
             ("Imagecreate", "ImageCreate"),
         ],
     )
-    def test_python_says_what_a_misspelled_name_may_mean(self, name: str, meant: str) -> None:
+    def test_python_suggests_the_right_name_for_a_misspelled_one(self, name: str, meant: str) -> None:
         done = subprocess.run(
             [sys.executable, "-c", f"import oxide\noxide.{name}"],
             check=False,
@@ -135,18 +135,18 @@ print(json.dumps([before, listed, values, after, sorted(starred.keys() - {"__bui
         assert f'"{oxide.__version__}"' in source
 
     @pytest.mark.parametrize("module", ["oxide.api", "oxide.models", "oxide.testing"])
-    def test_the_names_of_each_subpackage_are_sorted_and_there(self, module: str) -> None:
+    def test_the_public_names_of_each_subpackage_are_sorted_and_exist(self, module: str) -> None:
         found = import_module(module)
         assert found.__all__ == sorted(found.__all__)
         assert all(hasattr(found, name) for name in found.__all__)
 
 
-class TestOfGeneratedClients:
+class TestGeneratedClientNames:
     @pytest.mark.parametrize(("module", "name"), PATHS)
-    def test_each_name_is_where_they_have_it(self, module: str, name: str) -> None:
+    def test_each_name_has_the_module_path_of_generated_clients(self, module: str, name: str) -> None:
         assert getattr(import_module(module), name) is getattr(oxide, name)
 
-    def test_submodules_are_attributes_as_soon_as_the_package_is_imported(self) -> None:
+    def test_submodules_are_attributes_after_importing_the_package(self) -> None:
         for path in (
             "oxide.rest.ApiException",
             "oxide.models.digest.Digest",
@@ -162,7 +162,7 @@ class TestOfGeneratedClients:
         )
         failed = fresh(f"""
 import importlib, os
-# Once for all children, which have only modules of the package left to import.
+# Imported once for all children, which then import only modules of the package.
 import pydantic, pydantic.networks, urllib3, urllib3.util.ssl_, dateutil.parser, h11, trustme
 failed = []
 for name in {modules!r}:
@@ -183,15 +183,15 @@ print(json.dumps(failed))
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
 class TestOperations:
-    def test_the_table_is_the_contract(self, operation: Operation[Any]) -> None:
+    def test_each_operation_agrees_with_the_contract(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         assert (operation.method, operation.path) == (contract.method, contract.template)
         assert set(operation.query) == set(contract.query)
         assert set(operation.required) == contract.required & set(contract.query)
         assert (operation.body is None) == (contract.body is None)
-        assert (operation.result is type(None)) == (contract.answer is None)
+        assert (operation.result is type(None)) == (contract.response is None)
 
-    def test_three_signatures_have_every_parameter_of_the_table(self, operation: Operation[Any]) -> None:
+    def test_all_three_forms_have_every_parameter_of_the_operation(self, operation: Operation[Any]) -> None:
         contract = BY_NAME[operation.id]
         for form in FORMS:
             method = getattr(api_with(operation.id), operation.id + form)
@@ -204,7 +204,7 @@ class TestOperations:
                 assert parameter.default is default
             assert (options.kind, options.annotation) == (options.VAR_KEYWORD, Unpack[oxide.RequestOptions])
 
-    def test_three_signatures_differ_in_the_result_alone(self, operation: Operation[Any]) -> None:
+    def test_the_three_forms_differ_only_in_their_result(self, operation: Operation[Any]) -> None:
         plain, info, unread = (
             get_type_hints(getattr(api_with(operation.id), operation.id + form)) for form in FORMS
         )
@@ -256,7 +256,7 @@ def document() -> Any:
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-def test_the_document_of_the_simulator_has_the_operation(document: Any, contract: Contract) -> None:
+def test_the_openapi_document_of_the_simulator_has_each_operation(document: Any, contract: Contract) -> None:
     found = document["paths"][contract.template][contract.method.lower()]
     assert found["operationId"] == contract.name
     parameters = {parameter["name"]: parameter for parameter in found["parameters"]}
@@ -268,7 +268,7 @@ def test_the_document_of_the_simulator_has_the_operation(document: Any, contract
         assert parameter.get("required", False) is (name in contract.required)
     assert ("requestBody" in found) is (contract.body is not None)
     assert set(found["responses"]) == {str(contract.status), "4XX", "5XX"}
-    assert ("content" in found["responses"][str(contract.status)]) is (contract.answer is not None)
+    assert ("content" in found["responses"][str(contract.status)]) is (contract.response is not None)
 
 
 def public_things() -> dict[str, Any]:
@@ -292,7 +292,7 @@ def public_things() -> dict[str, Any]:
     return found
 
 
-def test_every_annotation_of_something_public_can_be_evaluated() -> None:
+def test_every_public_annotation_can_be_evaluated() -> None:
     failed = []
     for name, thing in public_things().items():
         try:

@@ -1,1 +1,1 @@
-"""The program `python -m oxide`, for jobs in any language and for a look at what is set up."""
+"""The program `python -m oxide`, for shell scripts, and for a look at the settings in use."""

@@ -1,4 +1,4 @@
-"""The commands and their arguments."""
+"""Parses the command line and runs the command."""
 
 import argparse
 from collections.abc import Sequence
@@ -81,9 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     upload.add_argument("--json", action="store_true", help="print JSON instead of the ID alone")
     report = commands.add_parser(
         "report",
-        help="say what is set up, and whether the API answers",
-        description="Print the settings and where they come from, without secrets, and whether the API answers.",
-        epilog="exit status: 0 if it answers and takes the token, else 1",
+        help="say what is set up, and whether the API responds",
+        description="Print the settings and where they come from, without secrets, and whether the API responds.",
+        epilog="exit status: 0 if it responds and accepts the token, else 1",
     )
     report.add_argument("--profile", metavar="P", help="the profile that has host and token")
     return parser

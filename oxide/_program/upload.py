@@ -1,4 +1,4 @@
-"""The command `upload`: arguments to a call, its progress to standard error, and its end to an exit status."""
+"""The command `upload`: uploads a file, shows progress on standard error and returns an exit status."""
 
 import argparse
 import json
@@ -87,7 +87,7 @@ def _found(upload: Upload, *, as_json: bool) -> str:
 
 
 def _promoted(images: ImagesApi, upload: Upload, arguments: Arguments) -> Image:
-    """Return the image of the silo, which an earlier run may have made."""
+    """Return the image in the silo, which an earlier run may have made."""
     try:
         existing = images.image_view(arguments.image.name)
     except NotFoundException:
@@ -137,7 +137,7 @@ def _say(line: str) -> None:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Show warnings as lines of their own, without a place in this program's code."""
+    """Show each warning on a line of its own, without a place in this program's code."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         _say(f"warning: {message}")
@@ -159,7 +159,7 @@ def _interruptible() -> Iterator[None]:
 
     before = signal.getsignal(signal.SIGINT)
     if before is not signal.default_int_handler:
-        # Ignored, as for a job in the background, or handled by whoever calls `main`.
+        # It is ignored, as in a background job, or the caller of `main` handles it.
         yield
         return
     signal.signal(signal.SIGINT, interrupt)

@@ -1,4 +1,4 @@
-"""The arguments of an upload, checked before anything is opened or sent."""
+"""Checks the arguments of an upload before anything is opened or sent."""
 
 import operator
 import re
@@ -27,7 +27,7 @@ class Arguments(NamedTuple):
     workers: int
 
     def facts(self, host: str) -> dict[str, Any]:
-        """Return what has to be the same for an upload to go on."""
+        """Return what must be the same for an interrupted upload to resume."""
         image = self.image
         return {
             "host": host,
@@ -42,7 +42,7 @@ class Arguments(NamedTuple):
         }
 
     def agreeing(self, image: Image, disk_size: int, block_size: int) -> Image:
-        """Return the image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
+        """Return the image if it is the one to make; raise `ObjectAlreadyExists` if it differs."""
         wanted = {
             "description": self.image.description,
             "os": self.image.os,

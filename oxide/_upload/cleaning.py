@@ -1,4 +1,4 @@
-"""Removes what an upload made, and only that, by the state that each thing is in."""
+"""Removes the disk and snapshots that an upload made, and nothing else, as their states allow."""
 
 from typing import Final
 from uuid import UUID
@@ -11,7 +11,7 @@ from oxide._uploading import Leftover
 from oxide.exceptions import ApiException, BadRequestException, NotFoundException
 from oxide.models._snapshot import Snapshot
 
-# Seconds that cleaning up may take, all in all.
+# Seconds that cleaning up may take in total.
 LIMIT: Final = 50.0
 
 # States in which a disk has no snapshot of this upload.
@@ -36,7 +36,7 @@ class Cleaner:
         self._description = notes.disk_description
         self._id = None if notes.disk_id is None else UUID(notes.disk_id)
         self._keep_snapshot = keep_snapshot
-        # Those that are not known to be gone.
+        # The snapshots that are not known to be gone.
         self._snapshots: dict[str, Snapshot | None] = dict.fromkeys(notes.snapshot_names)
         self._reasons: dict[str, str] = {}
         self._state: str | None = None
@@ -76,7 +76,7 @@ class Cleaner:
             rack.deadline = None
 
     def _step(self) -> bool:
-        """Take one step towards removal; return False if nothing more can be done."""
+        """Take one step towards the removal; return False if there is nothing more to do."""
         rack = self._rack
         try:
             disk = self._find()
@@ -100,7 +100,7 @@ class Cleaner:
                 self._reasons[""] = "it is in use"
                 return False
         except NotFoundException:
-            # It is gone: the next look tells.
+            # Something is gone; the next step looks again.
             return True
         except ApiException as error:
             self._reasons[""] = str(error)
@@ -111,7 +111,7 @@ class Cleaner:
         return True
 
     def _find(self) -> Disk | None:
-        """Return the disk as it is now; None once it is gone, or has not come into being for some seconds."""
+        """Return the disk as it is now; None if it is gone, or if it has not appeared for some seconds."""
         rack, since = self._rack, self._rack.clock()
         while True:
             try:
@@ -119,7 +119,7 @@ class Cleaner:
                     return rack.disk_view(self._id)
                 found = rack.disk_find(self._name or "")
             except NotFoundException:
-                # Whether its creation, which had no response, is still under way cannot be told.
+                # Its creation had no response and may still be under way.
                 if self._id is not None or rack.clock() - since >= UNKNOWN_FOR:
                     return None
                 rack.pause(FIRST_LOOK)
@@ -130,7 +130,7 @@ class Cleaner:
                 return found
 
     def _remove_snapshots(self) -> None:
-        """Remove the snapshots of the disk; one that may not be removed stays, and does not hinder the rest."""
+        """Remove the snapshots of the disk; one that may not be removed stays, and the others are still removed."""
         for name in list(self._snapshots):
             if name in self._reasons:
                 continue

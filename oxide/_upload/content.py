@@ -1,4 +1,4 @@
-"""The content to upload: what a source decodes to, examined before anything is sent and then taken piece by piece."""
+"""Decodes and examines the content of a source before anything is sent, then splits it into pieces to send."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ LARGEST: Final = 1023 * GIB  # the server's limit for a disk
 CHUNK: Final = 2**19  # the server's limit for one write
 
 _ZEROS: Final = bytes(CHUNK)
-# Bytes of a hole to go over at a time when they have to be hashed.
+# Bytes of a hole to skip at a time when they have to be hashed.
 _HASHED: Final = 2**26
 
 
@@ -35,21 +35,21 @@ class Piece(NamedTuple):
 
 
 class Content:
-    """What a source decodes to. Making one examines the source; nothing in it has been sent then.
+    """The decoded content of a source. The constructor examines it, before anything is sent.
 
     Args:
         source: where it comes from.
-        block_size: the block size that was asked for, or None.
-        sha256: the expected digest of the source as it lies there, hexadecimal, or None.
+        block_size: the requested block size, or None.
+        sha256: the expected digest of the source before decoding, hexadecimal, or None.
         size: the expected number of decoded bytes, or None.
         tick: gets how many bytes have been decoded.
         limit: the largest size allowed, in bytes.
 
     Attributes:
         format: what the source is compressed with, or `raw`.
-        size: how many decoded bytes there are; for what is read only once, how many are expected.
+        size: how many decoded bytes there are; for a source that is read only once, how many are expected.
         block_size: the block size that the disk needs.
-        digest: the digest of the source as it lies there; None as long as nobody needed it.
+        digest: the digest of the source before decoding; None until it has been computed.
         warning: why it may not boot, or None.
 
     Raises:
@@ -75,7 +75,7 @@ class Content:
         compression = compression_of(source.peek(HEAD))
         self.format: Format = compression or "raw"
         if self.format == "raw" and source.rereadable and source.length is not None:
-            # Before the decoder, since only a table at the end tells some formats.
+            # Some formats can be recognized only by a table at the end.
             refuse_foreign(source.name, b"", source.tail(TAIL), None)
         source.hasher = hashlib.sha256() if compression or sha256 else None
         self._stream = self._open()
@@ -90,7 +90,7 @@ class Content:
             raise self._other_size(self.size, size)
 
     def pieces(self) -> Iterator[Piece]:
-        """Yield the pieces in order, without reading holes; only once for what is read only once.
+        """Yield the pieces in order, without reading holes. A source that is read only once yields them only once.
 
         Raises:
             Stop: the source has changed, is damaged, or is not what was expected.
@@ -121,7 +121,7 @@ class Content:
         self._check_end(tail)
 
     def compute_digest(self) -> str:
-        """Return the digest of the source as it lies there, reading it if need be; only for what is rereadable."""
+        """Return the digest of the source before decoding, reading it if necessary; the source must be rereadable."""
         if self.digest is None:
             self._source.hasher = hashlib.sha256()
             for piece in self.pieces():
@@ -139,7 +139,7 @@ class Content:
         self._stream = self._open()
 
     def _measure(self, expected: int | None) -> int:
-        """Return the size of the content, by decoding it all if need be and possible."""
+        """Return the size of the content, decoding all of it if that is necessary and possible."""
         source = self._source
         if self.format == "raw" and source.length is not None:
             return self._fitting(source.length)
@@ -167,7 +167,7 @@ class Content:
         return size
 
     def _check_end(self, tail: bytes) -> None:
-        """Check what can be told only when everything has been read."""
+        """Check what is known only after everything has been read."""
         if self._stream.read(1):
             raise self._source.changed("it is longer now") if self._was_measured else self._ended_late()
         self._source.check_ended()
@@ -183,7 +183,7 @@ class Content:
 
     @property
     def _was_measured(self) -> bool:
-        """Whether the size is known from the source itself."""
+        """Whether the size was measured in the source itself."""
         return self._source.rereadable
 
     def _note_digest(self) -> None:

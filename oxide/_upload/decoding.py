@@ -1,4 +1,4 @@
-"""Decodes gzip, xz, bzip2 and zstd while they are read, whatever their size, in bounded memory."""
+"""Decodes gzip, xz, bzip2 and zstd as a stream of any size, in bounded memory."""
 
 import sys
 from collections.abc import Callable
@@ -51,7 +51,7 @@ class _Gunzip:
 
 
 def decompressor(compression: Compression) -> tuple[Callable[[], _Decompressor], tuple[type[Exception], ...]]:
-    """Return what makes a decompressor, and the exceptions by which it reports damage.
+    """Return a function that makes a decompressor, and the exceptions that it raises for damaged data.
 
     Raises:
         ApiValueError: zstd needs a newer Python or a package that is not installed.
@@ -87,7 +87,7 @@ def _zstd() -> Any:
 
 
 class Decoder:
-    """The decoded bytes of a source, in order. Members that follow each other are one content, as for `zcat`."""
+    """The decoded bytes of a source, in order. Consecutive members are concatenated, as by `zcat`."""
 
     def __init__(self, source: Source, compression: Compression) -> None:
         self._source = source
@@ -149,7 +149,7 @@ class Decoder:
                 return piece
 
     def _begin_member(self) -> bool:
-        """Begin the next member, if there is one; zeros between and after members are padding."""
+        """Begin the next member, if there is one, and return whether there is; zeros around members are padding."""
         while True:
             self._input = self._input.lstrip(b"\0")
             if self._input:

@@ -1,4 +1,4 @@
-"""What becomes of an upload that ends early: it is cleaned up, or kept for its journal, and its error says so."""
+"""Ends an upload early: cleans up, or keeps everything for the journal, and says so in the error."""
 
 from contextlib import suppress
 from typing import Final
@@ -20,7 +20,7 @@ from oxide.exceptions import (
 )
 from oxide.models._snapshot import Snapshot
 
-_KEPT: Final = "kept for the journal to go on"
+_KEPT: Final = "kept, so that the journal can resume the upload"
 _NAME_TAKEN: Final = (
     "kept, since only the image's name was taken meanwhile: make the image from it under another name"
 )
@@ -56,7 +56,7 @@ def end_early(
             taken = isinstance(error, ObjectAlreadyExists) and step == "create image"
             cleaner = Cleaner(rack, notes, _NAME_TAKEN if taken else None)
             if isinstance(error, KeyboardInterrupt) and isinstance(error.__context__, KeyboardInterrupt):
-                # A second Ctrl-C, which came before this could begin.
+                # A second Ctrl-C came before the clean-up began.
                 left = cleaner.left
             else:
                 left = removed(cleaner, interrupted=isinstance(error, KeyboardInterrupt))
@@ -72,7 +72,7 @@ def end_early(
 
 
 def tell(error: BaseException, left: list[Leftover], journal: str | None) -> None:
-    """Add to an error what is left on the rack, and that the journal can go on if there is one."""
+    """Add to an error what is left on the rack, and which journal can resume the upload, if there is one."""
     lines = []
     if left:
         lines.append(f"still on the rack: {', '.join(map(str, left))}")
@@ -88,7 +88,7 @@ def tell(error: BaseException, left: list[Leftover], journal: str | None) -> Non
 
 
 def removed(cleaner: Cleaner, *, interrupted: bool = False) -> list[Leftover]:
-    """Clean up and return what is left. The first interruption waits for that, and is raised then; the second does not."""
+    """Clean up and return what is left. After a first interruption the clean-up still ends; a second one ends it."""
     try:
         cleaner.clean_up()
     except BaseException as interruption:
@@ -109,7 +109,7 @@ def _kept(notes: Notes, disk: Disk | None, snapshot: Snapshot | None) -> list[Le
 
 
 def _report(meter: Meter, step: Step) -> None:
-    """Report the end of a step, or the beginning of another; what the caller's own callable raises is too late."""
+    """Report the end of a step, or the beginning of another, and ignore what the caller's callable raises."""
     with suppress(Exception):
         if step == meter.step:
             meter.flush()
@@ -118,7 +118,7 @@ def _report(meter: Meter, step: Step) -> None:
 
 
 def _is_final(error: BaseException, step: Step) -> bool:
-    """Return whether going on by a journal would end in the same way."""
+    """Return whether an upload that a journal resumes would fail in the same way."""
     if isinstance(error, Stop):
         return error.hopeless
     return isinstance(error, ObjectAlreadyExists) and step == "create image"

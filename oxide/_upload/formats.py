@@ -1,4 +1,4 @@
-"""Tells what a file holds by its first and last bytes, never by its name."""
+"""Recognizes the format of a file by its first and last bytes, never by its name."""
 
 import shlex
 from pathlib import PurePath
@@ -22,7 +22,7 @@ _SUFFIXES: Final = {".gz", ".xz", ".bz2", ".zst"}
 
 
 class _Foreign(NamedTuple):
-    """A format that has to be converted or unpacked; `command` is what does that, but for the file names."""
+    """A format that has to be converted or unpacked; `command` does that, once the file names are added."""
 
     name: str
     command: str
@@ -41,7 +41,7 @@ _FOREIGN: Final = (
     _Foreign("VMDK", _CONVERT, b"COWD"),
     _Foreign("VMDK", _CONVERT, b"# Disk DescriptorFile"),
     _Foreign("VHDX", _CONVERT, b"vhdxfile"),
-    # A VHD of a fixed size has no header, so that qemu-img would take it for raw.
+    # A VHD of a fixed size has no header, so qemu-img would take it for raw.
     _Foreign("VHD", f"{_CONVERT} -f vpc", b"conectix"),
     _Foreign("VHD", f"{_CONVERT} -f vpc", b"conectix", at_end=True),
     _Foreign("VDI", _CONVERT, b"\x7f\x10\xda\xbe", offset=64),
@@ -60,14 +60,14 @@ def compression_of(head: bytes) -> Compression | None:
         return "xz"
     if head.startswith(b"BZh") and head[3:4] in b"123456789":
         return "bzip2"
-    # Some programs put a frame to be skipped in front of the first one.
+    # Some programs put a skippable frame in front of the first one.
     if head.startswith(b"\x28\xb5\x2f\xfd") or (head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F):
         return "zstd"
     return None
 
 
 def refuse_foreign(file: str, head: bytes, tail: bytes, inside: Compression | None) -> None:
-    """Raise `ApiValueError` with the commands that convert the file, if its content is no raw disk.
+    """Raise `ApiValueError` with the commands that convert the file, if its content is not a raw disk.
 
     Args:
         file: the file's name.
@@ -80,7 +80,7 @@ def refuse_foreign(file: str, head: bytes, tail: bytes, inside: Compression | No
             name, command = foreign.name, foreign.command
             break
     else:
-        # Only for what was decoded: a raw file that begins in this way is decoded itself.
+        # This is only for decoded content: a file that begins in this way is decoded first.
         again = compression_of(head) if inside else None
         if again is None:
             return

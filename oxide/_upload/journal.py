@@ -1,4 +1,7 @@
-"""The file by which an interrupted upload resumes: appended line by line, each with a checksum, so that any cut is harmless."""
+"""The journal: a file that lets an interrupted upload resume.
+
+Each line is appended with a checksum, so the file may be cut at any byte.
+"""
 
 import contextlib
 import json
@@ -23,14 +26,14 @@ _UNKNOWN, _SENT, _ARRIVED = range(3)
 
 
 class Journal(Notes):
-    """Notes that outlive the process. Making one opens and locks the file, and reads what is in it.
+    """Notes that outlive the process. The constructor opens, locks and reads the file.
 
     Args:
-        path: the file; it is made if it does not exist.
-        arguments: those of the call, and the host; never a secret.
+        path: the file; it is created if it does not exist.
+        arguments: the arguments of the call, and the host; never a secret.
 
     Raises:
-        ApiValueError: it is no journal, it is that of another upload, another process uses it, or it cannot be written.
+        ApiValueError: the file is not a journal, belongs to another upload, is in use, or cannot be written.
     """
 
     def __init__(self, path: str | os.PathLike[str], arguments: Mapping[str, Any]) -> None:
@@ -55,7 +58,7 @@ class Journal(Notes):
             raise
 
     def agree(self, **facts: Any) -> None:
-        """Note what the upload is of, or raise `ApiValueError` naming the first difference to what was noted."""
+        """Note what is uploaded, or raise `ApiValueError` with the first difference from what was noted before."""
         for name, value in facts.items():
             if name in self._known and self._known[name] != value:
                 message = (
@@ -90,14 +93,14 @@ class Journal(Notes):
 
     @override
     def sent_within(self, offset: int, length: int) -> list[int]:
-        """Return the offsets, of those in a range, for which something was ever sent."""
+        """Return the offsets in a range for which something was ever sent."""
         first, last = offset // CHUNK, -(-(offset + length) // CHUNK)
         return [
             number * CHUNK for number in range(first, min(last, len(self._states))) if self._states[number]
         ]
 
     def delete(self) -> None:
-        """Delete the file: there is nothing to go on with."""
+        """Delete the file: there is nothing to resume."""
         with contextlib.suppress(OSError):
             os.unlink(self.path)  # noqa: PTH108 - the path may be bytes
         self.close()
@@ -114,7 +117,7 @@ class Journal(Notes):
         self._append(record)
 
     def _append(self, record: Mapping[str, Any] | str) -> None:
-        """Write one line and act on it; what a full disk leaves of the line is taken away again."""
+        """Write one line and act on it; if the disk is full, remove the part of the line that was written."""
         text = record if isinstance(record, str) else json.dumps(record, separators=(",", ":"))
         line = b"%08x %s\n" % (zlib.crc32(text.encode()), text.encode())
         with self._lock:
@@ -146,7 +149,7 @@ class Journal(Notes):
             self._good = len(magic)
             for line in file:
                 checksum, _, text = line.rstrip(b"\n").partition(b" ")
-                # What a crash of the machine left unwritten is skipped, and sent again.
+                # A line that a crash of the machine damaged is skipped, and its chunk is sent again.
                 if line.endswith(b"\n"):
                     self._good += len(line)
                     if checksum == b"%08x" % zlib.crc32(text):
@@ -181,12 +184,12 @@ def _write(file: int, line: bytes) -> None:
 
 
 def _locked(path: str) -> int:
-    """Open a file for this process alone; the lock ends with the process, however that ends."""
+    """Open a file for this process alone; the lock ends with the process, even if it is killed."""
     while True:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(file, path)
-            # Another process may have deleted it, at its end, just before this one got the lock.
+            # Another process may have finished and deleted it just before this one got the lock.
             with contextlib.suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(file), os.stat(path)):  # noqa: PTH116 - the path may be bytes
                     return file

@@ -1,4 +1,4 @@
-"""The block size that a disk was made for, by its partition table or its file system for optical discs."""
+"""Finds the block size that a disk was made for, in its partition table or its ISO 9660 file system."""
 
 from typing import Final, NamedTuple
 
@@ -25,7 +25,7 @@ class Layout(NamedTuple):
 def layout_of(head: bytes) -> Layout:
     """Return what the first 64 KiB of a disk say."""
     for size in BLOCK_SIZES:
-        # On a disc that also starts from a stick, the table is what firmware reads.
+        # A hybrid image has both; firmware reads the partition table.
         if head.startswith(_GPT, size):
             return Layout("GPT", size)
     magic, offset, size = _ISO

@@ -1,4 +1,7 @@
-"""Takes disk, snapshot and image through their states; what a request did whose response was lost is settled by looking."""
+"""Takes disk, snapshot and image through their states.
+
+When the response to a request is lost, it looks at the rack to find out what the request did.
+"""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -24,9 +27,9 @@ T = TypeVar("T")
 # Seconds for which a step is retried; a rack's hand-over to newer software lasts less than a minute.
 PATIENCE: Final = 120.0
 LEAST_RETRIES: Final = 2
-# Seconds for which a name has to be unknown before what was asked for under it counts as never made.
+# Seconds for which a name has to be unknown before the request to create it counts as not carried out.
 UNKNOWN_FOR: Final = 10.0
-# Seconds to wait for a disk that the server works on.
+# Seconds to wait while the server works on a disk.
 WORKING_FOR: Final = 3600.0
 # Seconds between two looks: the first one, and the longest.
 FIRST_LOOK: Final = 0.5
@@ -36,18 +39,18 @@ WORKING: Final = frozenset({"creating", "finalizing", "maintenance"})
 
 
 class Life:
-    """The life of what one upload makes.
+    """Makes the disk, snapshot and image of one upload.
 
     Args:
         rack: makes the calls.
-        notes: what was asked for and made.
-        image: the name of the image to be.
+        notes: what was requested and made.
+        image: the name of the image to make.
         size: the disk's size in bytes.
         block_size: its block size in bytes.
-        tick: called whenever something was waited for.
+        tick: called after every pause.
 
     Attributes:
-        was_adopted: whether the disk was found after its creation had no response; it may not take chunks at once then.
+        was_adopted: whether the disk was found after its creation had no response; it may take chunks only later then.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class Life:
         self.was_adopted = False
 
     def create_disk(self) -> Disk:
-        """Create the disk; again only if its name stays unknown."""
+        """Create the disk; retry only if its name stays unknown."""
         notes, rack = self._notes, self._rack
         notes.begin_disk(self._image)
         assert notes.disk_name is not None  # noqa: S101 - just chosen
@@ -84,7 +87,7 @@ class Life:
             disk = self._persist(create, look, also=(ObjectAlreadyExists,))
         except ApiException:
             if not unclear:
-                notes.begin_anew()
+                notes.start_over()
             raise
         notes.made_disk(str(disk.id))
         return disk
@@ -108,13 +111,13 @@ class Life:
                 if not is_passing(error) or rack.clock() >= give_up:
                     raise
             else:
-                # Random names do not meet, but nothing of somebody else's may ever be touched.
+                # Random names hardly ever collide, but somebody else's disk must never be touched.
                 return found if found.description == notes.disk_description else None
             rack.pause(FIRST_LOOK)
             self._tick()
 
     def settled_disk(self, disk: Disk) -> Disk | None:
-        """Return the disk once the server no longer works on it; None if it is gone then."""
+        """Return the disk once the server no longer works on it; None if it is gone by then."""
         give_up = self._rack.clock() + WORKING_FOR
         delay, now = FIRST_LOOK, None if disk.state.state in WORKING else disk
         while now is None or now.state.state in WORKING:
@@ -138,7 +141,7 @@ class Life:
         self._move(disk, self._rack.bulk_write_stop, "import_ready")
 
     def finalize(self, disk: Disk) -> Snapshot:
-        """Finalize the disk and return its snapshot; asked again only if the disk is still ready for it."""
+        """Finalize the disk and return its snapshot; retry only if the disk is still ready for it."""
         rack, notes = self._rack, self._notes
         snapshot = notes.begin_snapshot()
 
@@ -165,12 +168,12 @@ class Life:
         self._persist(finalize, look, also=(BadRequestException, ConflictException))
         found = self.find_snapshot(disk)
         if found is None:
-            message = "the disk was finalized, but without the snapshot that was asked for"
+            message = "the disk was finalized, but without the requested snapshot"
             raise Stop(message, hopeless=True)
         return found
 
     def find_snapshot(self, disk: Disk) -> Snapshot | None:
-        """Return the snapshot of the disk, once it is ready, if there is one."""
+        """Return the snapshot of the disk once it is ready; None if there is none."""
         for name in reversed(self._notes.snapshot_names):
             give_up, delay = self._rack.clock() + WORKING_FOR, FIRST_LOOK
             while True:
@@ -188,7 +191,7 @@ class Life:
         return None
 
     def create_image(self, wanted: ImageCreate) -> Image:
-        """Create the image, or return the one of that name if it agrees."""
+        """Create the image, or return the existing one if it agrees."""
         return self._persist(lambda: self._rack.image_ensure(wanted))
 
     def _look_for_snapshot(self, name: str) -> Snapshot | None:
@@ -233,9 +236,9 @@ class Life:
         look: Callable[[ApiException], T | None] = lambda _: None,
         also: tuple[type[ApiException], ...] = (),
     ) -> T:
-        """Return what `act` returns, or what `look` finds after a failure; try again while the failure may pass.
+        """Return what `act` returns, or what `look` finds after a failure; retry while the failure may pass.
 
-        `also` are refusals that are looked into as well, since an earlier try may be what they are about.
+        `also` are refusals after which `look` is called too, since an earlier attempt may have caused them.
         """
         give_up, failures = self._rack.clock() + PATIENCE, 0
         while True:
@@ -247,7 +250,7 @@ class Life:
                 if (found := look(error)) is not None:
                     return found
                 delay = backoff(self._rack, failures, error)
-                # One try may take longer than all the patience.
+                # One attempt may take longer than the time for all of them.
                 if failures >= LEAST_RETRIES and self._rack.clock() + delay >= give_up:
                     raise
             self._rack.pause(delay)

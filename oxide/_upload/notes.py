@@ -1,4 +1,4 @@
-"""What an upload asked for and made, which is what it may use and remove."""
+"""Notes what an upload requested and made; it may use and remove nothing else."""
 
 import secrets
 import string
@@ -11,10 +11,10 @@ class Notes:
 
     Attributes:
         resumed: whether an earlier call began this upload.
-        disk_name: the name of the disk that was asked for, or None.
-        disk_description: its description, by which it is told from a disk of somebody else.
+        disk_name: the name of the requested disk, or None.
+        disk_description: its description, which distinguishes it from somebody else's disk.
         disk_id: its ID, once that is known.
-        snapshot_names: the names of the snapshots that were asked for.
+        snapshot_names: the names of the requested snapshots.
     """
 
     def __init__(self) -> None:
@@ -25,7 +25,7 @@ class Notes:
         self.snapshot_names: list[str] = []
 
     def begin_disk(self, image: str) -> None:
-        """Choose the disk's name and description, and note that it is about to be asked for."""
+        """Choose the disk's name and description, and note that it is about to be requested."""
         letters = _letters(12)
         description = f"Being filled by oxide-python to become the image {image} ({_letters(20)})"
         self._note({"disk": f"upload-{letters}", "description": description})
@@ -35,12 +35,12 @@ class Notes:
         self._note({"disk_id": disk_id})
 
     def begin_snapshot(self) -> str:
-        """Choose a name for the snapshot, note that it is about to be asked for, and return it."""
+        """Choose a name for the snapshot, note that it is about to be requested, and return it."""
         name = f"upload-{_letters(12)}"
         self._note({"snapshot": name})
         return name
 
-    def begin_anew(self) -> None:
+    def start_over(self) -> None:
         """Note that nothing is left of what was made so far."""
         self._note({"anew": True})
 
@@ -55,18 +55,18 @@ class Notes:
         return data is None
 
     def sent_within(self, offset: int, length: int) -> list[int]:  # noqa: ARG002 - as `Journal` has it
-        """Return the offsets, of those in a range, for which something was ever sent."""
+        """Return the offsets in a range for which something was ever sent."""
         return []
 
     def close(self) -> None:
-        """Close what the notes are kept in."""
+        """Close the file of the notes, if there is one."""
 
     def _note(self, record: Mapping[str, Any]) -> None:
         """Keep a record."""
         self._take(record)
 
     def _take(self, record: Mapping[str, Any]) -> bool:
-        """Act on a record; return whether it ended all that was noted before."""
+        """Act on a record; return whether it discards all earlier records."""
         if anew := "anew" in record:
             self.disk_name, self.disk_id, self.snapshot_names = None, None, []
         if "disk" in record:

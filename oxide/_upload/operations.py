@@ -1,4 +1,4 @@
-"""The rows of the operations that only an upload needs, loaded with it; see `oxide._operations` for the others."""
+"""The operations that only an upload needs, loaded with it; `oxide._operations` has the others."""
 
 from typing import Final
 
@@ -41,5 +41,5 @@ SNAPSHOT_DELETE: Final = Operation(
 )
 UTILIZATION_VIEW: Final = Operation("utilization_view", "GET", "/v1/utilization", {}, Utilization)
 
-# No operation of the API: it names the method in messages about its options.
+# This is not an operation of the API: it names the method in messages about its options.
 IMAGE_UPLOAD: Final = Operation("image_upload", "POST", "/v1/images", _PROJECT, Image)

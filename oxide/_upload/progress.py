@@ -1,4 +1,4 @@
-"""When the progress of an upload is reported, and the bar that shows it."""
+"""Reports the progress of an upload, to a callable or as a bar."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ Report: TypeAlias = Callable[[UploadProgress], object]
 
 
 class Meter:
-    """Counts, and reports at most ten times a second, and the first and last state of each step always.
+    """Counts and reports: at most ten times a second, but always the first and last state of each step.
 
     Only the thread of the call may use it.
     """
@@ -70,7 +70,7 @@ class Bar:
     """A bar on standard error, drawn by `tqdm`."""
 
     def __init__(self, tqdm: Any) -> None:
-        # It would start a thread that looks after bars nobody updates.
+        # Otherwise tqdm starts a thread that redraws bars which nobody updates.
         kind: Any = type("Bar", (tqdm,), {"monitor_interval": 0})
         self._bar = kind(
             file=sys.stderr, unit="B", unit_scale=True, unit_divisor=1024, desc="check", ncols=_columns()
@@ -91,7 +91,7 @@ class Bar:
 
 
 def _columns() -> int | None:
-    """Return the width for a bar on a terminal that does not know its own, as those of CI jobs; None for any other."""
+    """Return 80 for a terminal that does not know its width, such as a CI job's; None for any other."""
     try:
         known = os.get_terminal_size(sys.stderr.fileno()).columns
     except (OSError, ValueError):
@@ -100,7 +100,7 @@ def _columns() -> int | None:
 
 
 def reporting(progress: object) -> AbstractContextManager[Report]:
-    """Return a context that gives what to call with each report.
+    """Return a context that yields the function to call with each report.
 
     Raises:
         ApiTypeError: `progress` is neither a callable nor True, False or None.

@@ -1,4 +1,4 @@
-"""The calls that an upload makes, one method for each operation, and what their failures mean."""
+"""Makes the calls of an upload, one method for each operation, and says what their failures mean."""
 
 import json
 import ssl
@@ -32,7 +32,7 @@ CHUNK_TIMEOUT: Final = 60.0
 
 
 class _NoRetries:
-    """For chunks, which the upload itself sends again."""
+    """The policy for chunks, which the upload itself retries."""
 
     def next(self, failure: Failure, jitter: float) -> tuple[float, Policy] | None:  # noqa: ARG002 - as in `Policy`
         return None
@@ -143,7 +143,7 @@ class Rack:
 def is_passing(error: ApiException) -> bool:
     """Return whether a failure may pass by itself, so that repeating the call may help.
 
-    A disk's own service that is too slow is answered with 500.
+    The server responds with 500 if the service that writes to a disk is too slow.
     """
     if error.status == 500 or error.status in PASSING_STATUSES:
         return True

@@ -1,4 +1,4 @@
-"""Sends the chunks from several threads: with backoff, with fewer threads while the server struggles, and never for ever."""
+"""Sends the chunks from several threads, with backoff, and with fewer requests at a time while the server struggles."""
 
 import binascii
 import threading
@@ -18,7 +18,7 @@ from oxide.exceptions import ApiException, ForbiddenException
 
 # Seconds without a single acknowledged chunk that end an upload.
 SILENCE: Final = 300.0
-# Seconds for which a disk, whose creation had no response, may say that it is not ready for chunks.
+# Seconds for which a disk may say that it is not ready for chunks, if its creation had no response.
 ATTACHING_FOR: Final = 60.0
 # Seconds to wait for requests under way when an upload ends early.
 GRACE: Final = 5.0
@@ -26,11 +26,11 @@ GRACE: Final = 5.0
 _ENCODED: Final = 3 * 2**14  # bytes to encode at a time; of three, base64 makes four
 _QUEUED: Final = 4  # chunks read ahead
 _STEADY: Final = 4  # successes, at least, after which one more request may be sent at a time
-_SLICE: Final = 0.25  # seconds of a pause between two looks whether to go on
+_SLICE: Final = 0.25  # seconds of a pause between two checks for the end of the upload
 
 
 class LostVolume(Stop):
-    """The service that writes the chunks has lost the disk, and what was sent to it."""
+    """The service that writes the chunks has lost the disk and everything that was sent to it."""
 
 
 class Sender:
@@ -41,7 +41,7 @@ class Sender:
         notes: what the disk holds already.
         disk: the disk.
         workers: how many requests there may be at a time.
-        meter: counts, and reports from the thread that calls `run`.
+        meter: counts and reports, from the thread that calls `run`.
         forgiving: whether the disk may need some seconds before it takes chunks.
     """
 
@@ -62,12 +62,12 @@ class Sender:
         self._acknowledged = 0
         self._bytes = 0
         self._retries = 0
-        # Requests at a time at the moment. What is under way when a process is killed has to be sent again, so that with
-        # a journal never more is under way than about a quarter of what has arrived.
+        # How many requests there may be at a time now. Chunks under way when a process is killed have to be sent again,
+        # so with a journal there are never more of them than about a quarter of those that have arrived.
         self._allowed = 1 if isinstance(notes, Journal) else workers
         self._active = 0
         self._successes = 0  # since `_allowed` was changed
-        self._epoch = 0  # how often it was lowered
+        self._epoch = 0  # how often `_allowed` was lowered
         self._failure: BaseException | None = None
         self._trouble: ApiException | None = None
         self._ending = False
@@ -110,7 +110,7 @@ class Sender:
             raise Stop(message)
 
     def _take(self, piece: Piece) -> int:
-        """Queue what has to be sent of a piece, and return how many chunks that are."""
+        """Queue the chunks of a piece that have to be sent, and return how many there are."""
         if piece.data is not None:
             if self._notes.holds(piece.offset, piece.data):
                 self._meter.done += piece.length
@@ -138,7 +138,7 @@ class Sender:
             self._work.notify()
 
     def _wait(self, ready: Callable[[], bool]) -> None:
-        """Wait in the caller's thread, reporting meanwhile; raise what has ended the upload."""
+        """Wait in the caller's thread, with reports meanwhile; raise the error that has ended the upload."""
         while True:
             with self._lock:
                 if self._failure is None and not ready():
@@ -171,7 +171,7 @@ class Sender:
                 self._news.notify()
 
     def _next(self) -> tuple[int, int, bytes] | None:
-        """Return offset, length and request body of the next chunk, whose own bytes are then no longer kept."""
+        """Return offset, length and request body of the next chunk; its raw bytes are then released."""
         with self._lock:
             while not (self._queue or self._ending):
                 self._work.wait()
@@ -183,7 +183,7 @@ class Sender:
         assert data is not None  # noqa: S101 - only pieces with data are queued
         self._notes.will_send(offset, data)
         view = memoryview(data)
-        # In pieces, since memory of this size would come from the system, and go back to it, for each chunk.
+        # This encodes in small pieces, since memory for a whole chunk would be mapped and unmapped each time.
         encoded = [
             binascii.b2a_base64(view[at : at + _ENCODED], newline=False)
             for at in range(0, len(data), _ENCODED)
@@ -225,7 +225,7 @@ class Sender:
                 self._news.notify()
 
     def _enter(self) -> int | None:
-        """Wait until another request may be sent, and return when that is; None if none may any more."""
+        """Wait until another request may be sent, and return the epoch; None if the upload is ending."""
         with self._lock:
             while self._active >= self._allowed and not self._ending:
                 self._room.wait()
@@ -235,11 +235,11 @@ class Sender:
             return self._epoch
 
     def _leave(self, began: int, *, trouble: bool) -> None:
-        """Count a request that is over: one of a struggling server halves what is allowed, successes raise it."""
+        """Count a request that is over: trouble halves the number of requests at a time, successes raise it."""
         with self._lock:
             self._active -= 1
             if trouble and began == self._epoch:
-                # Those that were under way at the same time say nothing new.
+                # Only the first failure of an epoch counts: requests under way at the same time fail together.
                 self._epoch += 1
                 self._allowed, self._successes = max(1, self._allowed // 2), 0
             elif not trouble and self._allowed < self._workers:
@@ -252,12 +252,12 @@ class Sender:
         if isinstance(failure, ForbiddenException):
             return failure
         if is_lost_volume(failure):
-            message = "the rack has lost what was sent to the disk, so the upload has to begin anew"
+            message = "the rack has lost what was sent to the disk, so the upload has to start over"
             return LostVolume(message, hopeless=True)
         return Stop(f"the chunk at byte {offset} was refused: {failure}", hopeless=failure.status == 404)
 
     def _pause(self, seconds: float) -> None:
-        """Wait in short pieces, so that the end of the upload does not have to wait as well."""
+        """Wait in short slices, so that the end of the upload does not have to wait for it."""
         while seconds > 0 and not self._ending:
             self._rack.sleep(min(seconds, _SLICE))
             seconds -= _SLICE

@@ -1,4 +1,4 @@
-"""Reads the file to upload as it lies there: in order, again where that is possible, and without reading its holes."""
+"""Reads the file to upload, without decoding: in order, more than once if possible, and without reading holes."""
 
 import contextlib
 import errno
@@ -20,7 +20,7 @@ _ZEROS: Final = bytes(2**20)
 
 
 class _State(NamedTuple):
-    """What the system knows of a file; a change means that somebody wrote to it."""
+    """The status of a file; a change means that somebody wrote to it."""
 
     size: int
     modified: int
@@ -35,7 +35,7 @@ class Source:
         name: what messages call it.
         length: how many bytes it has, or None if that is not known.
         rereadable: whether it can be read more than once.
-        hasher: is given every byte in order, those of holes included, unless it is None.
+        hasher: gets every byte in order, also the zeros of holes; None for no hash.
         position: how many bytes have been read or skipped.
     """
 
@@ -59,7 +59,7 @@ class Source:
             self.length: int | None = max(0, self._end() - self._begin)
             self._file.seek(self._begin)
         else:
-            # That of an HTTP response whose length was announced.
+            # An HTTP response has its announced length here.
             length = getattr(file, "length", None)
             self.length = length if type(length) is int and length >= 0 else None
         self._state = self._look()
@@ -74,17 +74,17 @@ class Source:
 
     @property
     def modified(self) -> int | None:
-        """When the file was last modified, in nanoseconds since the epoch; None for what is no file."""
+        """When the file was last modified, in nanoseconds since the epoch; None if it is not a file."""
         return None if self._state is None else self._state.modified
 
     def rewind(self) -> None:
-        """Go back to where the source begins; only if it is rereadable."""
+        """Go back to where the source begins; it must be rereadable."""
         self._ahead = b""
         self._file.seek(self._begin)
         self.position = self._data_from = self._data_until = 0
 
     def peek(self, size: int) -> bytes:
-        """Return up to the next `size` bytes, fewer only at the end, without moving on."""
+        """Return the next `size` bytes, fewer only at the end, and leave the position unchanged."""
         if len(self._ahead) < size:
             self._ahead += self._pull(size - len(self._ahead))
         return self._ahead[:size]
@@ -101,7 +101,7 @@ class Source:
         return data
 
     def tail(self, size: int) -> bytes:
-        """Return the last `size` bytes, or all if there are fewer, without moving on; only if it is rereadable."""
+        """Return the last `size` bytes, or all if there are fewer; the source must be rereadable."""
         at = self._file.tell()
         self._file.seek(self._begin + max(0, (self.length or 0) - size))
         try:
@@ -110,7 +110,7 @@ class Source:
             self._file.seek(at)
 
     def hole(self) -> int:
-        """Return how many of the next bytes are known to be zeros because they are in a hole of a sparse file."""
+        """Return how many of the next bytes are in a hole of a sparse file, and so are zeros."""
         if self._descriptor is None or self.length is None:
             return 0
         if self.position < self._data_until:
@@ -140,7 +140,7 @@ class Source:
         raise self.changed(what)
 
     def check_ended(self) -> None:
-        """Raise `Stop` if there is more to read than there was, or if somebody has changed the file."""
+        """Raise `Stop` if the source has grown, or if somebody has changed the file."""
         self.check_unchanged()
         if self.rereadable and self.length is not None and self._end() != self._begin + self.length:
             what = f"it had {self.length} bytes and now has {self._end() - self._begin}"
@@ -158,13 +158,13 @@ class Source:
         if self._descriptor is None:
             return None
         found = os.fstat(self._descriptor)
-        # The size of a device is not in its status.
+        # The status of a device does not have its size.
         size = found.st_size if stat.S_ISREG(found.st_mode) else 0
         return _State(size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
     @calls_users_code
     def _pull(self, size: int) -> bytes:
-        """Return the next `size` bytes from the file object, which may give them in smaller pieces."""
+        """Return the next `size` bytes from the file object, which may return fewer at a time."""
         pieces: list[bytes] = []
         while size > 0:
             try:
@@ -200,7 +200,7 @@ def _open(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def _seekable(file: Any) -> bool:
-    # Some file objects claim to be seekable because what they wrap is.
+    # Some file objects claim to be seekable only because the file that they wrap is.
     with contextlib.suppress(OSError, AttributeError, io.UnsupportedOperation):
         if file.seekable():
             file.seek(file.tell())
@@ -209,8 +209,8 @@ def _seekable(file: Any) -> bool:
 
 
 def _descriptor(file: Any) -> int | None:
-    """Return the descriptor whose bytes are those of the file object; that of a `GzipFile`, say, gives others."""
-    inner = getattr(file, "file", file)  # that of `tempfile`
+    """Return the descriptor of a regular file; None if the object may have other bytes, as a `GzipFile` does."""
+    inner = getattr(file, "file", file)  # a wrapper of `tempfile`
     inner = inner.raw if type(inner) in {io.BufferedReader, io.BufferedRandom} else inner
     if type(inner) is not io.FileIO or not stat.S_ISREG(os.fstat(inner.fileno()).st_mode):
         return None
@@ -218,7 +218,7 @@ def _descriptor(file: Any) -> int | None:
 
 
 def _extent(descriptor: int, at: int, end: int) -> tuple[int, int]:
-    """Return where the next data begins and ends; all of a file is data to a system that knows no holes."""
+    """Return where the next data begins and ends; without support for holes, everything is data."""
     if not hasattr(os, "SEEK_DATA"):
         return at, end
     # The file object relies on the descriptor's own position.

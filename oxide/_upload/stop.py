@@ -1,11 +1,11 @@
-"""The private exception that ends an upload; `upload` adds the step and what is left, as an `UploadError`."""
+"""The private exception that ends an upload; `ending` makes an `UploadError` of it."""
 
 
 class Stop(Exception):  # noqa: N818 - it never leaves the package
     """The upload cannot go on.
 
     Attributes:
-        hopeless: whether going on by the journal would end in the same way.
+        hopeless: whether an upload that the journal resumes would fail in the same way.
     """
 
     def __init__(self, reason: str, *, hopeless: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""An upload from beginning to end: the steps in order, and what becomes of it when one of them fails."""
+"""Runs an upload from beginning to end: takes the steps in order, and handles the failure of any of them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,7 +44,7 @@ class Upload:
     Args:
         rack: makes the calls.
         source: the file.
-        notes: what was asked for and made; a `Journal` remembers it.
+        notes: what was requested and made; a `Journal` remembers it.
         arguments: what to make of the file.
         meter: counts and reports.
     """
@@ -77,13 +77,13 @@ class Upload:
         return Found(content.format, content.size, content.block_size, digest, image is not None)
 
     def compared(self, image: Image) -> Image:
-        """Return an image if it is what is to be made; raise `ObjectAlreadyExists` if it differs."""
+        """Return the image if it is the one to make; raise `ObjectAlreadyExists` if it differs."""
         with self._concluded():
             return self._agreeing(image)
 
     @contextmanager
     def _concluded(self) -> Iterator[None]:
-        """Clean up, or keep what the journal needs, if what happens in this context fails."""
+        """Clean up, or keep what the journal needs, if the block fails."""
         try:
             yield
         except BaseException as error:
@@ -92,11 +92,11 @@ class Upload:
             raise
 
     def _check(self) -> tuple[Content, Image | None]:
-        """Examine the file, then look for an image of that name, which is returned if it agrees; nothing is written.
+        """Examine the file and look for an image of that name; return both, and write nothing.
 
         Raises:
             ObjectAlreadyExists: the image of that name differs.
-            Stop: the file is damaged, or the silo's quota does not suffice.
+            Stop: the file is damaged, or the silo's quota is too small.
         """
         content = self._examined()
         try:
@@ -143,21 +143,21 @@ class Upload:
             self._meter.tick,
         )
         if self._notes.disk_name is not None:
-            self._go_on(life)
-        goes_on = self._disk is not None
+            self._resume(life)
+        resumes = self._disk is not None
         try:
             if self._snapshot is None:
                 self._fill_disk(life, content)
         except LostVolume:
-            if not goes_on or not self._source.rereadable:
+            if not resumes or not self._source.rereadable:
                 raise
-            self._begin_anew()
+            self._start_over()
             self._fill_disk(life, content)
         self._meter.done = content.size
         return self._make_image(life)
 
     def _agree(self, content: Content) -> None:
-        """Have the journal compare what it is of, before it counts as this upload's."""
+        """Compare the content with the journal; only then does the journal belong to this upload."""
         notes = self._notes
         if isinstance(notes, Journal):
             source = self._source
@@ -170,13 +170,13 @@ class Upload:
             self._owns_notes = True
 
     def _check_quota(self, content: Content) -> None:
-        """Refuse what the quota does not allow: disk and snapshot count for a moment, the image does not."""
+        """Raise `Stop` if the quota is too small: disk and snapshot count for a moment, the image does not."""
         if self._notes.disk_name is not None:
             return
         try:
             silo = self._rack.utilization()
         except ApiException:
-            # The rack does not let us see it, which is no reason to stop.
+            # A quota that cannot be seen is no reason to stop.
             return
         needed, free = 2 * _disk_size(content), silo.capacity.storage - silo.provisioned.storage
         if needed > free:
@@ -186,8 +186,8 @@ class Upload:
             )
             raise Stop(message, hopeless=True)
 
-    def _go_on(self, life: Life) -> None:
-        """Find out how far an earlier call has got; what cannot be gone on with is removed."""
+    def _resume(self, life: Life) -> None:
+        """Find out how far an earlier call has got, and remove what cannot be used."""
         disk = life.find_disk(UNKNOWN_FOR)
         if disk is not None:
             self._notes.made_disk(str(disk.id))
@@ -199,21 +199,21 @@ class Upload:
         if disk is not None and state == "detached":
             self._snapshot = life.find_snapshot(disk)
         if self._snapshot is None:
-            self._begin_anew()
+            self._start_over()
 
-    def _begin_anew(self) -> None:
+    def _start_over(self) -> None:
         """Remove what was made so far."""
         cleaner = Cleaner(self._rack, self._notes)
         cleaner.clean_up()
         if cleaner.left:
-            message = "the upload has to begin anew, but what it made cannot be removed"
+            message = "the upload has to start over, but what it made cannot be removed"
             raise Stop(message, hopeless=True)
-        self._notes.begin_anew()
+        self._notes.start_over()
         self._disk = None
         self._meter.done = self._meter.skipped = 0
 
     def _fill_disk(self, life: Life, content: Content) -> None:
-        """Create the disk if need be, send the content, and take the snapshot."""
+        """Create the disk if necessary, send the content, and take the snapshot."""
         if self._disk is None:
             self._meter.enter("create disk")
             self._disk = life.create_disk()
@@ -244,7 +244,7 @@ class Upload:
         return self._agreeing(life.create_image(wanted))
 
     def _remove_what_was_needed(self) -> None:
-        """Remove disk and snapshot, and the journal; the image is there, so a failure is only worth a warning."""
+        """Remove disk, snapshot and journal; the image exists by now, so a failure is only a warning."""
         notes = self._notes
         interruption: BaseException | None = None
         left: list[Leftover] = []
@@ -263,7 +263,7 @@ class Upload:
             try:
                 raise interruption
             finally:
-                # The exception refers to this frame, so the frame must not refer to it.
+                # The exception refers to this frame, so the frame must not refer to the exception.
                 del interruption
         if left:
             warn(f"the image is made, but something is still on the rack: {', '.join(map(str, left))}")

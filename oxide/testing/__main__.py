@@ -21,7 +21,7 @@ except ModuleNotFoundError as error:
     checkout = Path(__file__).parents[2]
     packages = [f"{checkout}[testing]"]
     if not (checkout / "pyproject.toml").exists():
-        # Not by the name of this package, which is that of another project on PyPI.
+        # On PyPI, another project has the name of this package.
         of_extra = (line.partition(";") for line in requires("oxide") or ())
         packages = [name.strip() for name, _, condition in of_extra if "testing" in condition]
     command = shlex.join([sys.executable, "-m", "pip", "install", *packages])

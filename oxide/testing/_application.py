@@ -1,4 +1,4 @@
-"""From a request to its answer, checked in the real service's order.
+"""Turns a request into a response, with the checks in the real service's order.
 
 That order is: API version, route, parameters and body, credentials, operation.
 """
@@ -40,27 +40,27 @@ class Application:
         self._clock = clock
         self._newest_version = newest_version
 
-    def answer(
+    def respond(
         self, request: Request, *, at_work: Callable[[], None] = lambda: None, fail: bool = False
     ) -> Response:
-        """Carry out a request and return the answer.
+        """Carry out a request and return the response.
 
-        While a saga is under way `at_work` is called, and with `fail` it is undone then.
+        `at_work` is called while a saga is under way. With `fail`, the saga is then undone instead of finished.
         """
         begun = self._protected(lambda: self._begin(request))
         if isinstance(begun, ApiError):
-            return refusal(begun)
-        operation, answered = begun
-        if isinstance(answered, Saga):
-            saga = answered
+            return error_response(begun)
+        operation, result = begun
+        if isinstance(result, Saga):
+            saga = result
             at_work()
-            answered = self._protected(lambda: self._undo(saga) if fail else self._finish(saga))
-            if isinstance(answered, ApiError):
-                return refusal(answered)
-        return _success_response(SUCCESS_STATUSES[operation], answered, request)
+            result = self._protected(lambda: self._undo(saga) if fail else self._finish(saga))
+            if isinstance(result, ApiError):
+                return error_response(result)
+        return _success_response(SUCCESS_STATUSES[operation], result, request)
 
     def user(self, request: Request) -> str | None:
-        """Return the user whose token a request has, or None if it has no known token."""
+        """Return the user that the request's token belongs to, or None if it has no known token."""
         token = _token(request)
         if token is None:
             return None
@@ -71,7 +71,7 @@ class Application:
             return None
 
     def lose_pantry(self, request: Request) -> None:
-        """Let the pantry of the disk that a chunk is for forget it."""
+        """Make the pantry forget the disk that a chunk is for."""
         try:
             disk = path_parameter(find_route(request.method, request.path).selector)
             project = project_parameter(parse_query(request.query))
@@ -82,13 +82,13 @@ class Application:
 
     @staticmethod
     def _protected(work: Callable[[], _T]) -> "_T | ApiError":
-        """Return what `work` returns, or the error that it ends in."""
+        """Return what `work` returns, or the error that it raises."""
         try:
             return work()
         except ApiError as error:
             return error
         except sqlite3.IntegrityError:
-            # A text longer than its column: the service leaves that check to its database.
+            # A text is longer than its column: the service leaves that check to its database.
             return ApiError.internal()
         except sqlite3.Error as error:
             _LOGGER.error("the database of the simulator failed: %s", error)  # noqa: TRY400 - it says all
@@ -152,8 +152,8 @@ def _success_response(status: int, document: object, request: Request) -> Respon
     return Response(status, tuple(headers), body, gzip=compressed)
 
 
-def refusal(error: ApiError) -> Response:
-    """Return the answer for an error."""
+def error_response(error: ApiError) -> Response:
+    """Return the response for an error."""
     request_id = str(uuid4())
     document = {"request_id": request_id, "error_code": error.code, "message": error.message}
     if error.code is None:

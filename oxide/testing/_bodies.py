@@ -1,4 +1,4 @@
-"""What the bodies of requests ask for, field by field in the order in which the service reads them."""
+"""Parses the bodies of requests, field by field in the order in which the service reads them."""
 
 import binascii
 import re
@@ -10,7 +10,7 @@ from oxide.testing._json_body import JsonBody, JsonObject
 
 BYTE_COUNT_MAX: Final = 2**63 - 1
 BLOCK_SIZES: Final = (512, 2048, 4096)
-# [?] Those of the devices that local disks are on.
+# [?] The block size of the devices that hold local disks.
 _LOCAL_BLOCK_SIZE: Final = 4096
 BULK_WRITE: Final = re.compile(
     rb'[ \t\r\n]*{[ \t\r\n]*"offset"[ \t\r\n]*:[ \t\r\n]*(0|[1-9][0-9]{0,17})[ \t\r\n]*,'
@@ -33,7 +33,7 @@ class NewImage:
 
 @dataclass(frozen=True)
 class NewDisk:
-    """What the creation of a disk asks for: blank or importing blocks, a copy of `copied`, or local."""
+    """What the creation of a disk asks for; `copied` is the snapshot or image that it copies, if any."""
 
     name: str
     description: str
@@ -46,7 +46,7 @@ class NewDisk:
 
 @dataclass(frozen=True)
 class BulkWrite:
-    """One chunk; `data` is None if it is not base64, and `encoded` the length of that text."""
+    """One chunk; `data` is None if its text is not base64, and `encoded` is the length of that text."""
 
     offset: int
     data: bytes | None
@@ -65,7 +65,7 @@ def parse_image_create(body: bytes) -> NewImage:
 
 
 def parse_disk_create(body: bytes, *, has_backend: bool) -> NewDisk:
-    """Return what the body asks for; newer versions of the API have the source within `disk_backend`."""
+    """Return what the body asks for; in newer versions of the API, the source is within `disk_backend`."""
     disk = JsonBody(body).outer("struct DiskCreate")
     if has_backend:
         backend = disk.inner("disk_backend", "internally tagged enum DiskBackend")
@@ -95,8 +95,8 @@ def parse_finalize(body: bytes) -> str | None:
 
 
 def parse_bulk_write(body: bytes) -> BulkWrite:
-    """Return a chunk; what is not base64 is refused only later."""
-    # Nearly all chunks look like this. Their data is decoded where it lies: base64 has no characters that JSON escapes.
+    """Return a chunk; data that is not base64 is refused only later."""
+    # Nearly all chunks look like this. Their data is decoded in place: base64 has no characters that JSON escapes.
     head = BULK_WRITE.match(body)
     if head is not None and (tail := _WRITE_TAIL.search(body, max(head.end(), len(body) - _TAIL_BYTES))):
         encoded = memoryview(body)[head.end() : tail.start()]
@@ -109,13 +109,13 @@ def parse_bulk_write(body: bytes) -> BulkWrite:
 
 
 def _decoded(text: bytes | memoryview) -> bytes | None:
-    """Return what a text of standard base64 says, padded and without white space, or None if it is not one."""
+    """Decode standard base64 with padding and without white space; return None if the text is anything else."""
     try:
         data = binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
         return None
     if data:
-        # Python takes bits that mean nothing in the last symbol.
+        # Python accepts unused bits that are set in the last symbol; the service does not.
         last = data[-1 - (len(data) - 1) % 3 :]
         if binascii.b2a_base64(last, newline=False) != text[-4:]:
             return None

@@ -1,4 +1,4 @@
-"""Times as the service keeps and writes them."""
+"""The system's time, and times in the form that the service writes."""
 
 from datetime import UTC, datetime
 
@@ -9,9 +9,9 @@ def utc_now() -> datetime:
 
 
 def wire_time(moment: datetime) -> str:
-    """Return `moment`, which must be aware, in RFC 3339 with `Z` and 0, 3 or 6 digits of a second.
+    """Return an aware `moment` in RFC 3339, in UTC with `Z`.
 
-    The number of digits depends on trailing zeros.
+    The second has 0, 3 or 6 decimal digits: the fewest that lose nothing.
     """
     if moment.tzinfo is None:
         message = "the clock must return times with a time zone"

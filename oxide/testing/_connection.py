@@ -1,4 +1,4 @@
-"""The server's side of one HTTP/1.1 connection: reads requests and sends answers in turn."""
+"""The server's side of one HTTP/1.1 connection: reads requests and sends responses in turn."""
 
 import gzip
 import logging
@@ -30,7 +30,7 @@ _NO_BODY_STATUSES: Final = {204, 304}
 
 
 class ConnectionEnd(Exception):  # noqa: N818 - the normal end of a connection
-    """No further request will come, or no further answer may be sent."""
+    """No further request will come, or no further response may be sent."""
 
 
 class Throttle:
@@ -42,7 +42,7 @@ class Throttle:
         self._next = -math.inf
 
     def passes(self) -> bool:
-        """Return whether `seconds` have passed since the last time that this was so."""
+        """Return whether `seconds` have passed since this last returned True."""
         now = self._clock()
         if now < self._next:
             return False
@@ -66,7 +66,7 @@ class Connection:
         self._peer = peer
         self._shared = shared
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=_MAX_HEAD_BYTES)
-        self._answers_head = False
+        self._is_head_request = False
 
     def receive(self) -> Request:
         """Return the next request once all of it has arrived."""
@@ -79,12 +79,12 @@ class Connection:
             return self._read_request()
         except h11.RemoteProtocolError as error:
             if self._shared.not_http.passes():
-                LOGGER.info("a request that is not HTTP: %s", error)
+                LOGGER.info("a client sent something other than HTTP: %s", error)
             self.send(Response(error.error_status_hint, (("connection", "close"),)))
             raise ConnectionEnd from error
 
     def send(self, response: Response, fault: Fault | None = None) -> None:
-        """Send an answer, changed by `fault` if that affects sending."""
+        """Send a response, changed by `fault` if that affects sending."""
         if isinstance(fault, Interim):
             interim = h11.InformationalResponse(status_code=fault.status, headers=list(fault.headers.items()))
             self._peer.sendall(b"".join(self._encode(interim) for _ in range(fault.count)))
@@ -109,12 +109,12 @@ class Connection:
             raise ConnectionEnd
 
     def close(self, *, reset: bool = False) -> None:
-        """Close the connection, in order or with a reset; only the first time counts."""
+        """Close the connection, in order or with a reset; only the first call has an effect."""
         with self._shared.closing, suppress(OSError):
             if reset:
                 self._peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
-                # Seen at once, even if a forked process still has the socket too.
+                # The client sees this at once, even if a forked process still has the socket too.
                 socket.socket.shutdown(self._peer, socket.SHUT_RDWR)
         with self._shared.closing:
             self._peer.close()
@@ -137,9 +137,9 @@ class Connection:
                 self._http.receive_data(self._peer.recv(_READ_BYTES))
             elif isinstance(event, h11.Request):
                 head = event
-                self._answers_head = event.method == b"HEAD"
+                self._is_head_request = event.method == b"HEAD"
             elif isinstance(event, h11.Data):
-                # Surplus bytes are read and dropped, so that the client gets as far as reading the answer.
+                # Surplus bytes are read and dropped, so that the client gets as far as reading the response.
                 body += event.data[: BULK_WRITE_BYTES_MAX + 1 - len(body)]
             elif isinstance(event, h11.EndOfMessage) and head is not None:
                 headers = tuple((bytes(name), bytes(value)) for name, value in head.headers)
@@ -159,7 +159,7 @@ class Connection:
         head = h11.Response(status_code=response.status, headers=headers, reason=_reason(response.status))
         encoded = self._encode(head)
         body = b""
-        if content and not self._answers_head and response.status not in _NO_BODY_STATUSES:
+        if content and not self._is_head_request and response.status not in _NO_BODY_STATUSES:
             body = self._encode(h11.Data(data=content))
         return encoded, body + self._encode(h11.EndOfMessage())
 

@@ -1,4 +1,4 @@
-"""What a test puts into a simulator, and what it finds there, without a request."""
+"""The methods by which a test fills a simulator and looks into it without a request."""
 
 import re
 import secrets
@@ -70,7 +70,7 @@ class Snapshot:
 
 
 class Contents(ABC):
-    """The part of a simulator that is about what is in it."""
+    """The methods of a simulator that read and change its contents."""
 
     clock: Callable[[], datetime]
 
@@ -84,7 +84,7 @@ class Contents(ABC):
     def create_snapshot(
         self, name: str, project: str | UUID, size: int = 2**30, block_size: int = 512
     ) -> UUID:
-        """Create a snapshot in a project (its name or ID) and return its ID; sizes are in bytes, and bytes zero."""
+        """Create a snapshot of zeros in a project (its name or ID) and return its ID; sizes are in bytes."""
         _check_bytes("size", size)
         snapshot_id = uuid4()
         with self._seeding(name) as store:
@@ -131,7 +131,7 @@ class Contents(ABC):
     def create_images(
         self, names: Iterable[str], project: str | UUID | None = None, **values: Unpack[ImageValues]
     ) -> list[UUID]:
-        """Create images as `create_image` does, all or none; fast enough for tens of thousands."""
+        """Create images as `create_image` does, all or none; this is fast enough for tens of thousands."""
         if isinstance(names, str):
             message = f"names must be a list of names, not the str {names!r}"
             raise TypeError(message)
@@ -164,9 +164,9 @@ class Contents(ABC):
         return [Snapshot(row["name"], UUID(row["id"]), row["state"], row["size"]) for row in rows]
 
     def image_content(self, image_id: str | UUID, offset: int = 0, size: int | None = None) -> bytes:
-        """Return `size` bytes of an image from `offset` on, by default all that follow.
+        """Return `size` bytes of an image from `offset` on, by default all the rest.
 
-        Raises `ValueError` if there is no such image, or if it ends before.
+        Raises `ValueError` if there is no such image, or if it ends earlier.
         """
         wanted = parse_id(image_id) if isinstance(image_id, str) else image_id
         with self._seeding() as store:
@@ -184,7 +184,7 @@ class Contents(ABC):
 
     @property
     def quota(self) -> int | None:
-        """The bytes that the disks and snapshots of the silo may have together; None for any number of them."""
+        """How many bytes the disks and snapshots of the silo may have together; None for no limit."""
         with self._seeding() as store:
             return store.number(QUOTA)
 
@@ -194,7 +194,7 @@ class Contents(ABC):
 
     @property
     def space(self) -> int | None:
-        """The bytes that there is room for on the rack, for disks and snapshots; None for any number of them."""
+        """How many bytes the rack has room for, for disks and snapshots together; None for no limit."""
         with self._seeding() as store:
             return store.number(SPACE)
 

@@ -1,4 +1,4 @@
-"""What the documentation's examples expect to find, also made by `python -m oxide.testing --demo`."""
+"""Creates what the documentation's examples expect to find, also for `python -m oxide.testing --demo`."""
 
 from contextlib import suppress
 from typing import Final
@@ -15,7 +15,7 @@ DEMO: Final = (
 def seed_demo(simulator: Simulator) -> UUID:
     """Create what `DEMO` lists, and return the ID of the snapshot.
 
-    A database that has the snapshot is left unchanged; in any other, existing projects and images are kept.
+    If the snapshot exists, nothing is changed. Otherwise existing projects and images are kept.
     """
     with simulator._seeding() as store:
         project = store.projects.id("my-project")

@@ -1,11 +1,11 @@
-"""The errors that the service answers with: status, `error_code` and message of each kind."""
+"""The service's errors: status, `error_code` and message of each kind."""
 
 from typing import Self
 from uuid import UUID
 
 
 class ApiError(Exception):
-    """An error answer; `code` is None if the real service sends no `error_code`."""
+    """An error of the service; `code` is None if the real service sends no `error_code`."""
 
     def __init__(
         self, status: int, code: str | None, message: str, headers: tuple[tuple[str, str], ...] = ()
@@ -53,12 +53,12 @@ class ApiError(Exception):
 
     @classmethod
     def not_acceptable(cls, *, message: str) -> Self:
-        """Return the 406 for what the version of the API that was asked for cannot say."""
+        """Return the 406 for a result that the requested version of the API cannot express."""
         return cls(406, "Not Acceptable", message)
 
     @classmethod
     def insufficient_capacity(cls, *, message: str) -> Self:
-        """Return the 507 for what there is no quota or no room for."""
+        """Return the 507 for a request that exceeds the quota or the room on the rack."""
         return cls(507, "InsufficientCapacity", f"Insufficient capacity: {message}")
 
     @classmethod
@@ -79,7 +79,7 @@ class ApiError(Exception):
 
     @classmethod
     def forbidden(cls) -> Self:
-        """Return the 403 for a resource that the caller may read, but not use like this."""
+        """Return the 403 for a resource that the caller may read, but not use in this way."""
         return cls(403, "Forbidden", "Forbidden")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Handles the requests of one connection in turn: records them, applies faults and answers."""
+"""Handles the requests of one connection in turn: records them, applies faults and sends responses."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from oxide.testing._application import Application, refusal
+from oxide.testing._application import Application, error_response
 from oxide.testing._connection import LOGGER, Connection, ConnectionEnd
 from oxide.testing._errors import ApiError
 from oxide.testing._http_messages import Request, Response
@@ -15,7 +15,7 @@ from oxide.testing._journal import Journal
 from oxide.testing._routing import SAGAS, Operation, find_route
 from oxide.testing.faults import Answer, Delay, Drop, Fault, LosePantry, Refuse, Unwind
 
-# The operations that a fault is for, if not for all.
+# The operations that can suffer a fault, for the faults that not every operation can suffer.
 _POSSIBLE: Final[Mapping[type, frozenset[Operation]]] = {
     LosePantry: frozenset({"disk_bulk_write_import"}),
     Unwind: SAGAS,
@@ -63,7 +63,7 @@ class FaultQueue:
 
 
 class Exchange:
-    """Handles requests from their arrival to the end of their answer."""
+    """Handles requests from their arrival to the end of their response."""
 
     def __init__(self, application: Application, faults: FaultQueue, journal: Journal):
         self._application = application
@@ -71,7 +71,7 @@ class Exchange:
         self._journal = journal
 
     def serve(self, connection: Connection) -> None:
-        """Answer requests until the connection ends."""
+        """Respond to requests until the connection ends."""
         while True:
             request = connection.receive()
             operation = _operation(request)
@@ -80,8 +80,8 @@ class Exchange:
             status: int | str = "dropped"
             try:
                 fault = self._faults.take(operation)
-                response = self._answer(connection, request, fault)
-                self._journal.answered(number, response)
+                response = self._respond(connection, request, fault)
+                self._journal.responded(number, response)
                 status = response.status
                 connection.send(response, fault)
             finally:
@@ -89,25 +89,25 @@ class Exchange:
                 LOGGER.info("%s %s %s %.1f ms", request.method, request.target, status, milliseconds)
                 self._journal.finished()
 
-    def _answer(self, connection: Connection, request: Request, fault: Fault | None) -> Response:
+    def _respond(self, connection: Connection, request: Request, fault: Fault | None) -> Response:
         application = self._application
         match fault:
             case Answer():
                 if fault.after_acting:
-                    application.answer(request)
+                    application.respond(request)
                 body = fault.body.encode() if isinstance(fault.body, str) else fault.body
                 return Response(fault.status, tuple(fault.headers.items()), body)
             case Refuse():
-                return refusal(ApiError(fault.status, fault.error_code, fault.message))
+                return error_response(ApiError(fault.status, fault.error_code, fault.message))
             case Delay(after_acting=True):
-                response = application.answer(request)
+                response = application.respond(request)
                 connection.wait(fault.seconds)
                 return response
             case Delay():
                 return self._delayed(connection, request, fault.seconds)
             case Drop():
                 if fault.after_acting:
-                    application.answer(request)
+                    application.respond(request)
                 connection.close(reset=fault.reset)
                 if fault.during is not None:
                     self._delayed(connection, request, fault.during)
@@ -115,11 +115,11 @@ class Exchange:
             case LosePantry():
                 application.lose_pantry(request)
             case Unwind():
-                return application.answer(request, fail=True)
-        return application.answer(request)
+                return application.respond(request, fail=True)
+        return application.respond(request)
 
     def _delayed(self, connection: Connection, request: Request, seconds: float) -> Response:
-        """Answer after a delay; what takes long on a rack is under way meanwhile."""
+        """Return the response after a delay; a saga is under way meanwhile."""
         left = [seconds]
 
         def wait() -> None:
@@ -128,8 +128,8 @@ class Exchange:
 
         if _operation(request) not in SAGAS:
             wait()
-        response = self._application.answer(request, at_work=wait)
-        # If nothing was begun.
+        response = self._application.respond(request, at_work=wait)
+        # A saga that was refused has not waited.
         wait()
         return response
 

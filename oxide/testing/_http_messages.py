@@ -1,4 +1,4 @@
-"""Requests as they arrived, and answers as they will be sent."""
+"""Requests as they arrived, and responses as they will be sent."""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +39,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """One answer; `headers` exclude those that frame the body, which is compressed when sent if `gzip`."""
+    """One response.
+
+    `headers` exclude those that frame the body. With `gzip`, the body is compressed when it is sent.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...] = ()

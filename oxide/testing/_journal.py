@@ -10,9 +10,9 @@ from oxide.testing._parameters import parse_query
 
 KEPT_REQUESTS: Final = 10_000
 KEPT_BODY_BYTES: Final = 65_536
-# Of a chunk, enough to see where it was to go.
+# Enough of a chunk to see its offset.
 KEPT_CHUNK_BYTES: Final = 256
-KEPT_ANSWER_BYTES: Final = 4_096
+KEPT_RESPONSE_BYTES: Final = 4_096
 _SHOWN_SCHEMES: Final = {"basic", "bearer"}
 _MASKED_HEADERS: Final = {"authorization", "cookie", "proxy-authorization"}
 
@@ -75,18 +75,18 @@ class Journal:
             self._changed.notify_all()
             return self._arrived
 
-    def answered(self, number: int, response: Response) -> None:
-        """Record the answer that is about to be sent to that request."""
+    def responded(self, number: int, response: Response) -> None:
+        """Record the response that is about to be sent to that request."""
         with self._changed:
             if number in self._requests:
                 self._requests[number] = replace(
                     self._requests[number],
                     status=response.status,
-                    answer=response.body[:KEPT_ANSWER_BYTES],
+                    answer=response.body[:KEPT_RESPONSE_BYTES],
                 )
 
     def finished(self) -> None:
-        """Record that one more request is over, answered or not."""
+        """Record that one more request is over, with or without a response."""
         with self._changed:
             self._finished += 1
             self._changed.notify_all()

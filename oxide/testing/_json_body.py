@@ -1,6 +1,6 @@
-"""JSON bodies: what the service accepts, and its messages for the rest.
+"""Reads JSON bodies: accepts what the service accepts, and refuses the rest with its messages.
 
-Wording is the service's own where a test of its own asserts it, and otherwise says the same in general words.
+A message has the service's own words where one of its tests asserts them; other messages say the same in general words.
 """
 
 import json
@@ -38,11 +38,11 @@ def check_content_type(header: str | None) -> None:
 
 
 class JsonBody:
-    """A JSON body, and the service's errors for it, which give the end of the text as their place."""
+    """A JSON body, and the service's errors for it, which name the end of the text as their position."""
 
     def __init__(self, body: bytes):
         self._text = _without_trailing_characters(body)
-        # An object is a tuple of its pairs, since a key that appears twice is an error.
+        # An object is read as a tuple of its pairs, since a key that appears twice is an error.
         self._value = json.loads(self._text, object_pairs_hook=tuple)
 
     def outer(self, expected: str) -> "JsonObject":
@@ -53,14 +53,14 @@ class JsonBody:
 
     def fail(self, problem: str) -> NoReturn:
         """Raise the 400 for a problem of the body."""
-        # Only an array is refused before any of it is read.
+        # The service refuses an array before it reads any of it.
         before = b"" if isinstance(self._value, list) else self._text
         line, column = before.count(b"\n") + 1, len(before) - (before.rfind(b"\n") + 1)
         raise ApiError.malformed_body(problem=f"{problem} at line {line} column {column}")
 
 
 class JsonObject:
-    """An object within a JSON body; `path` is what the service puts before the problems in it."""
+    """An object within a JSON body; `path` is the prefix of its error messages."""
 
     def __init__(self, body: JsonBody, pairs: tuple[tuple[str, object], ...], path: str):
         self._body = body
@@ -75,7 +75,7 @@ class JsonObject:
         return values[0]
 
     def string(self, key: str, *, path: str | None = None) -> str:
-        """Return a required string; `path` is where a wrong type is said to be, by default at the key."""
+        """Return a required string; `path` is the prefix of the error for a wrong type, by default the key's."""
         return self._typed(key, str, _messages.STRING, path)
 
     def name(self, key: str, *, path: str | None = None) -> str:
@@ -86,12 +86,12 @@ class JsonObject:
         return name
 
     def optional_name(self, key: str) -> str | None:
-        """Return a name of a resource, or None if it is left out or null."""
+        """Return a name of a resource, or None if it is missing or null."""
         values = self._values(key)
         return None if not values or values[0] is None else self.name(key)
 
     def u64(self, key: str) -> int:
-        """Return a required integer without a sign."""
+        """Return a required unsigned integer."""
         value = self._typed(key, int, "u64")
         if isinstance(value, bool):
             self.fail(f"{key}: {_messages.wrong_type('u64')}")
@@ -100,7 +100,7 @@ class JsonObject:
         return value
 
     def boolean(self, key: str) -> bool:
-        """Return a boolean that is false if it is left out."""
+        """Return a boolean, which is false if it is missing."""
         return self._typed(key, bool, "a boolean") if self._values(key) else False
 
     def uuid(self, key: str) -> UUID:
@@ -112,7 +112,7 @@ class JsonObject:
         return parsed
 
     def inner(self, key: str, expected: str, *, path: str | None = None) -> "JsonObject":
-        """Return a required object, whose problems are told with `path`, by default its key."""
+        """Return a required object; `path` is the prefix of its errors, by default its key."""
         path = f"{self._path}{key}: " if path is None else path
         return JsonObject(self._body, self._typed(key, tuple, expected, path), path)
 

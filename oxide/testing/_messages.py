@@ -1,4 +1,4 @@
-"""What is uncertain about the real service, and what was chosen.
+"""Lists what is uncertain about the real service and what the simulator does instead, with the uncertain messages.
 
 The marks say how certain each choice is:
 
@@ -11,20 +11,20 @@ The marks say how certain each choice is:
 The messages are below. These are the choices of behaviour, by module:
 
 - `_reading`: a malformed request is a 400 even without credentials [C].
-- `_application`: gzipped answers are chunked [M].
+- `_application`: gzipped responses are chunked [M].
 - `_clock`: times have 0, 3 or 6 digits of a second [P].
 - `_api_version`: versions older than the first published one, and pre-releases, are accepted [C].
-- `_parameters`: unknown parameters are ignored; a listing takes the last of equal ones, and other operations refuse a
-  second `project` [P]. The same goes for `page_token` [?].
+- `_parameters`: unknown parameters are ignored. If a parameter appears twice, a listing takes the last one, and other
+  operations refuse a second `project` [P]. The same goes for `page_token` [?].
 - `_pagination`: the form of tokens; `sort_by` and `project` may be left out of one [P].
 - `_json_body`, `_bodies`: unknown fields, and anything after the object, are ignored [P]. Of several problems, the first
-  in the order of the fields is reported [?], with the end of the text as its place [?].
+  in the order of the fields is reported [?], with the end of the text as its position [?].
 - `_service.images`: the four operations that change something check credentials before they look at what selects the
   image; view and list do so only before they look anything up [C]. For an image in a project that the caller may not
-  see, the 404 names the image, not the project [C]. From a snapshot that is still `creating`, none is made [C].
+  see, the 404 names the image, not the project [C]. No image is made from a snapshot that is still `creating` [C].
 - `_service.disks`, `_service.imports`: only bulk writes and the view look at what selects the disk before they check
-  credentials [C]. What a disk of a snapshot or an image is refused for if it is too small is said in words like the
-  service's [M]. Local disks have blocks of 4096 bytes [?].
+  credentials [C]. The message for a disk that is smaller than its snapshot or image resembles the service's [M]. Local
+  disks have blocks of 4096 bytes [?].
 - `_service.capacity`: the room on the rack is counted like the quota, by the sizes of disks and snapshots [?].
 """
 
@@ -45,10 +45,10 @@ VERSION_MAX: Final = 64
 PROMOTE_NEEDS_PROJECT_IMAGE: Final = "Cannot promote a silo image"
 DEMOTE_NEEDS_SILO_IMAGE: Final = "Cannot demote a project image"
 
-# [P] The service's parser of names and IDs tries both and reports neither.
+# [P] The service's parser tries a name and an ID, and reports the error of neither.
 NEITHER_NAME_NOR_ID: Final = "data did not match any variant of untagged enum NameOrId"
 
-# [P] From the query string parsers.
+# [P] Messages of the parsers of query strings.
 LIMIT_EMPTY: Final = "cannot parse integer from empty string"
 LIMIT_NOT_DIGITS: Final = "invalid digit found in string"
 LIMIT_TOO_LARGE: Final = "number too large to fit in target type"
@@ -75,8 +75,8 @@ def missing_field(name: str) -> str:
 # [M] The service's base64 decoder says what it found, and where.
 NOT_BASE64: Final = "invalid base64"
 
-# [P] What the JSON parser expects, and what it says of a UUID. The service's messages go into details that depend on
-# versions of its crates.
+# [P] What the JSON parser says that it expects, and its message about a UUID. The service's messages have more details,
+# which depend on the versions of its crates.
 SOURCE_TYPE: Final = "variant identifier"
 STRING: Final = "a string"
 UUID_STRING: Final = "a UUID string"

@@ -1,7 +1,7 @@
-"""The OpenAPI document of the service: for images, paths from the table of operations and schemas from the models.
+"""Makes the OpenAPI document of the service.
 
-It is stricter than the real service's own document where the service itself is: in the rule for names, and in the
-lengths that its database allows.
+For images, its paths come from the table of operations and its schemas from the models. It is stricter than the real
+service's document where the service is stricter than that: in the rule for names, and in the lengths of texts.
 """
 
 import inspect
@@ -105,7 +105,7 @@ def _schemas() -> dict[str, _Schema]:
     schemas: dict[str, _Schema] = {
         name: _openapi_3_0(schema) for name, schema in definitions["$defs"].items()
     }
-    # Rules that the models have in Python code, or leave to the service since they only receive the values.
+    # The models have these rules in Python code, or leave them to the service because they only receive the values.
     name, byte_count = _ref("Name"), _ref("ByteCount")
     schemas["Image"]["properties"] |= {"name": name, "size": byte_count}
     schemas["ImageCreate"]["properties"] |= {"name": name}
@@ -124,7 +124,7 @@ def _schemas() -> dict[str, _Schema]:
 
 
 def _openapi_3_0(schema: _Schema) -> _Schema:
-    """Return a pydantic schema converted to OpenAPI 3.0, without what is only for Python readers."""
+    """Return a pydantic schema converted to OpenAPI 3.0, without the texts for Python readers."""
     converted: _Schema = {}
     for key, value in schema.items():
         match key:

@@ -1,4 +1,4 @@
-"""The part of the OpenAPI document that is about disks, snapshots and utilization, in the newest version of the API."""
+"""Makes the part of the OpenAPI document about disks, snapshots and utilization, for the newest version of the API."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -47,7 +47,7 @@ _STATES: Final = (
 )
 _INSTANCE_STATES: Final = ("attaching", "attached", "detaching")
 
-# By operation: its summary, the schema of its body and that of its result.
+# For each operation: its summary, the schema of its body and the schema of its result.
 _OPERATIONS: Final[dict[str, tuple[str, str | None, str | None]]] = {
     "disk_create": ("Create a disk.", "DiskCreate", "Disk"),
     "disk_view": ("Return a disk.", None, "Disk"),

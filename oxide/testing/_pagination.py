@@ -1,4 +1,7 @@
-"""Page tokens: URL-safe base64 of compact JSON with the scan's order, its scope and the last item seen."""
+"""Encodes and decodes page tokens.
+
+A token is URL-safe base64 of compact JSON with the scan's order, its scope and the last item seen.
+"""
 
 import base64
 import json
@@ -73,14 +76,14 @@ def decode_page_token(token: str) -> Scan:
 
 def _decode_base64(encoded: bytes) -> bytes:
     symbols = len(encoded.rstrip(b"="))
-    # A length that no encoding has is told from anything else that is not base64.
+    # The service has a message of its own for a length that no encoding has.
     if symbols % 4 == 1 and encoded.isalnum():
         raise _unreadable(problem=f"Invalid input length: {len(encoded)}")
     try:
         decoded = base64.b64decode(encoded, altchars=b"-_", validate=True)
     except ValueError:
         decoded = b""
-    # Python takes other alphabets too, and bits that mean nothing at the end.
+    # Python also accepts other alphabets, and unused bits that are set at the end.
     if base64.urlsafe_b64encode(decoded) != encoded:
         raise _unreadable(problem=_messages.NOT_BASE64)
     return decoded

@@ -1,4 +1,4 @@
-"""Path and query parameters: read before authentication, refused in the service's own words."""
+"""Reads path and query parameters, before authentication, and refuses bad ones in the service's own words."""
 
 import re
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ def path_parameter(segment: str) -> str | UUID:
 
 
 def project_parameter(query: list[tuple[str, str]]) -> str | UUID | None:
-    """Return the query's project, or None if it is left out; an empty one is an error."""
+    """Return the query's project, or None if it is missing; an empty one is an error."""
     projects = [value for key, value in query if key == "project"]
     if not projects:
         return None
@@ -66,8 +66,8 @@ def required_project_parameter(query: list[tuple[str, str]]) -> str | UUID:
 def page_parameters(query: list[tuple[str, str]]) -> Page:
     """Return the page that a listing asks for.
 
-    If a key appears twice the last one counts, except for `limit`; a token replaces every other parameter except
-    `limit`, valid or not.
+    If a key appears twice, the last one counts; only a second `limit` is an error. A token replaces every other
+    parameter except `limit`, valid or not.
     """
     limits = [value for key, value in query if key == "limit"]
     limit = _limit(limits[0]) if limits else DEFAULT_LIMIT

@@ -1,6 +1,6 @@
-"""From a request to what it asks for: parameters and body are read before credentials are looked at.
+"""Reads a request's parameters and body, and returns the operation to run.
 
-So a malformed request without credentials is a 400, not a 401.
+Credentials are checked only when it runs, so a malformed request without credentials is a 400, not a 401.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from oxide.testing._routing import Route
 from oxide.testing._service import capacity, disks, images, imports, snapshots
 from oxide.testing._store import Store
 
-# An operation whose request has been read: from caller and time to the content of the answer's body, or a saga.
+# An operation whose request has been read. It takes the caller and the time, and returns the response's content or a saga.
 Action = Callable[[Actor | None, str], object]
 
 BODY_BYTES_MAX: Final = 1_048_576
@@ -40,7 +40,7 @@ def read_request(store: Store, route: Route, request: Request, version: ApiVersi
 
 
 def _read_openapi(_: Store, __: Route, ___: Request, ____: ApiVersion) -> Action:
-    # The document is made from the client's modules, which are needed only here.
+    # The document is made from the client's modules, which nothing else here needs.
     from oxide.testing._openapi import openapi_document
 
     document = openapi_document()

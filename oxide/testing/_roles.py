@@ -1,4 +1,4 @@
-"""The caller and their roles: one silo and its projects, with four roles on each."""
+"""Callers and their roles: there are four roles, on the silo and on each of its projects."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,5 +30,5 @@ class Actor:
     projects: Mapping[str, Rank]
 
     def project(self, project_id: str) -> Rank:
-        """Return the rank on a project, which is at least that on the silo."""
+        """Return the rank on a project, which is at least the rank on the silo."""
         return max(self.silo, self.projects.get(project_id, Rank.NONE))

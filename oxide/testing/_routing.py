@@ -27,7 +27,7 @@ Operation = Literal[
     "utilization_view",
 ]
 
-# A segment in braces is the name or ID of what the operation is about.
+# A segment in braces stands for the name or ID of the resource.
 ROUTES: Final[Mapping[str, Mapping[str, Operation]]] = {
     "/v1/images": {"GET": "image_list", "POST": "image_create"},
     "/v1/images/{image}": {"GET": "image_view", "DELETE": "image_delete"},
@@ -66,13 +66,13 @@ SUCCESS_STATUSES: Final[Mapping[str, int]] = {
     "utilization_view": 200,
 }
 
-# What takes long on a rack, and goes on there whether or not anybody waits for the answer.
+# Operations that take long on a rack, and go on there even if nobody waits for the response.
 SAGAS: Final[frozenset[Operation]] = frozenset({"disk_create", "disk_delete", "disk_finalize_import"})
 
 
 @dataclass(frozen=True)
 class Route:
-    """An operation, and the segment of its path that selects what it is about, if it has one."""
+    """An operation, and the segment of the path that selects its resource, if there is one."""
 
     operation: Operation
     selector: str = ""

@@ -1,4 +1,4 @@
-"""Sockets and threads: one thread accepts connections, and each of them has its own."""
+"""Listens on a socket: one thread accepts connections, and each connection has a thread of its own."""
 
 import errno
 import os
@@ -67,7 +67,7 @@ class Server:
         return sum(thread.is_alive() for thread in list(self._connections))
 
     def leave_to_parent(self) -> None:
-        """Let go of every socket, in a forked process: they are the parent's, and end when it closes them."""
+        """Close a forked process's copies of the sockets, which belong to the parent."""
         for inherited in (self._listener, self._wake, self._woken, *self._connections.values()):
             inherited.close()
 
@@ -100,7 +100,7 @@ class Server:
         try:
             thread.start()
         except RuntimeError as error:
-            # There are too many threads: this connection ends, and others may do better.
+            # There are too many threads: this connection ends, and later ones may succeed.
             LOGGER.warning("a connection was closed: %s", error)
             del self._connections[thread]
             connection.close()

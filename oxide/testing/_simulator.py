@@ -1,4 +1,4 @@
-"""The simulator as tests and programs use it."""
+"""The class `Simulator`: starts and stops the service, and is its interface for tests."""
 
 import re
 import ssl
@@ -27,7 +27,7 @@ __all__ = ["PORT_MAX", "ImageValues", "Simulator"]
 PORT_MAX: Final = 65535
 _ADMIN: Final = "admin"
 _TOKEN: Final = re.compile(re.escape(TOKEN_PREFIX) + r"[!-~]+")
-# A server may listen on every address, but clients send a token over plain http only to loopback.
+# A simulator may listen on every address, but clients send a token over plain HTTP only to loopback.
 _REACHED_AT: Final = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only mapped
 
 _T = TypeVar("_T")
@@ -155,9 +155,9 @@ class Simulator(Contents):
         return self._journal.snapshot()
 
     def wait_for_requests(self, count: int, timeout: float = 10.0, *, answered: bool = True) -> None:
-        """Wait until `count` requests since the start have been answered or dropped.
+        """Wait until `count` requests since the start have had a response or were dropped.
 
-        This is for requests whose answer nobody waits for. With `answered=False` it is enough that they have arrived.
+        This is for requests whose response nobody waits for. With `answered=False` it is enough that they have arrived.
         Raises `TimeoutError` after `timeout` seconds.
         """
         if not self._journal.wait(count, timeout, finished=answered):

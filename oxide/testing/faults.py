@@ -16,7 +16,7 @@ _FRAMING_HEADERS: Final = {"content-length", "transfer-encoding"}
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer with this instead of the service's own answer, as a proxy in between might.
+    """Send this response instead of the service's own, as a proxy in between might.
 
     `status` is 200 to 599; `body` is sent as it is, in UTF-8 if it is a `str`; the only headers are `headers` and those
     that frame the body.
@@ -37,7 +37,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Refuse:
-    """Answer with an error of the service's own, in its form, and do nothing else.
+    """Respond with an error in the service's own form, and do nothing else.
 
     `status` is 400 to 599; `error_code` is None for the errors that have none.
     """
@@ -52,11 +52,10 @@ class Refuse:
 
 @dataclass(frozen=True)
 class Delay:
-    """Answer as usual, but this many seconds later; `math.inf` never answers.
+    """Respond as usual, but this many seconds later; with `math.inf`, never.
 
-    Where the service takes long on a rack, to create, finalize or delete a disk, it is at work meanwhile, unless
-    `after_acting`: it does not notice that a client gives up, and what a simulator that stops was at work on is done
-    once it starts again.
+    Creating, finalizing or deleting a disk takes long on a rack. There the work is under way during the delay, unless
+    `after_acting`: it goes on if the client gives up, and if the simulator stops, it is finished at the next start.
     """
 
     seconds: float
@@ -68,9 +67,9 @@ class Delay:
 
 @dataclass(frozen=True)
 class Drip:
-    """Act, then send the answer `size` bytes at a time with `interval` seconds in between, from the first byte on.
+    """Act, then send the response `size` bytes at a time, with `interval` seconds before each piece.
 
-    With `body_only`, status line and headers are sent at once.
+    With `body_only`, the status line and headers are sent at once.
     """
 
     interval: float
@@ -84,9 +83,9 @@ class Drip:
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the connection without an answer; with `reset`, so that the client sees a connection reset.
+    """Close the connection without a response; with `reset`, so that the client sees a connection reset.
 
-    With `during`, the service acts after all: it is at work for this many seconds more, as in a `Delay`.
+    With `during`, the service acts after the connection is closed: its work takes this many seconds, as in a `Delay`.
     """
 
     after_acting: bool = False
@@ -103,7 +102,7 @@ class Drop:
 
 @dataclass(frozen=True)
 class Truncate:
-    """Act, then send the answer's headers and only the first `size` bytes of its body, and close."""
+    """Act, then send the response's headers and only the first `size` bytes of its body, and close."""
 
     size: int = 0
 
@@ -113,7 +112,7 @@ class Truncate:
 
 @dataclass(frozen=True)
 class Interim:
-    """Act, then send `count` interim answers (a status of 102 to 199) before the real one."""
+    """Act, then send `count` interim responses (a status of 102 to 199) before the real one."""
 
     status: int = 103
     count: int = 1
@@ -127,18 +126,19 @@ class Interim:
 
 @dataclass(frozen=True)
 class LosePantry:
-    """Let the service's pantry forget the disk that a chunk is for: this chunk and all later ones get `Not Found`.
+    """Make the service's pantry forget the disk that a chunk is for: this chunk and all later ones get `Not Found`.
 
-    Only bulk writes suffer it. To finalize that disk with a snapshot fails; without one, it is fine.
+    Only bulk writes suffer it. Afterwards, finalizing that disk fails with a snapshot and works without one.
     """
 
 
 @dataclass(frozen=True)
 class Unwind:
-    """Begin, fail and undo, and answer 500: no disk is created, or a disk is `import_ready` again and has no snapshot.
+    """Begin, fail, undo, and respond with 500.
 
-    A disk whose deletion fails comes back `faulted` under the name `deleted-<id>`, as on a rack. Only the creation,
-    finalization and deletion of disks suffer it.
+    Only the creation, finalization and deletion of disks suffer it. As on a rack, no disk is created; a disk that was to
+    be finalized is `import_ready` again and has no snapshot; and a disk that was to be deleted comes back `faulted` under
+    the name `deleted-<id>`.
     """
 
 

@@ -1,4 +1,4 @@
-"""API objects: how they are made, printed and closed."""
+"""Tests of API objects: how they are made, printed and closed."""
 
 import gc
 import weakref
@@ -24,7 +24,7 @@ CONFIGURATION = oxide.Configuration("https://rack.example", access_token="s3cret
     ],
     ids=repr,
 )
-def test_anything_but_a_client_is_refused_with_what_to_do(given: Any, instead: str) -> None:
+def test_passing_anything_but_a_client_is_refused_with_advice(given: Any, instead: str) -> None:
     with pytest.raises(
         oxide.ApiTypeError, match=f"^ImagesApi: expected an ApiClient, got [a-zA-Z]+; use {instead}$"
     ) as caught:
@@ -32,7 +32,7 @@ def test_anything_but_a_client_is_refused_with_what_to_do(given: Any, instead: s
     assert "s3cret" not in str(caught.value)
 
 
-def test_another_api_in_the_place_of_a_client_is_refused_with_its_client() -> None:
+def test_passing_another_api_instead_of_its_client_is_refused() -> None:
     with oxide.ApiClient(CONFIGURATION) as client:
         images: Any = oxide.ImagesApi(client)
         with pytest.raises(
@@ -41,7 +41,7 @@ def test_another_api_in_the_place_of_a_client_is_refused_with_its_client() -> No
             oxide.ImagesApi(images)
 
 
-def test_it_prints_host_and_state_and_nothing_else() -> None:
+def test_the_repr_shows_only_host_and_state() -> None:
     client = oxide.ApiClient(CONFIGURATION)
     images = oxide.ImagesApi(client)
     assert repr(images) == str(images) == "<ImagesApi with <ApiClient https://rack.example, open>>"
@@ -50,7 +50,7 @@ def test_it_prints_host_and_state_and_nothing_else() -> None:
     assert repr(images) == "<ImagesApi with <ApiClient https://rack.example, closed>>"
 
 
-def test_close_closes_its_own_client() -> None:
+def test_close_closes_a_client_that_the_api_made() -> None:
     with Simulator() as simulator:
         images = oxide.ImagesApi.from_environment(simulator.url, simulator.token)
         assert images.image_list().items == []
@@ -60,7 +60,7 @@ def test_close_closes_its_own_client() -> None:
             images.image_list()
 
 
-def test_close_leaves_a_client_that_was_passed_in_open() -> None:
+def test_close_leaves_open_a_client_that_was_passed_in() -> None:
     with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
         images = oxide.ImagesApi(client)
         images.close()
@@ -69,8 +69,8 @@ def test_close_leaves_a_client_that_was_passed_in_open() -> None:
         assert images.image_list().items == []
 
 
-def test_objects_can_be_referred_to_weakly_and_go_without_a_cycle() -> None:
-    """A service that holds a client in an attribute frees it when it goes."""
+def test_objects_support_weak_references_and_form_no_cycles() -> None:
+    """When a service that holds a client is freed, so is the client."""
     gc.disable()
     try:
         client = oxide.ApiClient(CONFIGURATION)

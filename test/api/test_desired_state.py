@@ -1,4 +1,4 @@
-"""`image_ensure_absent` and `image_ensure_location`: gone, or in its place, whatever is lost or changed on the way."""
+"""Tests of `image_ensure_absent` and `image_ensure_location`, with lost responses and changes by others."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from oxide.testing.faults import Answer, Drop, Fault, Truncate
 
 PLACES = ("web", "build", None)
 MOVES = [(start, target) for start, target in product(PLACES, PLACES) if start != target]
-# What can happen to a write, and whether the service did it all the same.
+# Faults of a write, some before and some after the service acted.
 LOST: list[Fault] = [
     Drop(),
     Drop(after_acting=True),
@@ -34,7 +34,7 @@ WRITES = {"image_delete", "image_demote", "image_promote"}
 
 @dataclass
 class Scene:
-    """A simulator with the projects `web`, `build` and `other`, and a client that tries everything once."""
+    """A simulator with the projects `web`, `build` and `other`, and a client without retries."""
 
     simulator: Simulator
     images: oxide.ImagesApi
@@ -46,7 +46,7 @@ class Scene:
             hook()
 
     def make(self, name: str, project: str | None) -> oxide.Image:
-        """Create an image and return it, without a trace in the record of requests."""
+        """Create an image and return it, through another client."""
         image = self.simulator.create_image(name, project=project)
         with oxide.ApiClient(self.simulator.configuration()) as client:
             return oxide.ImagesApi(client).image_view(image)
@@ -64,6 +64,20 @@ class Scene:
     def behind_its_back(self) -> oxide.ImagesApi:
         """Return the API of somebody else."""
         return oxide.ImagesApi(oxide.ApiClient(self.simulator.configuration()))
+
+    def replace_after(
+        self, operation: str, image: oxide.Image, *, already_deleted: bool = False
+    ) -> list[oxide.Image]:
+        """After the next attempt of an operation, replace an image of `web`; return a list that gets the new one."""
+        replacements: list[oxide.Image] = []
+
+        def replace() -> None:
+            if not already_deleted:
+                self.behind_its_back().image_delete(image)
+            replacements.append(self.make(image.name, "web"))
+
+        self.then[operation] = replace
+        return replacements
 
     def writes(self) -> list[str | None]:
         return [request.operation for request in self.simulator.requests if request.operation in WRITES]
@@ -104,10 +118,12 @@ def moves(start: str | None, target: str | None) -> list[Move]:
     return found
 
 
-class TestAbsent:
+class TestEnsureAbsent:
     @pytest.mark.parametrize("place", PLACES)
     @pytest.mark.parametrize("way", range(5))
-    def test_deletes_once_and_then_has_nothing_to_do(self, scene: Scene, place: str | None, way: int) -> None:
+    def test_the_image_is_deleted_once_and_a_second_call_does_nothing(
+        self, scene: Scene, place: str | None, way: int
+    ) -> None:
         image = scene.make("nginx", place)
         others = [scene.make("nginx", other).id for other in PLACES if other != place]
         named, project = ways(image, place)[way]
@@ -115,7 +131,7 @@ class TestAbsent:
         assert scene.images.image_ensure_absent(named, project=project) is False
         assert set(scene.where()) == set(others)
 
-    def test_a_name_is_looked_up_and_deleted_by_its_id(self, scene: Scene) -> None:
+    def test_an_image_given_by_name_is_looked_up_and_deleted_by_id(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         before = len(scene.simulator.requests)
         scene.images.image_ensure_absent("nginx", "web")
@@ -124,7 +140,9 @@ class TestAbsent:
 
     @EACH_LOSS
     @pytest.mark.parametrize("by_name", [True, False])
-    def test_a_lost_response_is_settled_by_looking(self, scene: Scene, fault: Fault, by_name: bool) -> None:
+    def test_after_a_lost_response_the_outcome_is_looked_up(
+        self, scene: Scene, fault: Fault, by_name: bool
+    ) -> None:
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(fault, operation="image_delete")
         arguments: tuple[Any, ...] = ("nginx", "web") if by_name else (image,)
@@ -132,49 +150,36 @@ class TestAbsent:
         assert scene.where() == {}
         assert len(scene.writes()) <= 2
 
-    def test_a_request_that_arrives_late_is_settled_too(self, scene: Scene) -> None:
-        """The delete is lost, the image is still there; it is gone by the time of the second request."""
+    def test_an_image_that_is_gone_before_the_second_request_counts_as_deleted(self, scene: Scene) -> None:
+        """The first deletion is lost and the image still exists; it is gone before the second request."""
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Drop(), operation="image_delete")
         scene.then["image_view"] = lambda: scene.behind_its_back().image_delete(image)
         assert scene.images.image_ensure_absent(image) is True
 
-    def test_an_image_that_took_the_name_meanwhile_stays(self, scene: Scene) -> None:
+    def test_another_image_that_took_the_name_meanwhile_is_not_deleted(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
-        scene.then["image_view"] = swap
+        replacements = scene.replace_after("image_view", image)
         assert scene.images.image_ensure_absent("nginx", "web") is False
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
     @pytest.mark.parametrize("acted", [True, False])
-    def test_an_image_that_took_the_name_after_a_lost_response_stays(self, scene: Scene, acted: bool) -> None:
+    def test_another_image_that_took_the_name_after_a_lost_response_is_not_deleted(
+        self, scene: Scene, acted: bool
+    ) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            if not acted:
-                scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
+        replacements = scene.replace_after("image_delete", image, already_deleted=acted)
         scene.simulator.fail_next(Drop(after_acting=acted), operation="image_delete")
-        scene.then["image_delete"] = swap
         assert scene.images.image_ensure_absent("nginx", "web") is True
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
-    def test_a_moved_image_is_deleted_where_it_is(self, scene: Scene) -> None:
+    def test_an_image_that_was_moved_meanwhile_is_deleted(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         scene.then["image_view"] = lambda: scene.behind_its_back().image_promote(image)
         assert scene.images.image_ensure_absent("nginx", "web") is True
         assert scene.where() == {}
 
-    def test_an_unknown_project_is_told_since_nobody_knows_whether_the_image_is_gone(
-        self, scene: Scene
-    ) -> None:
+    def test_an_unknown_project_is_an_error(self, scene: Scene) -> None:
         with pytest.raises(oxide.NotFoundException, match="project with name"):
             scene.images.image_ensure_absent("nginx", "nowhere")
         token = scene.simulator.create_user("ann")
@@ -183,8 +188,8 @@ class TestAbsent:
             scene.images.image_ensure_absent("nginx", "web", _request_auth=token)
 
     @pytest.mark.parametrize("as_image", [True, False])
-    def test_a_user_of_the_project_alone_is_told_what_to_do(self, scene: Scene, as_image: bool) -> None:
-        """No image can be named by its ID with a role on the project alone."""
+    def test_a_user_with_only_a_project_role_gets_advice(self, scene: Scene, as_image: bool) -> None:
+        """With only a project role, no image can be found by its ID."""
         image = scene.make("nginx", "web")
         token = scene.simulator.create_user("ann", project_roles={"web": "admin"})
         arguments: tuple[Any, ...] = (image.model_copy(),) if as_image else ("nginx", "web")
@@ -197,7 +202,9 @@ class TestAbsent:
         scene.images.image_delete("nginx", str(image.project_id), _request_auth=token)
         assert scene.images.image_ensure_absent(*arguments, _request_auth=token) is False
 
-    def test_gives_up_after_a_second_loss_and_says_that_it_may_have_acted(self, scene: Scene) -> None:
+    def test_after_a_second_lost_response_the_error_says_that_the_image_may_be_deleted(
+        self, scene: Scene
+    ) -> None:
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Drop(), times=2, operation="image_delete")
         with pytest.raises(oxide.ApiConnectionError, match="may have deleted the image") as caught:
@@ -206,7 +213,7 @@ class TestAbsent:
         assert [attempt.operation for attempt in caught.value.attempts] == ["image_delete"] * 2
         assert scene.images.image_ensure_absent(image) is True
 
-    def test_what_fails_while_looking_says_that_the_image_may_be_gone(self, scene: Scene) -> None:
+    def test_an_error_during_the_lookup_says_that_the_image_may_be_deleted(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Drop(after_acting=True), operation="image_delete")
         scene.simulator.fail_next(Answer(403), operation="image_view")
@@ -215,7 +222,7 @@ class TestAbsent:
         assert caught.value.may_have_acted
 
     @pytest.mark.parametrize("status", [400, 401, 403])
-    def test_a_refusal_is_raised_as_it_is(self, scene: Scene, status: int) -> None:
+    def test_a_refusal_is_raised_unchanged(self, scene: Scene, status: int) -> None:
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Answer(status), operation="image_delete")
         with pytest.raises(oxide.ApiException) as caught:
@@ -234,10 +241,10 @@ class TestAbsent:
         assert scene.simulator.requests == []
 
 
-class TestLocation:
+class TestEnsureLocation:
     @pytest.mark.parametrize(("start", "target"), [*MOVES, *((place, place) for place in PLACES)])
     @pytest.mark.parametrize("way", range(5))
-    def test_moves_once_and_then_has_nothing_to_do(
+    def test_the_image_is_moved_once_and_a_second_call_does_nothing(
         self, scene: Scene, start: str | None, target: str | None, way: int
     ) -> None:
         image = scene.make("nginx", start)
@@ -250,7 +257,7 @@ class TestLocation:
             assert scene.where() == {image.id: target, bystander: start}
         assert scene.writes() == ([] if start == target else moves(start, target))
 
-    def test_a_project_given_by_its_id_is_the_same(self, scene: Scene) -> None:
+    def test_the_target_project_may_be_given_by_id(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         target = scene.make("other", "build").project_id
         assert target is not None
@@ -260,7 +267,7 @@ class TestLocation:
 
     @EACH_LOSS
     @pytest.mark.parametrize(("start", "target"), MOVES)
-    def test_a_lost_response_is_settled_by_looking(
+    def test_after_a_lost_response_the_outcome_is_looked_up(
         self, scene: Scene, fault: Fault, start: str | None, target: str | None
     ) -> None:
         image = scene.make("nginx", start)
@@ -272,7 +279,7 @@ class TestLocation:
     @pytest.mark.parametrize(("start", "target"), MOVES)
     @pytest.mark.parametrize("way", [0, 1, 4])
     @pytest.mark.parametrize("acted", [True, False])
-    def test_it_goes_on_where_an_interrupted_run_stopped(
+    def test_a_second_call_finishes_an_interrupted_move(
         self, scene: Scene, start: str | None, target: str | None, way: int, acted: bool
     ) -> None:
         for operation in moves(start, target):
@@ -290,7 +297,7 @@ class TestLocation:
             scene.images.image_delete(image)
 
     @pytest.mark.parametrize(("start", "target"), MOVES)
-    def test_another_image_of_the_name_in_the_destination_is_told_before_anything_is_moved(
+    def test_a_name_taken_in_the_destination_is_an_error_before_anything_is_moved(
         self, scene: Scene, start: str | None, target: str | None
     ) -> None:
         image, other = scene.make("nginx", start), scene.make("nginx", target)
@@ -300,13 +307,13 @@ class TestLocation:
             assert not caught.value.may_have_acted
         assert scene.where() == {image.id: start, other.id: target}
 
-    def test_another_image_of_the_name_in_the_silo_is_told_and_stays(self, scene: Scene) -> None:
+    def test_a_name_taken_in_the_silo_is_an_error_and_both_images_stay(self, scene: Scene) -> None:
         image, other = scene.make("nginx", "web"), scene.make("nginx", None)
         with pytest.raises(oxide.ObjectAlreadyExists):
             scene.images.image_ensure_location(image, "build")
         assert scene.where() == {image.id: "web", other.id: None}
 
-    def test_a_name_that_is_taken_on_the_way_leaves_the_image_in_the_silo_and_says_so(
+    def test_if_the_name_is_taken_during_the_move_the_error_says_that_the_image_is_in_the_silo(
         self, scene: Scene
     ) -> None:
         image = scene.make("nginx", "web")
@@ -317,21 +324,15 @@ class TestLocation:
             scene.images.image_ensure_location(image, "build")
         assert scene.where()[image.id] is None
 
-    def test_an_image_that_took_the_name_meanwhile_is_not_moved(self, scene: Scene) -> None:
+    def test_another_image_that_took_the_name_meanwhile_is_not_moved(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
-        rival: list[oxide.Image] = []
-
-        def swap() -> None:
-            scene.behind_its_back().image_delete(image)
-            rival.append(scene.make("nginx", "web"))
-
-        scene.then["image_view"] = swap
+        replacements = scene.replace_after("image_view", image)
         with pytest.raises(oxide.NotFoundException):
             scene.images.image_ensure_location("nginx", None, source="web")
-        assert scene.where() == {rival[0].id: "web"}
+        assert scene.where() == {replacements[0].id: "web"}
 
     @pytest.mark.parametrize(("start", "target"), MOVES)
-    def test_somebody_else_who_moves_it_there_does_no_harm(
+    def test_it_succeeds_if_somebody_else_moves_the_image_to_the_destination(
         self, scene: Scene, start: str | None, target: str | None
     ) -> None:
         image = scene.make("nginx", start)
@@ -347,7 +348,7 @@ class TestLocation:
         assert scene.images.image_ensure_location(image, target).id == image.id
         assert scene.where() == {image.id: target}
 
-    def test_somebody_else_who_moves_it_elsewhere_is_told(self, scene: Scene) -> None:
+    def test_it_fails_if_somebody_else_moves_the_image_elsewhere(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         scene.then["image_promote"] = lambda: scene.behind_its_back().image_demote(image, "other")
         with pytest.raises(oxide.BadRequestException):
@@ -355,7 +356,7 @@ class TestLocation:
         assert scene.where() == {image.id: "other"}
 
     @pytest.mark.parametrize("given", ["image", "name"])
-    def test_a_project_that_does_not_exist_is_told_before_anything_is_moved(
+    def test_an_unknown_destination_is_an_error_before_anything_is_moved(
         self, scene: Scene, given: str
     ) -> None:
         image = scene.make("nginx", "web")
@@ -364,25 +365,27 @@ class TestLocation:
             scene.images.image_ensure_location(named, "nowhere", source=source)
         assert scene.where() == {image.id: "web"}
 
-    def test_nothing_is_taken_from_the_silo_for_a_source_that_does_not_exist(self, scene: Scene) -> None:
+    def test_an_unknown_source_project_is_an_error_and_the_silo_keeps_its_image(self, scene: Scene) -> None:
         image = scene.make("nginx", None)
         with pytest.raises(oxide.NotFoundException, match="project with name"):
             scene.images.image_ensure_location("nginx", "web", source="nowhere")
         assert scene.where() == {image.id: None}
 
-    def test_nothing_is_taken_from_the_silo_to_stay_where_it_is_not(self, scene: Scene) -> None:
+    def test_an_image_missing_from_its_source_and_destination_is_not_taken_from_the_silo(
+        self, scene: Scene
+    ) -> None:
         image = scene.make("nginx", None)
         with pytest.raises(oxide.NotFoundException):
             scene.images.image_ensure_location("nginx", "web", source="web")
         assert scene.where() == {image.id: None}
 
-    def test_an_image_that_is_nowhere_is_told(self, scene: Scene) -> None:
+    def test_an_image_that_does_not_exist_is_an_error(self, scene: Scene) -> None:
         for image, source in ((UUID(int=5), None), ("nginx", "build"), ("nginx", None)):
             with pytest.raises(oxide.NotFoundException):
                 scene.images.image_ensure_location(image, "web", source=source)
         assert scene.writes() == []
 
-    def test_a_user_who_may_not_move_it_is_told(self, scene: Scene) -> None:
+    def test_a_user_without_the_role_to_move_an_image_gets_an_error(self, scene: Scene) -> None:
         image = scene.make("nginx", "web")
         token = scene.simulator.create_user("ann", "viewer")
         with pytest.raises(oxide.ForbiddenException) as caught:
@@ -390,7 +393,9 @@ class TestLocation:
         assert not caught.value.may_have_acted
         assert scene.images.image_ensure_location(image, "web", _request_auth=token) == image
 
-    def test_gives_up_after_a_second_loss_and_says_that_it_may_have_acted(self, scene: Scene) -> None:
+    def test_after_a_second_lost_response_the_error_says_that_the_image_may_be_moved(
+        self, scene: Scene
+    ) -> None:
         image = scene.make("nginx", "web")
         scene.simulator.fail_next(Drop(), times=2, operation="image_promote")
         with pytest.raises(oxide.ApiConnectionError, match="may have moved the image") as caught:
@@ -420,7 +425,7 @@ class TestLocation:
         assert scene.simulator.requests == []
 
 
-def test_options_count_for_every_call(scene: Scene) -> None:
+def test_options_apply_to_every_request(scene: Scene) -> None:
     scene.make("nginx", "web")
     before = len(scene.simulator.requests)
     options: dict[str, Any] = {"_headers": {"X-Job": "nightly"}}
@@ -432,7 +437,7 @@ def test_options_count_for_every_call(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("acted", [True, False])
-def test_a_client_that_tries_again_by_itself_changes_nothing(acted: bool) -> None:
+def test_a_client_that_retries_gives_the_same_result(acted: bool) -> None:
     with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
         images = oxide.ImagesApi(client)
         simulator.create_project("web")

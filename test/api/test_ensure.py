@@ -1,4 +1,4 @@
-"""`image_ensure`: an image is there once, and agrees, whatever happens on the way."""
+"""Tests of `image_ensure`: afterwards the image exists once and agrees, even if responses are lost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,20 +39,20 @@ def scene() -> Iterator[Scene]:
             yield Scene(simulator, oxide.ImagesApi(client), wanted)
 
 
-def test_creates_an_image_that_is_not_there(scene: Scene) -> None:
+def test_a_missing_image_is_created(scene: Scene) -> None:
     image = scene.images.image_ensure(scene.wanted, project="my-project")
     assert (image.name, image.version, image.project_id is None) == ("alpine", "3.20", False)
     assert scene.operations() == ["image_view", "image_create"]
 
 
-def test_returns_an_image_that_is_there_and_sends_nothing(scene: Scene) -> None:
+def test_an_existing_image_is_returned_and_nothing_is_created(scene: Scene) -> None:
     first = scene.images.image_ensure(scene.wanted, project="my-project")
     again = scene.images.image_ensure(scene.wanted.to_dict(), project="my-project")
     assert again.id == first.id
     assert scene.operations().count("image_create") == 1
 
 
-def test_without_a_project_looks_and_creates_in_the_silo(scene: Scene) -> None:
+def test_without_a_project_the_image_is_looked_up_and_created_in_the_silo(scene: Scene) -> None:
     in_project = scene.images.image_ensure(scene.wanted, project="my-project")
     in_silo = scene.images.image_ensure(scene.wanted)
     assert in_silo.project_id is None
@@ -62,7 +62,7 @@ def test_without_a_project_looks_and_creates_in_the_silo(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("description", "other"), ("os", "debian"), ("version", "3.21"), ("description", "")]
 )
-def test_names_the_field_that_differs(scene: Scene, field: str, value: str) -> None:
+def test_the_error_names_the_field_that_differs(scene: Scene, field: str, value: str) -> None:
     scene.images.image_ensure(scene.wanted, project="my-project")
     other = scene.wanted.model_copy(update={field: value})
     with pytest.raises(oxide.ObjectAlreadyExists, match=f"a different {field}: ") as caught:
@@ -82,7 +82,7 @@ def test_names_the_field_that_differs(scene: Scene, field: str, value: str) -> N
         faults.Answer(201, "created, said the proxy", after_acting=True),
     ],
 )
-def test_finds_the_image_after_a_lost_response(scene: Scene, fault: faults.Fault) -> None:
+def test_after_a_lost_response_the_image_is_found(scene: Scene, fault: faults.Fault) -> None:
     scene.simulator.fail_next(fault, operation="image_create")
     image = scene.images.image_ensure(scene.wanted, project="my-project")
     assert image.name == "alpine"
@@ -97,14 +97,14 @@ def test_finds_the_image_after_a_lost_response(scene: Scene, fault: faults.Fault
         *(faults.Answer(status, "") for status in (408, 500, 502, 503, 507)),
     ],
 )
-def test_creates_once_more_if_the_first_request_did_nothing(scene: Scene, fault: faults.Fault) -> None:
+def test_the_creation_is_repeated_if_the_first_request_did_nothing(scene: Scene, fault: faults.Fault) -> None:
     scene.simulator.fail_next(fault, operation="image_create")
     image = scene.images.image_ensure(scene.wanted, project="my-project")
     assert image.version == "3.20"
     assert scene.operations() == ["image_view", "image_create", "image_view", "image_create"]
 
 
-def test_gives_up_after_a_second_unknown_outcome(scene: Scene) -> None:
+def test_a_second_unknown_outcome_is_raised(scene: Scene) -> None:
     scene.simulator.fail_next(faults.Drop(), times=2, operation="image_create")
     with pytest.raises(oxide.ApiConnectionError) as caught:
         scene.images.image_ensure(scene.wanted, project="my-project")
@@ -115,8 +115,8 @@ def test_gives_up_after_a_second_unknown_outcome(scene: Scene) -> None:
 @pytest.mark.parametrize(
     "fault", [faults.Drop(after_acting=True), faults.Answer(504)], ids=["lost", "gateway"]
 )
-def test_what_fails_after_an_unknown_outcome_says_that_it_is_unknown(fault: faults.Fault) -> None:
-    """Though the last request, which only looks, was not even sent."""
+def test_an_error_after_an_unknown_outcome_says_that_the_outcome_is_unknown(fault: faults.Fault) -> None:
+    """This holds although the last request, which only reads, was not even sent."""
     with Simulator() as simulator:
         wanted = {
             "name": "alpine",
@@ -142,22 +142,22 @@ def test_what_fails_after_an_unknown_outcome_says_that_it_is_unknown(fault: faul
         assert [attempt.operation for attempt in error.attempts] == ["image_create", "image_view"]
 
 
-def test_takes_the_image_of_a_rival_that_was_faster(scene: Scene) -> None:
+def test_an_image_that_somebody_else_created_first_is_returned(scene: Scene) -> None:
     rival = scene.images.image_create(scene.wanted, project="my-project")
     missed = '{"request_id": "r", "error_code": "ObjectNotFound", "message": "not found"}'
     scene.simulator.fail_next(faults.Answer(404, missed), operation="image_view")
     assert scene.images.image_ensure(scene.wanted, project="my-project").id == rival.id
 
 
-def test_compares_the_image_of_a_rival_that_was_faster(scene: Scene) -> None:
+def test_an_image_that_somebody_else_created_first_is_compared(scene: Scene) -> None:
     scene.images.image_create(scene.wanted, project="my-project")
     scene.simulator.fail_next(faults.Answer(404, ""), operation="image_view")
     with pytest.raises(oxide.ObjectAlreadyExists, match="a different os"):
         scene.images.image_ensure(scene.wanted.model_copy(update={"os": "debian"}), project="my-project")
 
 
-def test_a_request_that_went_on_by_itself_wins(scene: Scene) -> None:
-    """The first create is lost and nothing is there yet; it is done by the time of the second."""
+def test_a_first_request_that_took_effect_late_gives_the_result(scene: Scene) -> None:
+    """The response to the first creation is lost; the image appears only before the second one."""
     scene.simulator.fail_next(faults.Drop(after_acting=True), operation="image_create")
     scene.simulator.fail_next(faults.Answer(404, ""), times=2, operation="image_view")
     image = scene.images.image_ensure(scene.wanted, project="my-project")
@@ -166,7 +166,7 @@ def test_a_request_that_went_on_by_itself_wins(scene: Scene) -> None:
     assert scene.names() == ["alpine"]
 
 
-def test_a_name_that_is_taken_and_cannot_be_seen_is_told(scene: Scene) -> None:
+def test_a_taken_name_whose_image_cannot_be_seen_is_an_error(scene: Scene) -> None:
     scene.images.image_create(scene.wanted, project="my-project")
     scene.simulator.fail_next(faults.Answer(404, ""), times=2, operation="image_view")
     with pytest.raises(oxide.ObjectAlreadyExists) as caught:
@@ -183,7 +183,7 @@ def test_any_other_error_is_raised_unchanged(scene: Scene, status: int) -> None:
     assert scene.operations() == ["image_view", "image_create"]
 
 
-def test_an_unknown_project_is_told(scene: Scene) -> None:
+def test_an_unknown_project_is_an_error(scene: Scene) -> None:
     with pytest.raises(oxide.NotFoundException, match="project with name"):
         scene.images.image_ensure(scene.wanted, project="nowhere")
 
@@ -205,6 +205,6 @@ def test_bad_bodies_are_refused_before_anything_is_sent(
     assert scene.operations() == []
 
 
-def test_options_count_for_every_call(scene: Scene) -> None:
+def test_options_apply_to_every_request(scene: Scene) -> None:
     scene.images.image_ensure(scene.wanted, project="my-project", _headers={"X-Job": "nightly"})
     assert [request.headers["x-job"] for request in scene.simulator.requests] == ["nightly", "nightly"]

@@ -1,4 +1,4 @@
-"""What is loaded and built before the first call, so that a process forked during one inherits no lock."""
+"""What is loaded and built before the first call, so that a process forked during a call inherits no lock."""
 
 import subprocess
 import sys

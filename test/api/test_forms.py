@@ -1,4 +1,4 @@
-"""The two other forms of a method, derived from the plain one, are as good as if they were written by hand."""
+"""Tests of the two derived forms of a method: they are as good as if they were written by hand."""
 
 import copyreg
 import inspect
@@ -27,8 +27,8 @@ def scene() -> Iterator[Scene]:
 
 
 @EACH
-class TestLooks:
-    def test_names_and_module_are_its_own(self, name: str, form: str) -> None:
+class TestSignature:
+    def test_a_derived_form_has_its_own_name_and_module(self, name: str, form: str) -> None:
         method = getattr(api_with(name), name + form)
         assert (method.__name__, method.__qualname__) == (
             name + form,
@@ -36,9 +36,7 @@ class TestLooks:
         )
         assert method.__module__ == api_with(name).__module__
 
-    def test_signature_and_hints_are_those_of_the_plain_form_with_another_result(
-        self, name: str, form: str
-    ) -> None:
+    def test_a_derived_form_has_the_plain_signature_with_another_result(self, name: str, form: str) -> None:
         plain, derived = getattr(api_with(name), name), getattr(api_with(name), name + form)
         hints = get_type_hints(derived)
         of_plain = get_type_hints(plain)
@@ -53,15 +51,15 @@ class TestLooks:
         assert inspect.signature(derived) == expected
         assert get_type_hints(derived)["return"] in {result, of_response[None]}
 
-    def test_docstring_is_a_line_that_names_the_plain_form(self, name: str, form: str) -> None:
+    def test_the_docstring_of_a_derived_form_names_the_plain_form(self, name: str, form: str) -> None:
         doc = getattr(api_with(name), name + form).__doc__
         assert doc.startswith(f"Do as `{name}`, and return ")
         assert "\n" not in doc
 
-    def test_it_pickles_bound_and_unbound(
+    def test_a_derived_form_pickles_bound_and_unbound(
         self, name: str, form: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Bound, if a program says how its API is made where it arrives: a client does not pickle."""
+        """A bound method pickles if the program defines how to make its API again, since a client does not pickle."""
         api = api_with(name)
         unbound = getattr(api, name + form)
         assert pickle.loads(pickle.dumps(unbound)) is unbound
@@ -70,7 +68,7 @@ class TestLooks:
         assert again.__func__ is unbound
         assert type(again.__self__) is api
 
-    def test_wrong_arguments_are_a_type_error_that_names_the_plain_form(self, name: str, form: str) -> None:
+    def test_wrong_arguments_raise_a_type_error_that_names_the_plain_form(self, name: str, form: str) -> None:
         method = method_of(oxide.ApiClient(), name, form)
         with pytest.raises(TypeError, match=rf"^\w+Api\.{name}\(\) (missing|takes) "):
             method(*(["x"] * 9))
@@ -78,10 +76,12 @@ class TestLooks:
 
 @EACH
 @pytest.mark.parametrize("by_name", [True, False])
-def test_it_sends_what_the_plain_form_sends(scene: Scene, name: str, form: str, by_name: bool) -> None:
+def test_a_derived_form_sends_the_same_request_as_the_plain_form(
+    scene: Scene, name: str, form: str, by_name: bool
+) -> None:
     arguments = BY_NAME[name].arguments
     for each in ("", form):
-        scene.answer(200, b"{}")
+        scene.respond_with(200, b"{}")
         with suppress(oxide.ApiResponseError):
             if by_name:
                 scene.call(name, each, **arguments, _headers={"x-job": "nightly"})
@@ -95,7 +95,9 @@ def test_it_sends_what_the_plain_form_sends(scene: Scene, name: str, form: str, 
 
 @pytest.mark.parametrize("form", DERIVED)
 class TestBehaviour:
-    def test_a_failed_call_shows_the_public_method_alone(self, scene: Scene, form: str) -> None:
+    def test_the_traceback_of_a_failed_call_shows_only_the_public_method(
+        self, scene: Scene, form: str
+    ) -> None:
         with pytest.raises(oxide.ApiValueError) as caught:
             scene.call("image_view", form, "Not a name")
         shown = [frame.name for frame in traceback.extract_tb(caught.value.__traceback__)]
@@ -111,7 +113,9 @@ class TestBehaviour:
             {"_headers": {"Authorization": "s3cret\n"}},
         ],
     )
-    def test_no_frame_holds_a_plain_secret(self, scene: Scene, form: str, options: dict[str, Any]) -> None:
+    def test_no_frame_holds_a_secret_in_plain_text(
+        self, scene: Scene, form: str, options: dict[str, Any]
+    ) -> None:
         method = getattr(scene.images, "image_view" + form)
         with pytest.raises(oxide.OpenApiException) as caught:
             method("x", **options)
@@ -121,7 +125,7 @@ class TestBehaviour:
                 assert "s3cret" not in repr(entry.tb_frame.f_locals)
             entry = entry.tb_next
 
-    def test_an_override_of_the_plain_form_leaves_it_alone(self, scene: Scene, form: str) -> None:
+    def test_overriding_the_plain_form_does_not_change_a_derived_form(self, scene: Scene, form: str) -> None:
         class Mine(oxide.ImagesApi):
             def image_view(self, *args: Any, **kwargs: Any) -> Any:
                 raise AssertionError
@@ -151,7 +155,7 @@ def test_a_call_inside_a_token_callable_of_another_form_shows_both_methods() -> 
 
 
 class Wrapped(oxide.ImagesApi):
-    """As a wrapper SDK extends an API."""
+    """An extension of an API, as in a wrapper SDK."""
 
     def image_view_with_http_info(self, *args: Any, **kwargs: Any) -> Any:
         """Count, then do as the client does."""

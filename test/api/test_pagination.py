@@ -1,4 +1,4 @@
-"""The pager: every image once, whatever the page size, and whatever happens on the way."""
+"""Tests of the pager: every image comes once, with any page size and through every failure."""
 
 import gc
 import math
@@ -28,7 +28,7 @@ def scene() -> Iterator[Scene]:
 def fill(scene: Scene, count: int, project: str | None = "my-project") -> list[str]:
     """Create images, and return their names as the service sorts them."""
     names = [f"image-{number:04d}" for number in range(count)]
-    # In another order than the one they are listed in.
+    # They are created in another order than they are listed in.
     scene.simulator.create_images(sorted(names, key=lambda name: name[::-1]), project=project)
     return names
 
@@ -44,7 +44,9 @@ def listings(scene: Scene) -> list[ReceivedRequest]:
 class TestEveryImage:
     @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10, None])
     @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 9])
-    def test_comes_once_whatever_the_page_size(self, scene: Scene, count: int, limit: int | None) -> None:
+    def test_every_image_comes_once_with_any_page_size(
+        self, scene: Scene, count: int, limit: int | None
+    ) -> None:
         expected = fill(scene, count)
         assert names(scene.images.image_list_iter(project="my-project", limit=limit)) == expected
         assert len(listings(scene)) == math.ceil(count / (limit or 100)) + 1
@@ -52,7 +54,7 @@ class TestEveryImage:
     @pytest.mark.parametrize(
         ("count", "requests"), [(99, 2), (100, 2), (101, 3), (1100, 3), (1101, 4), (10_000, 12)]
     )
-    def test_comes_once_over_a_first_page_of_100_and_others_of_1000(
+    def test_every_image_comes_once_with_a_first_page_of_100_and_later_pages_of_1000(
         self, scene: Scene, count: int, requests: int
     ) -> None:
         expected = [f"image-{number:05d}" for number in range(count)]
@@ -61,7 +63,7 @@ class TestEveryImage:
         assert len(listings(scene)) == requests
 
     @pytest.mark.parametrize("sort_by", [*oxide.NameOrIdSortMode, "name_ascending", None], ids=repr)
-    def test_comes_in_the_order_asked_for(self, scene: Scene, sort_by: str | None) -> None:
+    def test_images_come_in_the_requested_order(self, scene: Scene, sort_by: str | None) -> None:
         expected = fill(scene, 7)
         images = list(scene.images.image_list_iter(project="my-project", sort_by=sort_by, limit=2))
         if sort_by == "id_ascending":
@@ -70,18 +72,18 @@ class TestEveryImage:
         else:
             assert names(iter(images)) == (expected[::-1] if sort_by == "name_descending" else expected)
 
-    def test_is_of_the_project_or_of_the_silo_alone(self, scene: Scene) -> None:
+    def test_only_images_of_the_given_project_or_of_the_silo_come(self, scene: Scene) -> None:
         fill(scene, 3)
         scene.simulator.create_image("of-the-silo")
         for project in ("my-project", scene.project, oxide.NameOrId("my-project")):
             assert len(list(scene.images.image_list_iter(project, limit=2))) == 3
         assert names(scene.images.image_list_iter(limit=2)) == ["of-the-silo"]
 
-    def test_comes_once_while_others_are_deleted_and_made(self, scene: Scene) -> None:
+    def test_every_image_comes_once_while_others_are_created_and_deleted(self, scene: Scene) -> None:
         everything = fill(scene, 12)
         pager = scene.images.image_list_iter(project="my-project", limit=3)
         seen = names(islice(pager, 3))
-        # The image that the next page begins behind, one that is still to come, and one seen before.
+        # Delete the image that the next page starts after, one that is still to come, and one seen before.
         for name in (everything[2], everything[3], everything[0], everything[8]):
             scene.images.image_delete(name, project="my-project")
         scene.simulator.create_image("image-0000a", project="my-project")
@@ -90,7 +92,7 @@ class TestEveryImage:
         gone = {everything[3], everything[8]}
         assert seen == sorted([name for name in everything if name not in gone] + ["image-0005a"])
 
-    def test_comes_once_while_each_is_deleted_as_it_comes(self, scene: Scene) -> None:
+    def test_every_image_comes_once_if_the_loop_deletes_it(self, scene: Scene) -> None:
         everything = fill(scene, 7)
         seen = []
         for image in scene.images.image_list_iter(project="my-project", limit=2):
@@ -100,8 +102,10 @@ class TestEveryImage:
         assert names(scene.images.image_list_iter(project="my-project")) == []
 
 
-class TestOnTheWire:
-    def test_the_first_page_is_asked_for_with_everything_the_rest_by_token(self, scene: Scene) -> None:
+class TestRequests:
+    def test_the_first_request_has_all_parameters_and_later_ones_only_token_and_limit(
+        self, scene: Scene
+    ) -> None:
         fill(scene, 5)
         pages = list(scene.images.image_list_iter("my-project", "name_descending", 2).pages())
         first, *rest = [request.query for request in listings(scene)]
@@ -109,14 +113,14 @@ class TestOnTheWire:
         assert rest == [{"page_token": page.next_page, "limit": "2"} for page in pages[:-1]]
         assert len(rest) == 3
 
-    def test_without_a_page_size_the_server_chooses_the_first(self, scene: Scene) -> None:
+    def test_without_a_limit_the_server_chooses_the_size_of_the_first_page(self, scene: Scene) -> None:
         fill(scene, 101)
         list(scene.images.image_list_iter(project="my-project"))
         first, *rest = [request.query for request in listings(scene)]
         assert first == {"project": "my-project"}
         assert [(set(query), query["limit"]) for query in rest] == [({"page_token", "limit"}, "1000")] * 2
 
-    def test_a_first_page_that_fails_is_asked_for_again_as_it_was(self, scene: Scene) -> None:
+    def test_a_failed_request_for_the_first_page_is_repeated_unchanged(self, scene: Scene) -> None:
         fill(scene, 1)
         pager = scene.images.image_list_iter(project="my-project")
         scene.simulator.fail_next(Drop())
@@ -125,14 +129,14 @@ class TestOnTheWire:
         assert len(list(pager)) == 1
         assert [request.query.get("limit") for request in listings(scene)] == [None, None, "1000"]
 
-    def test_a_token_to_resume_at_leaves_project_and_order_out(self, scene: Scene) -> None:
+    def test_with_a_page_token_the_first_request_has_no_project_and_no_order(self, scene: Scene) -> None:
         fill(scene, 3)
         token = scene.images.image_list(limit=1, project="my-project").next_page
         images = scene.images.image_list_iter("my-project", "name_ascending", 5, token)
         assert len(list(images)) == 2
         assert listings(scene)[1].query == {"page_token": token, "limit": "5"}
 
-    def test_options_go_with_every_page(self, scene: Scene) -> None:
+    def test_options_apply_to_every_page(self, scene: Scene) -> None:
         fill(scene, 2)
         ann = scene.simulator.create_user("ann", project_roles={"my-project": "viewer"})
         options: dict[str, Any] = {
@@ -168,7 +172,7 @@ class TestOnTheWire:
         assert scene.requests == []
 
 
-def test_a_pager_that_is_printed_says_what_it_is_and_how_far(scene: Scene) -> None:
+def test_the_repr_of_a_pager_shows_its_progress(scene: Scene) -> None:
     fill(scene, 3)
     pager = scene.images.image_list_iter(project="my-project", limit=2)
     assert repr(pager) == "<ImagePager, an iterator: 0 pages fetched, page_token=None>"
@@ -180,7 +184,7 @@ def test_a_pager_that_is_printed_says_what_it_is_and_how_far(scene: Scene) -> No
 
 
 class TestLaziness:
-    def test_a_page_is_fetched_when_its_first_image_is_asked_for(self, scene: Scene) -> None:
+    def test_a_page_is_fetched_only_when_its_first_image_is_needed(self, scene: Scene) -> None:
         fill(scene, 4)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         fetched = [len(listings(scene))]
@@ -188,7 +192,7 @@ class TestLaziness:
         assert fetched == [0, 1, 1, 2, 2]
         assert len(listings(scene)) == 3
 
-    def test_a_pager_can_be_iterated_once(self, scene: Scene) -> None:
+    def test_a_pager_can_be_iterated_only_once(self, scene: Scene) -> None:
         expected = fill(scene, 3)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         assert iter(pager) is pager
@@ -199,7 +203,7 @@ class TestLaziness:
         assert list(pager.pages()) == []
         assert len(listings(scene)) == count
 
-    def test_a_page_is_let_go_before_the_next_is_fetched(self, scene: Scene) -> None:
+    def test_a_page_is_released_before_the_next_is_fetched(self, scene: Scene) -> None:
         fill(scene, 6)
         alive: list[int] = []
         images: list[weakref.ref[oxide.Image]] = []
@@ -218,7 +222,7 @@ class TestLaziness:
 
 
 class TestPages:
-    def test_they_are_those_of_the_service_with_the_empty_one_at_the_end(self, scene: Scene) -> None:
+    def test_pages_yields_every_page_including_the_empty_last_one(self, scene: Scene) -> None:
         fill(scene, 5)
         expected, token = [], None
         while True:
@@ -229,13 +233,13 @@ class TestPages:
         assert list(scene.images.image_list_iter(project="my-project", limit=2).pages()) == expected
         assert [len(page.items) for page in expected] == [2, 2, 1, 0]
 
-    def test_they_are_those_that_are_left(self, scene: Scene) -> None:
+    def test_pages_after_the_first_image_yields_the_remaining_pages(self, scene: Scene) -> None:
         everything = fill(scene, 5)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         assert next(pager).name == everything[0]
         assert [names(iter(page.items)) for page in pager.pages()] == [everything[2:4], everything[4:], []]
 
-    def test_the_token_is_that_of_the_page_at_hand(self, scene: Scene) -> None:
+    def test_page_token_is_the_token_of_the_current_page(self, scene: Scene) -> None:
         fill(scene, 5)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         token = None
@@ -246,7 +250,7 @@ class TestPages:
             token = page.next_page
 
     @given(count=st.integers(0, 7), limit=st.integers(1, 4), seen=st.integers(0, 7), by_page=st.booleans())
-    def test_resuming_repeats_a_page_at_most_and_loses_nothing(
+    def test_resuming_repeats_at_most_one_page_and_loses_nothing(
         self, count: int, limit: int, seen: int, by_page: bool
     ) -> None:
         with open_scene() as scene:
@@ -257,7 +261,7 @@ class TestPages:
                 first = [name for page in pages for name in names(iter(page.items))]
             else:
                 first = names(islice(pager, seen))
-            # Where no page has been fetched there is no token, and the listing has to begin anew.
+            # Before the first page is fetched there is no token, and the listing has to start over.
             project = "my-project" if pager.page_token is None else None
             again = names(scene.images.image_list_iter(project, None, limit, pager.page_token))
             assert expected[-len(again) :] == again if again else first == expected
@@ -268,7 +272,9 @@ class TestPages:
 class TestFailures:
     @pytest.mark.parametrize("by_page", [True, False])
     @pytest.mark.parametrize("failing", [0, 1, 2, 3])
-    def test_asking_again_goes_on_where_it_failed(self, scene: Scene, failing: int, by_page: bool) -> None:
+    def test_after_a_failure_iteration_continues_where_it_stopped(
+        self, scene: Scene, failing: int, by_page: bool
+    ) -> None:
         everything = fill(scene, 6)
         pager = scene.images.image_list_iter(project="my-project", limit=2)
         images = (image for page in pager.pages() for image in page.items) if by_page else pager
@@ -277,7 +283,7 @@ class TestFailures:
         for _ in range(2):
             with pytest.raises(oxide.ApiConnectionError):
                 next(pager.pages() if by_page else pager)
-            # Nothing of what was fetched is asked for again.
+            # Nothing is fetched twice.
             token = pager.page_token
             assert (token is None) is (failing == 0)
         if token is not None:
@@ -285,22 +291,22 @@ class TestFailures:
         rest = (image for page in pager.pages() for image in page.items) if by_page else pager
         assert seen + names(rest) == everything
 
-    def test_an_error_response_is_raised_as_by_image_list(self, scene: Scene) -> None:
+    def test_an_error_response_raises_the_same_error_as_image_list(self, scene: Scene) -> None:
         with pytest.raises(oxide.NotFoundException):
             next(scene.images.image_list_iter(project="nowhere"))
 
-    def test_a_token_that_the_service_refuses_is_told(self, scene: Scene) -> None:
+    def test_a_page_token_that_the_service_refuses_is_an_error(self, scene: Scene) -> None:
         with pytest.raises(oxide.BadRequestException, match="pagination token"):
             next(scene.images.image_list_iter(page_token="none-of-yours"))
 
 
-class TestOddServices:
-    """Pages that the service never gives, but that something else may."""
+class TestUnusualServers:
+    """Pages that the service never sends, but that another server may."""
 
     @staticmethod
     def serve(scene: Scene, *tokens: object, items: int = 1) -> None:
         for token in tokens:
-            scene.answer(200, {"items": [IMAGE] * items, "next_page": token})
+            scene.respond_with(200, {"items": [IMAGE] * items, "next_page": token})
 
     def test_an_empty_page_with_a_token_is_not_the_end(self, scene: Scene) -> None:
         self.serve(scene, "a")
@@ -309,14 +315,14 @@ class TestOddServices:
         assert len(list(scene.images.image_list_iter())) == 2
         assert [request.query.get("page_token") for request in scene.requests] == [None, "a", "b", "c"]
 
-    def test_a_page_without_next_page_is_the_end(self, scene: Scene) -> None:
-        scene.answer(200, {"items": [IMAGE]})
+    def test_a_page_without_next_page_is_the_last(self, scene: Scene) -> None:
+        scene.respond_with(200, {"items": [IMAGE]})
         assert len(list(scene.images.image_list_iter())) == 1
 
     @pytest.mark.parametrize("start", [None, "t0", "c0"])
     @pytest.mark.parametrize("cycle", [1, 2, 3, 5, 8])
     @pytest.mark.parametrize("before", [0, 1, 2, 5])
-    def test_a_token_that_leads_back_is_an_error(
+    def test_a_token_that_leads_back_to_an_earlier_page_is_an_error(
         self, scene: Scene, before: int, cycle: int, start: str | None
     ) -> None:
         circle = [f"c{number}" for number in range(cycle)]
@@ -327,7 +333,7 @@ class TestOddServices:
             seen.extend(pager)
         assert caught.value.operation == "image_list"
         assert not caught.value.may_have_acted
-        # What was fetched has come before the error, and the error stays.
+        # The fetched images come before the error, and the error is raised again afterwards.
         count = len(scene.requests)
         assert len(seen) == count
         with pytest.raises(oxide.ApiResponseError):
@@ -344,7 +350,7 @@ class TestOddServices:
             [None, "a"] if start is None else ["a"]
         )
 
-    def test_an_empty_token_is_the_end(self, scene: Scene) -> None:
+    def test_an_empty_token_marks_the_last_page(self, scene: Scene) -> None:
         self.serve(scene, "")
         pager = scene.images.image_list_iter()
         assert [image.name for image in pager] == [IMAGE["name"]]
@@ -353,7 +359,7 @@ class TestOddServices:
         assert len(scene.requests) == 1
 
     @pytest.mark.parametrize("length", [2**13 + 1, 2**20])
-    def test_an_enormous_token_is_an_error_behind_its_page(self, scene: Scene, length: int) -> None:
+    def test_an_enormous_token_is_an_error_after_its_page(self, scene: Scene, length: int) -> None:
         self.serve(scene, "x" * length)
         pager = scene.images.image_list_iter()
         assert next(pager).name == IMAGE["name"]
@@ -367,12 +373,12 @@ class TestOddServices:
         self.serve(scene, "x" * 2**13, None)
         assert len(list(scene.images.image_list_iter())) == 2
 
-    def test_many_different_tokens_are_no_circle(self, scene: Scene) -> None:
+    def test_many_different_tokens_are_not_taken_for_a_cycle(self, scene: Scene) -> None:
         self.serve(scene, *(f"t{number}" for number in range(300)), None)
         assert len(list(scene.images.image_list_iter())) == 301
 
 
-class TestSharing:
+class TestThreads:
     """Threads that share a pager divide its images among them."""
 
     @pytest.mark.parametrize("by_page", [True, False])
@@ -418,8 +424,8 @@ class TestSharing:
         assert len(failures) == 3
         assert sorted(taken) == expected
 
-    def test_a_pager_that_is_asked_while_it_fetches_says_so(self, scene: Scene) -> None:
-        """As greenlets of one thread do, or a callable for the token."""
+    def test_using_a_pager_while_it_fetches_is_an_error(self, scene: Scene) -> None:
+        """This happens with greenlets in one thread, or in a token callable."""
         fill(scene, 3)
 
         def token() -> str:
@@ -432,7 +438,7 @@ class TestSharing:
 
 
 @pytest.mark.parametrize("place", ["token", "jitter", "sleep", "clock"])
-def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place: str) -> None:
+def test_stop_iteration_from_a_token_callable_does_not_end_a_listing(scene: Scene, place: str) -> None:
     """A listing that ended there would look complete, and so would a `map` of calls."""
     for number in range(5):
         scene.simulator.create_image(f"image-{number}")
@@ -445,7 +451,7 @@ def test_stop_iteration_of_a_callable_does_not_end_a_listing(scene: Scene, place
         options[place] = exhausted if place != "sleep" else lambda _: exhausted()
     client = oxide.ApiClient(oxide.Configuration(scene.simulator.url, **settings), **options)
     if place in {"jitter", "sleep"}:
-        scene.answer(503, times=2)
+        scene.respond_with(503, times=2)
     images = oxide.ImagesApi(client)
     with client:
         for calls in (images.image_list_iter(limit=2), map(images.image_view, ["image-0", "image-1"])):

@@ -1,4 +1,4 @@
-"""What an attempt, and so the log, shows of a server's text."""
+"""How an attempt, and so the log, shows a text of the server."""
 
 import logging
 
@@ -33,5 +33,5 @@ def test_an_empty_content_encoding_is_none() -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0000000000060", 60.0), ("000", 0.0), ("60", 60.0)])
-def test_zeros_before_a_retry_after_count_for_nothing(text: str, seconds: float) -> None:
+def test_leading_zeros_of_retry_after_are_ignored(text: str, seconds: float) -> None:
     assert parse_retry_after(text, 0) == seconds

@@ -1,4 +1,4 @@
-"""The client itself: what it shows, what it takes from the program, and what it leaves alone when it cannot be made."""
+"""Tests of the client itself: its repr, what it takes from the program, and a constructor that fails."""
 
 import random
 import re
@@ -21,7 +21,7 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-def test_its_repr_shows_host_and_state_and_no_secret() -> None:
+def test_the_repr_of_a_client_shows_host_and_state_and_no_secret() -> None:
     configuration = oxide.Configuration("https://my.rack", access_token="oxide-token-0")
     client = oxide.ApiClient(configuration, cookie="secret")
     assert repr(client) == "<ApiClient https://my.rack, open>"
@@ -30,7 +30,7 @@ def test_its_repr_shows_host_and_state_and_no_secret() -> None:
     assert repr(oxide.ApiClient.__new__(oxide.ApiClient)) == "<ApiClient closed>"
 
 
-def test_anything_but_a_configuration_is_refused_with_what_to_do() -> None:
+def test_passing_anything_but_a_configuration_is_refused_with_advice() -> None:
     text: Any = "https://my.rack"
     with pytest.raises(
         oxide.ApiTypeError,
@@ -59,12 +59,12 @@ def pauses(simulator: Simulator, seed: int) -> list[float]:
     return seen
 
 
-def test_pauses_do_not_depend_on_the_seed_of_the_program(simulator: Simulator) -> None:
-    """Programs that seed alike would all come back at once."""
+def test_backoff_does_not_depend_on_the_random_seed_of_the_program(simulator: Simulator) -> None:
+    """Otherwise programs with the same seed would all retry at the same moment."""
     assert pauses(simulator, 1) != pauses(simulator, 1)
 
 
-def test_a_client_leaves_the_random_numbers_of_the_program_alone(simulator: Simulator) -> None:
+def test_a_client_does_not_disturb_the_random_numbers_of_the_program(simulator: Simulator) -> None:
     client = oxide.ApiClient(simulator.configuration(), sleep=lambda _: None)
     simulator.fail_next(Answer(503), times=2)
     random.seed(7)
@@ -74,10 +74,10 @@ def test_a_client_leaves_the_random_numbers_of_the_program_alone(simulator: Simu
     assert random.getstate() == before
 
 
-def test_clock_and_sleep_are_those_of_the_moment_at_which_a_client_is_made(
+def test_a_client_uses_the_clock_and_sleep_of_the_moment_it_is_made(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a test has patched while the package was imported must not stay for good."""
+    """What a test patched during the import of the package must not stay in use."""
     program = (
         "import time; real = time.monotonic, time.sleep\n"
         "time.monotonic = time.sleep = None\n"
@@ -95,7 +95,7 @@ def test_clock_and_sleep_are_those_of_the_moment_at_which_a_client_is_made(
     assert len(slept) == 2
 
 
-def test_a_message_shows_no_address_in_memory() -> None:
+def test_messages_show_no_memory_address() -> None:
     with pytest.raises(oxide.ApiTypeError) as caught:
         oxide.ImagesApi(oxide.ApiClient()).image_view(object())  # type: ignore[arg-type]  # wrong on purpose
     assert re.search("0x[0-9a-f]{6}", str(caught.value)) is None

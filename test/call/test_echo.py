@@ -52,13 +52,13 @@ def simulator() -> Iterator[Simulator]:
 
 def error_of(
     simulator: Simulator,
-    answer: Answer,
+    fault: Answer,
     settings: dict[str, Any] | None = None,
     options: dict[str, Any] | None = None,
     header: str | None = None,
 ) -> oxide.ApiException:
     configuration = oxide.Configuration(simulator.url, max_retries=0, **(settings or {}))
-    simulator.fail_next(answer, times=2)
+    simulator.fail_next(fault, times=2)
     name = None if header is None else "Authorization"
     client = oxide.ApiClient(configuration, name, header)
     with client, pytest.raises(oxide.ApiException) as caught:
@@ -68,7 +68,7 @@ def error_of(
 
 
 def everything(error: BaseException) -> str:
-    """Return all that a program, a log or a worker gets to see of an exception."""
+    """Return everything that a program, a log or a worker can see of an exception."""
     assert isinstance(error, oxide.ApiException)
     data = error.data.to_json() if isinstance(error.data, oxide.Error) else ""
     parts = [
@@ -82,7 +82,7 @@ def everything(error: BaseException) -> str:
 
 
 def forms(token: str) -> set[str]:
-    """Return the texts that a token may turn into on its way back."""
+    """Return the forms that a token may have when the server sends it back."""
     quoted = json.dumps(token)[1:-1]
     return {
         token,
@@ -154,7 +154,7 @@ def test_an_error_while_a_response_is_read_is_masked(simulator: Simulator) -> No
     assert caught.value.request_id == MASK
 
 
-def test_what_is_no_echo_stays_as_it_is(simulator: Simulator) -> None:
+def test_text_that_is_not_an_echo_stays_unchanged(simulator: Simulator) -> None:
     body = json.dumps({"message": "the token is unknown", "error_code": "Unauthorized"})
     error = error_of(simulator, Answer(401, body), settings={"access_token": "token"})
     assert error.body == body
@@ -166,7 +166,7 @@ def test_what_is_no_echo_stays_as_it_is(simulator: Simulator) -> None:
     before=st.text(max_size=20),
     after=st.text(max_size=20),
 )
-def test_no_form_of_any_token_is_left(token: str, before: str, after: str) -> None:
+def test_no_encoding_of_any_token_remains(token: str, before: str, after: str) -> None:
     echo = Echo({"authorization": Secret(f"Bearer {token}"), "accept": "application/json"})
     for form in forms(token):
         shown = echo.masked(before + form + after)
@@ -182,8 +182,8 @@ def test_an_encoded_credential_is_masked_as_it_was_sent(simulator: Simulator) ->
     assert basic not in everything(error)
 
 
-def test_a_fault_while_secrets_are_looked_for_shows_none(simulator: Simulator) -> None:
-    """Such as a lack of memory: its traceback is shown with the locals of each frame."""
+def test_an_error_during_the_search_for_secrets_shows_none(simulator: Simulator) -> None:
+    """An example is a lack of memory, whose traceback is shown with the locals of each frame."""
 
     class Hostile(str):
         __slots__ = ()

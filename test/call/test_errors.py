@@ -1,4 +1,4 @@
-"""What a failed call raises: the right class, what could be read, and one line that says it all."""
+"""The errors that calls raise: their class, their attributes, and their text on one line."""
 
 import builtins
 import copy
@@ -54,7 +54,7 @@ MOST_BYTES = 1200
 
 
 def raised(scene: Scene, name: str = "image_view", form: str = "", **changes: Any) -> Any:
-    """Return what a call of an operation raises, checked for what holds for every answered error."""
+    """Return the error of a call, after the checks that apply to every error with a response."""
     with pytest.raises(oxide.ApiException) as caught:
         scene.call(name, form, **{**BY_NAME[name].arguments, **changes})
     error = caught.value
@@ -84,8 +84,8 @@ def assert_one_line(error: oxide.ApiException) -> None:
     assert str(error) in repr(error)
 
 
-class TestOfTheService:
-    """Errors of the simulator itself, whose bodies are those of the real service."""
+class TestServiceErrors:
+    """Errors of the simulator itself, with the bodies of the real service."""
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
     @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ class TestOfTheService:
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_each_kind_of_error(
+    def test_each_kind_of_error_has_its_class_code_and_message(
         self,
         scene: Scene,
         form: str,
@@ -181,11 +181,11 @@ class TestOfTheService:
         assert_class(error, cls)
         assert (error.error_code, message in error.message) == (code, True)
         assert isinstance(error.data, oxide.Error)
-        answer = json.loads(scene.last.answer)
-        assert error.data.to_dict() == answer
+        document = json.loads(scene.last.answer)
+        assert error.data.to_dict() == document
         assert error.body == scene.last.answer.decode()
-        assert error.message == answer["message"]
-        assert error.request_id == answer["request_id"] == error.headers["X-Request-ID"]
+        assert error.message == document["message"]
+        assert error.request_id == document["request_id"] == error.headers["X-Request-ID"]
         assert error.status == scene.last.status
         shown = str(error)
         assert shown.startswith(
@@ -196,39 +196,39 @@ class TestOfTheService:
 
 class TestStatus:
     @pytest.mark.parametrize(("status", "cls"), CLASSES.items())
-    def test_the_class_goes_by_the_status(
+    def test_the_status_decides_the_class_of_the_error(
         self, module_scene: Scene, status: int, cls: type[oxide.ApiException]
     ) -> None:
         for contract in CONTRACTS:
             for form in ("", "_with_http_info"):
                 for body in (BODY, b"", "<html>\n<body>nope</body></html>", b"\xff\xfe", "null", "[]", '"x"'):
-                    module_scene.answer(status, body)
+                    module_scene.respond_with(status, body)
                     error = raised(module_scene, contract.name, form)
                     assert_class(error, cls)
                     assert error.status == status
-                    # By HTTP, a 304 has no body, whatever was to be sent.
+                    # In HTTP, a 304 has no body, whatever the fault has.
                     assert (error.error_code == "SomeCode") is (body is BODY and status != 304)
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-    def test_without_preload_no_status_is_raised(self, module_scene: Scene, contract: Any) -> None:
+    def test_no_status_is_raised_without_preload_content(self, module_scene: Scene, contract: Any) -> None:
         for status in CLASSES:
-            module_scene.answer(status, BODY, x_request_id="r-1")
+            module_scene.respond_with(status, BODY, x_request_id="r-1")
             with module_scene.call(contract.name, FORMS[2], **contract.arguments) as response:
                 assert response.status == status
                 assert response.headers["x-request-id"] == "r-1"
                 assert status == 304 or response.json() == BODY
 
-    def test_the_code_makes_a_conflict_of_names(self, module_scene: Scene) -> None:
+    def test_the_error_code_object_already_exists_selects_its_class(self, module_scene: Scene) -> None:
         taken = {**BODY, "error_code": "ObjectAlreadyExists"}
-        module_scene.answer(400, taken)
+        module_scene.respond_with(400, taken)
         error = raised(module_scene)
         assert_class(error, oxide.ObjectAlreadyExists)
         assert isinstance(error, oxide.BadRequestException)
         for status in (404, 409, 500):
-            module_scene.answer(status, taken)
+            module_scene.respond_with(status, taken)
             assert type(raised(module_scene)) is CLASSES[status]
         for code in ("objectalreadyexists", "ObjectAlreadyExists2", "", None, 5, ["ObjectAlreadyExists"]):
-            module_scene.answer(400, {**BODY, "error_code": code})
+            module_scene.respond_with(400, {**BODY, "error_code": code})
             assert type(raised(module_scene)) is oxide.BadRequestException
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -236,7 +236,7 @@ class TestStatus:
     def test_a_redirect_is_not_followed_and_names_its_target(
         self, scene: Scene, name: str, status: int
     ) -> None:
-        scene.answer(status, b"", location="https://elsewhere.example/v1/images")
+        scene.respond_with(status, b"", location="https://elsewhere.example/v1/images")
         error = raised(scene, name)
         assert_class(error, oxide.RedirectException)
         assert error.location == "https://elsewhere.example/v1/images"
@@ -244,33 +244,33 @@ class TestStatus:
         assert "make it the host" in str(error)
         assert len(scene.requests) == 1
 
-    def test_a_redirect_without_a_target(self, scene: Scene) -> None:
-        scene.answer(302)
+    def test_a_redirect_without_a_target_has_no_location(self, scene: Scene) -> None:
+        scene.respond_with(302)
         error = raised(scene)
         assert error.location is None
         assert "redirect without a target" in str(error)
         assert oxide.RedirectException(302).location is None
 
-    def test_a_rack_that_is_too_old_says_what_to_set(self, scene: Scene) -> None:
+    def test_the_error_of_a_rack_that_is_too_old_says_what_to_set(self, scene: Scene) -> None:
         message = "server does not support this API version: 2025112000.0.0"
-        scene.answer(400, {"request_id": "r-1", "message": message})
+        scene.respond_with(400, {"request_id": "r-1", "message": message})
         assert str(raised(scene)).endswith("set an older one, or None")
 
     @pytest.mark.parametrize(("status", "shown"), [(429, "7"), (503, "7"), (404, "7")])
-    def test_how_long_to_wait(self, scene: Scene, status: int, shown: str) -> None:
-        scene.answer(status, BODY, retry_after="7")
+    def test_retry_after_is_read_and_shown(self, scene: Scene, status: int, shown: str) -> None:
+        scene.respond_with(status, BODY, retry_after="7")
         error = raised(scene)
         assert error.retry_after == 7.0
         assert "retry after 7 s" in str(error)
         for garbage in ("soon", "-1", ".5", "7 s", ""):
-            scene.answer(status, BODY, retry_after=garbage)
+            scene.respond_with(status, BODY, retry_after=garbage)
             assert raised(scene).retry_after is None
 
 
 class TestBodies:
-    def test_what_is_read_of_a_whole_body(self, scene: Scene) -> None:
+    def test_code_message_and_request_id_come_from_the_body(self, scene: Scene) -> None:
         text = json.dumps(BODY, indent=2)
-        scene.answer(404, text, x_request_id="of-the-header", x_other="5")
+        scene.respond_with(404, text, x_request_id="of-the-header", x_other="5")
         error = raised(scene)
         assert (error.error_code, error.message) == ("SomeCode", "what is wrong")
         assert error.request_id == BODY["request_id"]
@@ -282,18 +282,18 @@ class TestBodies:
             f"404 SomeCode: what is wrong (GET {scene.last.target}, request id {BODY['request_id']})"
         )
 
-    def test_fields_that_are_new_are_in_the_data(self, scene: Scene) -> None:
-        scene.answer(500, {**BODY, "details": {"retry": False}})
+    def test_unknown_fields_of_an_error_are_in_its_data(self, scene: Scene) -> None:
+        scene.respond_with(500, {**BODY, "details": {"retry": False}})
         assert raised(scene).data.details == {"retry": False}
 
     @pytest.mark.parametrize(
         "text", [json.dumps(BODY), json.dumps(BODY, indent=2)], ids=["compact", "pretty"]
     )
-    def test_of_a_cut_body_only_complete_values_are_kept_and_the_cut_message(
+    def test_a_truncated_body_yields_its_complete_values_and_the_beginning_of_the_message(
         self, module_scene: Scene, text: str
     ) -> None:
         for cut in range(len(text)):
-            module_scene.answer(400, text[:cut], x_request_id="of-the-header")
+            module_scene.respond_with(400, text[:cut], x_request_id="of-the-header")
             error = raised(module_scene)
             assert_class(error, oxide.BadRequestException)
             assert error.body == text[:cut]
@@ -304,7 +304,7 @@ class TestBodies:
             assert error.message == (message.partition('"')[0] if key else None)
             assert (error.data is not None) is (f'"{BODY["message"]}"' in text[:cut])
 
-    def test_a_connection_cut_within_the_body_is_the_error_it_began(self, scene: Scene) -> None:
+    def test_a_connection_lost_within_an_error_body_still_raises_that_error(self, scene: Scene) -> None:
         scene.simulator.fail_next(Truncate(80))
         error = raised(scene)
         assert_class(error, oxide.NotFoundException)
@@ -326,10 +326,10 @@ class TestBodies:
         ],
         ids=lambda body: str(body)[:30] if body else "",
     )
-    def test_whatever_can_be_read_of_a_foreign_body_is_kept(
+    def test_an_error_body_from_elsewhere_is_kept_as_far_as_it_can_be_read(
         self, scene: Scene, body: object, message: str | None, request_id: str
     ) -> None:
-        scene.answer(502, body, x_request_id="of-the-header")
+        scene.respond_with(502, body, x_request_id="of-the-header")
         error = raised(scene)
         assert_class(error, oxide.ServiceException)
         assert (error.message, error.request_id, error.error_code) == (message, request_id, None)
@@ -338,35 +338,35 @@ class TestBodies:
             f"502 Bad Gateway{f': {message}' if message else ''} (GET {scene.last.target}, "
         )
 
-    def test_a_body_that_is_no_text_is_kept_as_bytes(self, scene: Scene) -> None:
-        scene.answer(500, b'{"message": "\xff"}')
+    def test_a_body_that_is_not_text_is_kept_as_bytes(self, scene: Scene) -> None:
+        scene.respond_with(500, b'{"message": "\xff"}')
         assert raised(scene).body == b'{"message": "\xff"}'
 
     @pytest.mark.parametrize("character", ["x", "漢"])
-    def test_of_a_huge_body_the_first_mebibyte_is_kept(self, scene: Scene, character: str) -> None:
+    def test_the_first_mebibyte_of_a_huge_error_body_is_kept(self, scene: Scene, character: str) -> None:
         text = character * 3_000_000
-        scene.answer(500, text)
+        scene.respond_with(500, text)
         error = raised(scene)
         assert text.startswith(error.body)
         assert 2**20 - 4 < len(error.body.encode()) <= 2**20
 
-    def test_of_a_body_over_the_limit_of_the_configuration_as_much_as_that_is_kept(self) -> None:
+    def test_an_error_body_is_kept_up_to_max_response_bytes(self) -> None:
         with open_scene(max_response_bytes=1000) as scene:
-            scene.answer(500, "x" * 5000)
+            scene.respond_with(500, "x" * 5000)
             assert raised(scene).body == "x" * 1000
 
     @given(status=st.integers(300, 599), body=st.binary(max_size=60) | st.text(max_size=60).map(json.dumps))
     @example(status=400, body=b'{"error_code": "ObjectAlreadyExists", "message": "\xff')
     @example(status=500, body="cut within the last character: 漢".encode()[:-1])
-    def test_any_refusal_is_one_error_by_its_status(
+    def test_any_refusal_raises_the_error_of_its_status(
         self, module_scene: Scene, status: int, body: str | bytes
     ) -> None:
-        module_scene.answer(status, body)
+        module_scene.respond_with(status, body)
         error = raised(module_scene)
         assert error.status == status
         assert issubclass(type(error), CLASSES.get(status, CLASSES[status // 100 * 100 + 99]))
         if status != 304:
-            # The last bytes may be part of a character, as where an answer is cut.
+            # The last bytes may be a part of a character, as in a truncated response.
             kept = as_bytes(error.body)
             assert as_bytes(body).startswith(kept)
             assert len(as_bytes(body)) - len(kept) < 4
@@ -382,8 +382,8 @@ def page(*items: Any) -> dict[str, Any]:
     return {"items": [IMAGE, *items], "next_page": None}
 
 
-class TestUndecodableAnswers:
-    """A 2xx that is none of the result's."""
+class TestUndecodableResponses:
+    """A 2xx response whose body is not the expected result."""
 
     @pytest.mark.parametrize(
         ("name", "body", "problem"),
@@ -433,7 +433,7 @@ class TestUndecodableAnswers:
     def test_the_error_names_the_field_and_keeps_the_response(
         self, scene: Scene, form: str, name: str, body: Any, problem: str
     ) -> None:
-        scene.answer(203, body, x_request_id="r-1", content_type="text/x-odd")
+        scene.respond_with(203, body, x_request_id="r-1", content_type="text/x-odd")
         error = raised(scene, name, form)
         assert_class(error, oxide.ApiResponseError)
         assert issubclass(oxide.ApiResponseError, ValueError)
@@ -450,7 +450,7 @@ class TestUndecodableAnswers:
         assert as_bytes(error.body) == as_bytes(body if isinstance(body, str | bytes) else json.dumps(body))
 
     def test_the_error_says_that_a_response_has_no_content_type(self, scene: Scene) -> None:
-        scene.answer(200, "plain")
+        scene.respond_with(200, "plain")
         assert "not JSON (no content type): 'plain'" in str(raised(scene))
 
     @pytest.mark.parametrize("status", [200, 201, 202, 204, 205, 299])
@@ -458,14 +458,16 @@ class TestUndecodableAnswers:
         "name", ["image_create", "image_demote", "image_list", "image_promote", "image_view"]
     )
     def test_a_typed_call_never_returns_none(self, scene: Scene, name: str, status: int) -> None:
-        scene.answer(status, b"")
+        scene.respond_with(status, b"")
         error = raised(scene, name)
         assert_class(error, oxide.ApiResponseError)
         assert (error.status, error.body) == (status, "")
 
     @given(body=st.binary(max_size=40) | st.recursive(st.none() | st.integers(), st.lists).map(json.dumps))
-    def test_any_body_is_an_image_or_this_error(self, module_scene: Scene, body: str | bytes) -> None:
-        module_scene.answer(200, body)
+    def test_any_body_that_is_not_an_image_raises_this_error(
+        self, module_scene: Scene, body: str | bytes
+    ) -> None:
+        module_scene.respond_with(200, body)
         assert type(raised(module_scene)) is oxide.ApiResponseError
 
 
@@ -481,7 +483,7 @@ ANSWERED = [cls for cls in every_class() if issubclass(cls, oxide.ApiException)]
 texts = st.none() | st.text(st.characters(), max_size=30) | st.text(min_size=1).map(lambda text: text * 2000)
 
 
-class TestOneLine:
+class TestText:
     @given(
         cls=st.sampled_from(ANSWERED),
         status=st.none() | st.integers(100, 599),
@@ -493,7 +495,7 @@ class TestOneLine:
         outcome=st.sampled_from(["not sent", "unknown", "answered"]),
         retry_after=st.none() | st.floats(0, 1e9),
     )
-    def test_str_is_one_short_line_whatever_the_server_says(
+    def test_str_of_any_error_is_one_short_line(
         self,
         cls: type[oxide.ApiException],
         status: int | None,
@@ -527,7 +529,7 @@ class TestOneLine:
         if outcome == "unknown":
             assert "the server may have acted" in str(error)
 
-    def test_parts_come_in_this_order(self) -> None:
+    def test_the_parts_of_the_line_have_a_fixed_order(self) -> None:
         attempt = oxide.Attempt("image_view", "GET", "/", 1, "answered", 503, None, None, 0.1, None)
         error = oxide.ServiceException(
             503,
@@ -544,14 +546,14 @@ class TestOneLine:
         )
         assert repr(error) == f"<ServiceException: {error}>"
 
-    def test_where_nothing_is_known_the_class_is(self) -> None:
+    def test_str_of_an_error_without_details_is_its_class_or_status(self) -> None:
         assert str(oxide.ApiException()) == "ApiException"
         assert str(oxide.ApiException(404)) == "404"
         assert str(oxide.ApiConnectionError(None, "refused")) == "refused"
 
 
-class TestTree:
-    def test_it_is_as_drawn_in_the_docstring(self) -> None:
+class TestClassTree:
+    def test_the_class_tree_matches_the_docstring(self) -> None:
         above: list[type] = []
         drawn = []
         for line in (exceptions.__doc__ or "").splitlines():
@@ -568,13 +570,13 @@ class TestTree:
         assert sorted(map(repr, drawn)) == sorted(map(repr, every_class()))
         assert len(drawn) == 21
 
-    def test_each_says_what_to_do(self) -> None:
+    def test_the_docstring_of_each_exception_says_what_to_do(self) -> None:
         for cls in every_class():
             assert (cls.__doc__ or "").strip().endswith("."), cls
 
     @pytest.mark.parametrize("cls", every_class(), ids=lambda cls: cls.__name__)
     @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))])
-    def test_each_pickles_and_copies(self, cls: Any, duplicate: Any) -> None:
+    def test_each_exception_pickles_and_copies(self, cls: Any, duplicate: Any) -> None:
         if cls not in ANSWERED:
             of_upload = {"step": "write", "journal": "/journal"} if cls is oxide.UploadError else {}
             error = cls("what is wrong", **of_upload)
@@ -604,16 +606,16 @@ class TestTree:
         assert vars(twin) == vars(error)
         assert str(twin) == str(error)
 
-    def test_an_error_of_a_call_pickles_with_all_it_knows(self, scene: Scene) -> None:
+    def test_the_error_of_a_call_pickles_with_all_its_attributes(self, scene: Scene) -> None:
         for name, body in (("image_view", b""), ("image_list", BODY)):
-            scene.answer(200 if name == "image_view" else 404, body, x_one="1")
+            scene.respond_with(200 if name == "image_view" else 404, body, x_one="1")
             error = raised(scene, name)
             twin = pickle.loads(pickle.dumps(error))
             assert type(twin) is type(error)
             assert twin.headers["X-One"] == "1"
             assert {**vars(twin), "headers": 0} == {**vars(error), "headers": 0}
 
-    def test_a_program_can_raise_them_as_generated_ones(self) -> None:
+    def test_a_program_can_raise_exceptions_as_with_a_generated_client(self) -> None:
         error = oxide.ApiException(status=418, reason="I'm a teapot", body="short", data={"stout": True})
         assert (error.status, error.reason, error.body, error.data) == (
             418,

@@ -1,4 +1,4 @@
-"""Mistakes that a first program makes end in a message that says what to do."""
+"""Typical first mistakes end in a message that says what to do."""
 
 import json
 import subprocess
@@ -49,7 +49,7 @@ def test_a_wrong_base_path_gets_a_hint(simulator: Simulator) -> None:
         images(configuration).image_list()
 
 
-def test_a_name_without_a_project_gets_a_hint_where_it_was_looked_up(simulator: Simulator) -> None:
+def test_a_name_without_a_project_gets_a_hint_that_says_where_it_was_looked_up(simulator: Simulator) -> None:
     for call in ("image_view", "image_delete"):
         with pytest.raises(
             oxide.NotFoundException, match="a name without a project is looked up in the silo only"
@@ -57,7 +57,7 @@ def test_a_name_without_a_project_gets_a_hint_where_it_was_looked_up(simulator: 
             getattr(images(simulator.configuration()), call)("alpine")
 
 
-def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) -> None:
+def test_an_error_about_a_missing_package_names_the_extra(tmp_path: Path) -> None:
     program = (
         "import sys; sys.modules['h11'] = None; import oxide.testing.pytest_plugin; oxide.testing.Simulator"
     )
@@ -79,7 +79,7 @@ def test_what_the_extra_installs_is_named_where_it_is_missing(tmp_path: Path) ->
         (f"oxide-token-{'0123456789abcdef' * 2}01234567", "a tuple .* not <hidden>"),
     ],
 )
-def test_a_time_limit_of_another_form_is_refused_with_the_right_one(given: Any, told: str) -> None:
+def test_a_time_limit_in_a_wrong_form_is_refused_with_the_right_form(given: Any, told: str) -> None:
     with pytest.raises(oxide.ApiValueError, match=told):
         oxide.ImagesApi(oxide.ApiClient()).image_list(_request_timeout=given)
 
@@ -107,7 +107,7 @@ USES_OF_THE_MASK: list[Callable[[oxide.ImagesApi, str], object]] = [
 
 
 @pytest.mark.parametrize("use", USES_OF_THE_MASK, ids=range(len(USES_OF_THE_MASK)))
-def test_the_mask_of_a_secret_is_never_sent(
+def test_the_mask_of_a_secret_is_refused_as_a_token(
     simulator: Simulator, use: Callable[[oxide.ImagesApi, str], object]
 ) -> None:
     api = images(simulator.configuration())
@@ -118,7 +118,7 @@ def test_the_mask_of_a_secret_is_never_sent(
 
 
 @pytest.mark.parametrize("name", ["api_key", "username"])
-def test_the_credentials_of_generated_clients_lead_to_access_token(name: str) -> None:
+def test_credential_settings_of_generated_clients_raise_an_error_that_names_access_token(name: str) -> None:
     with pytest.raises(oxide.ApiAttributeError, match="use access_token"):
         getattr(oxide.Configuration(), name)
 
@@ -133,9 +133,9 @@ def test_attributes_of_generated_clients_raise_an_error_that_names_the_migration
 
 
 def refusal(
-    simulator: Simulator, answer: Answer, call: str = "image_view", **arguments: Any
+    simulator: Simulator, fault: Answer, call: str = "image_view", **arguments: Any
 ) -> oxide.ApiException:
-    simulator.fail_next(answer)
+    simulator.fail_next(fault)
     with pytest.raises(oxide.ApiException) as caught:
         getattr(images(simulator.configuration(max_retries=0)), call)(**arguments)
     return caught.value
@@ -174,7 +174,7 @@ def test_a_403_names_the_role_that_is_needed(
     assert refusal(simulator, FORBIDDEN, call, **arguments).hint == f"this needs {role}"
 
 
-def test_a_401_names_where_the_token_came_from(
+def test_a_401_says_where_the_token_came_from(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def hint(api: oxide.ImagesApi, **options: Any) -> str:
@@ -201,7 +201,7 @@ def test_a_401_names_where_the_token_came_from(
         assert hint(api) == f"profile 'mine' of {profile}"
 
 
-def test_a_401_tells_that_the_token_was_dropped(simulator: Simulator) -> None:
+def test_a_401_says_that_the_token_was_dropped(simulator: Simulator) -> None:
     configuration = oxide.Configuration("https://my.rack", access_token="oxide-token-0")
     configuration.host = simulator.url
     client = oxide.ApiClient(configuration)
@@ -215,7 +215,7 @@ def test_a_401_tells_that_the_token_was_dropped(simulator: Simulator) -> None:
         oxide.ImagesApi(client).image_list()
 
 
-def test_a_404_for_an_id_says_who_sees_no_image_by_its_id(simulator: Simulator) -> None:
+def test_a_404_for_an_id_says_that_a_project_role_is_not_enough(simulator: Simulator) -> None:
     with pytest.raises(oxide.NotFoundException) as caught:
         images(simulator.configuration()).image_view("0f1e2d3c-4b5a-4978-8695-a4b3c2d1e0f0")
     assert caught.value.hint == (
@@ -223,7 +223,7 @@ def test_a_404_for_an_id_says_who_sees_no_image_by_its_id(simulator: Simulator) 
     )
 
 
-def test_a_304_is_explained(simulator: Simulator) -> None:
+def test_a_304_gets_a_hint(simulator: Simulator) -> None:
     error = refusal(simulator, Answer(304), image="a")
     assert isinstance(error, oxide.RedirectException)
     assert (error.hint or "").startswith("304 answers a conditional request: ")
@@ -257,11 +257,11 @@ def test_an_error_body_that_was_cut_gets_a_hint(simulator: Simulator) -> None:
         ({"message": "no", "error_code": "Known", "new": 1}, "of-the-header"),
     ],
 )
-def test_the_data_is_an_error_whenever_there_is_a_message(
+def test_the_data_is_an_error_model_if_there_is_a_message(
     simulator: Simulator, body: dict[str, Any], request_id: str
 ) -> None:
-    answer = Answer(500, json.dumps(body), {"x-request-id": "of-the-header"})
-    error = refusal(simulator, answer, image="a")
+    fault = Answer(500, json.dumps(body), {"x-request-id": "of-the-header"})
+    error = refusal(simulator, fault, image="a")
     assert isinstance(error.data, oxide.Error)
     assert (error.data.message, error.data.request_id) == ("no", request_id)
     assert error.data.error_code == (body.get("error_code") or None)

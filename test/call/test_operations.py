@@ -1,4 +1,4 @@
-"""Every operation, in every form, with every parameter: by what arrived on the wire, and by what came back."""
+"""Every operation, in every form, with every parameter: what arrives at the server, and what the call returns."""
 
 import copy
 import enum
@@ -24,12 +24,12 @@ WITH_IMAGE = ["image_delete", "image_demote", "image_promote", "image_view"]
 ID = UUID("a1b2c3d4-e5f6-4789-8abc-def012345678")
 
 
-def answer_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
-    scene.answer(contract.status, b"" if contract.answer is None else contract.answer, times)
+def respond_as_documented(scene: Scene, contract: Contract, times: int = 1) -> None:
+    scene.respond_with(contract.status, b"" if contract.response is None else contract.response, times)
 
 
 def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
-    """Yield the arguments of a contract with each choice of those that can be left out."""
+    """Yield the arguments of a contract with each combination of the optional ones."""
     optional = [name for name in contract.arguments if name not in contract.required]
     for chosen in chain.from_iterable(combinations(optional, n) for n in range(len(optional) + 1)):
         yield {
@@ -38,7 +38,7 @@ def choices_of_parameters(contract: Contract) -> Iterator[dict[str, Any]]:
 
 
 def without_page_token(contract: Contract) -> dict[str, Any]:
-    """Return the arguments of a contract but for the page token, which only a service of ours would take."""
+    """Return the arguments of a contract without the page token, which the simulator would refuse."""
     return {name: value for name, value in contract.arguments.items() if name != "page_token"}
 
 
@@ -70,11 +70,11 @@ BAD_OPTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
 class TestEveryForm:
-    def test_each_choice_of_parameters_arrives_and_nothing_else(
+    def test_every_combination_of_parameters_arrives_and_nothing_else(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
         for arguments in choices_of_parameters(contract):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **arguments)
             assert scene.last.operation == contract.name
             assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
@@ -83,19 +83,21 @@ class TestEveryForm:
             }
             assert (json.loads(scene.last.body) if scene.last.body else None) == contract.body
 
-    def test_the_order_of_parameters_is_that_of_generated_clients(
+    def test_parameters_have_the_same_order_as_in_generated_clients(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, *contract.arguments.values())
         assert (scene.last.method, scene.last.path) == (contract.method, contract.path)
         assert scene.last.query == contract.query
 
-    def test_none_leaves_an_optional_parameter_out(self, scene: Scene, contract: Contract, form: str) -> None:
+    def test_an_optional_parameter_that_is_none_is_not_sent(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
         arguments = {
             name: value if name in contract.required else None for name, value in contract.arguments.items()
         }
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, **arguments)
         assert set(scene.last.query) <= contract.required
 
@@ -111,8 +113,10 @@ class TestEveryForm:
                 scene.call(contract.name, form, **given, **{missing: None})
         assert scene.requests == []
 
-    def test_headers_are_those_of_the_contract(self, scene: Scene, contract: Contract, form: str) -> None:
-        answer_as_documented(scene, contract)
+    def test_requests_have_the_headers_of_the_contract(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
+        respond_as_documented(scene, contract)
         scene.call(contract.name, form, **contract.arguments)
         headers = dict(scene.last.headers)
         assert headers.pop("user-agent").startswith(f"oxide-python/{oxide.__version__} python/3.")
@@ -129,13 +133,13 @@ class TestEveryForm:
             expected["content-type"] = "application/json"
         assert headers == expected
 
-    def test_headers_of_one_call_go_with_that_call_and_win(
+    def test_headers_of_one_call_apply_only_to_that_call_and_take_precedence(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
         scene.images.api_client.set_default_header("X-Job", "nightly")
         scene.images.api_client.set_default_header("X-Team", "storage")
         for headers in ({"x-job": "now", "ACCEPT": "text/plain"}, {}, None):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **contract.arguments, _headers=headers)
         arrived = [
             [request.headers[name] for name in ("x-job", "x-team", "accept")] for request in scene.requests
@@ -143,12 +147,12 @@ class TestEveryForm:
         usual = ["nightly", "storage", "application/json"]
         assert arrived == [["now", "storage", "text/plain"], usual, usual]
 
-    def test_the_token_of_one_call_goes_with_that_call(
+    def test_the_token_of_one_call_applies_only_to_that_call(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
         ann = scene.simulator.create_user("ann")
         for auth in (ann, lambda: ann, None):
-            # Refused or not, the service has seen whose token it was.
+            # The service has seen the token, whether it refused it or not.
             with suppress(oxide.ForbiddenException, oxide.NotFoundException):
                 scene.call(contract.name, form, **without_page_token(contract), _request_auth=auth)
         assert [request.user for request in scene.requests] == ["ann", "ann", "admin"]
@@ -160,10 +164,12 @@ class TestEveryForm:
         with pytest.raises(oxide.ApiTimeoutError) as caught:
             scene.call(contract.name, form, **contract.arguments, _request_timeout=0.02)
         assert caught.value.operation == contract.name
-        # The request may not have left in time.
-        scene.simulator.clear_faults()
+
+    def test_the_time_limit_of_one_call_may_be_given_in_every_form(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
         for limit in (5, 5.0, (5, 5), (None, 5.0), None):
-            answer_as_documented(scene, contract)
+            respond_as_documented(scene, contract)
             scene.call(contract.name, form, **contract.arguments, _request_timeout=limit)
 
     @pytest.mark.parametrize(
@@ -188,13 +194,15 @@ class TestEveryForm:
         assert str(caught.value) == expected
         assert scene.requests == []
 
-    def test_an_option_of_a_wrong_value_is_refused(self, scene: Scene, contract: Contract, form: str) -> None:
+    def test_an_option_with_a_wrong_value_is_refused(
+        self, scene: Scene, contract: Contract, form: str
+    ) -> None:
         for options in BAD_OPTIONS:
             with pytest.raises((oxide.ApiTypeError, oxide.ApiValueError)):
                 scene.call(contract.name, form, **contract.arguments, **options)
         assert scene.requests == []
 
-    def test_a_404_is_raised_but_without_preload_returned(
+    def test_a_404_is_raised_except_without_preload_content(
         self, scene: Scene, contract: Contract, form: str
     ) -> None:
         arguments = {**without_page_token(contract), "project": "nowhere"}
@@ -206,7 +214,7 @@ class TestEveryForm:
             assert (response.status, response.json()["error_code"]) == (404, "ObjectNotFound")
 
 
-def test_no_time_limit_for_one_call() -> None:
+def test_the_time_limit_of_one_call_can_be_switched_off() -> None:
     with open_scene(timeout=0.02, read_timeout=0.02) as scene:
         scene.simulator.fail_next(Delay(0.1), times=2)
         assert scene.images.image_list(_request_timeout=None).items == []
@@ -217,29 +225,31 @@ def test_no_time_limit_for_one_call() -> None:
 class TestResults:
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_the_plain_form_returns_the_result(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         self.check_result(contract, scene.call(contract.name, **contract.arguments))
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
     def test_with_http_info_returns_the_response_as_well(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+        respond_as_documented(scene, contract)
         response = scene.call(contract.name, "_with_http_info", **contract.arguments)
         assert type(response) is oxide.ApiResponse
         assert response.status_code == contract.status
         assert response.raw_data == scene.last.answer
-        assert response.headers["Content-LENGTH" if contract.answer else "Date"]
+        assert response.headers["Content-LENGTH" if contract.response else "Date"]
         self.check_result(contract, response.data)
 
     @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
-    def test_without_preload_returns_the_response_unread(self, scene: Scene, contract: Contract) -> None:
-        answer_as_documented(scene, contract)
+    def test_without_preload_content_returns_the_response_unread(
+        self, scene: Scene, contract: Contract
+    ) -> None:
+        respond_as_documented(scene, contract)
         with scene.call(contract.name, "_without_preload_content", **contract.arguments) as response:
             assert type(response) is oxide.RESTResponse
             assert response.status == contract.status
             assert response.read(3) == scene.last.answer[:3]
             assert response.read() == scene.last.answer[3:]
 
-    def test_a_response_pickles_and_copies_and_cannot_change(self, scene: Scene) -> None:
+    def test_a_response_pickles_copies_and_is_immutable(self, scene: Scene) -> None:
         response = scene.images.image_list_with_http_info()
         for twin in (pickle.loads(pickle.dumps(response)), copy.copy(response), copy.deepcopy(response)):
             assert twin == response
@@ -250,14 +260,14 @@ class TestResults:
 
     @staticmethod
     def check_result(contract: Contract, result: Any) -> None:
-        match contract.answer:
+        match contract.response:
             case None:
                 assert result is None
-            case answer if answer is PAGE:
+            case response if response is PAGE:
                 assert type(result) is oxide.ImageResultsPage
                 assert result.next_page == PAGE["next_page"]
                 assert result.items == [oxide.Image.from_dict(IMAGE)]
-            case answer if answer is IMAGE:
+            case response if response is IMAGE:
                 assert type(result) is oxide.Image
                 assert result.name == IMAGE["name"]
                 assert result.id == UUID(IMAGE["id"])
@@ -268,12 +278,14 @@ class TestResults:
                 assert result.size == 2**31
                 assert result.time_created == datetime(2026, 11, 1, 12, 0, 0, 123, UTC)
                 assert result.time_modified == datetime(2026, 11, 1, 12, 0, 1, tzinfo=UTC)
-            case answer:
-                assert json.loads(result.to_json()) == answer
+            case response:
+                assert json.loads(result.to_json()) == response
 
     @pytest.mark.parametrize("form", ["", "_with_http_info"])
-    def test_the_life_of_an_image(self, scene: Scene, form: str) -> None:
-        """With answers of the service itself: created, seen, listed, promoted, demoted, deleted."""
+    def test_an_image_is_created_viewed_listed_promoted_demoted_and_deleted(
+        self, scene: Scene, form: str
+    ) -> None:
+        """The simulator responds: the image is created, viewed, listed, promoted, demoted and deleted."""
 
         def run(name: str, **arguments: Any) -> Any:
             result = scene.call(name, form, **arguments)
@@ -297,19 +309,19 @@ class TestResults:
     @pytest.mark.parametrize("name", ["image_create", "image_list", "image_promote", "image_view"])
     def test_any_2xx_with_a_body_is_decoded(self, scene: Scene, name: str, status: int) -> None:
         contract = BY_NAME[name]
-        scene.answer(status, contract.answer)
+        scene.respond_with(status, contract.response)
         self.check_result(contract, scene.call(name, **contract.arguments))
 
     @pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b"{}"), (204, b""), (299, b'"done"')])
     def test_delete_returns_none_on_any_2xx(self, scene: Scene, status: int, body: bytes) -> None:
-        scene.answer(status, body)
+        scene.respond_with(status, body)
         response = scene.images.image_delete_with_http_info("my-image")
         assert (response.data, response.status_code, response.raw_data) == (None, status, body)
 
     @pytest.mark.parametrize(
         "kind", ["text/html", "Text/HTML; charset=utf-8", "text/plain", "no content type"]
     )
-    def test_a_page_instead_of_a_deletion_is_an_error(self, scene: Scene, kind: str) -> None:
+    def test_a_web_page_in_response_to_a_deletion_is_an_error(self, scene: Scene, kind: str) -> None:
         """A captive portal has not deleted anything."""
         headers = {} if kind == "no content type" else {"Content-Type": kind}
         scene.simulator.fail_next(Answer(200, "<html>log in", headers))
@@ -338,7 +350,7 @@ class _Few(int, enum.Enum):
 
 
 class _HostileText(str):
-    """Text whose methods say something else than its characters."""
+    """Text whose methods return something other than its characters."""
 
     __slots__ = ()
 
@@ -352,7 +364,7 @@ class _HostileText(str):
 
 
 class _HostileNumber(int):
-    """A number that is written otherwise, and compares as it likes."""
+    """A number that prints as another one and compares at will."""
 
     def __str__(self) -> str:
         return "5&project=other"
@@ -417,32 +429,32 @@ BAD_IDENTIFIERS: list[tuple[Any, type[Exception]]] = [
 
 
 def given_image(contract: Contract, image: object, *, by_id: bool) -> dict[str, Any]:
-    """Return the arguments for an image; with its ID goes no project, except where it is the target."""
+    """Return the arguments for an image; an ID takes no project, except as the target of a demotion."""
     project = None if by_id and contract.name != "image_demote" else "my-project"
     return {"image": image, "project": project}
 
 
 class TestIdentifiers:
     @pytest.mark.parametrize("name", WITH_IMAGE)
-    def test_each_form_of_an_image_arrives(self, module_scene: Scene, name: str) -> None:
+    def test_an_image_can_be_given_in_every_form(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for image, arrives in IDENTIFIERS:
-            answer_as_documented(module_scene, contract)
+            respond_as_documented(module_scene, contract)
             module_scene.call(name, **given_image(contract, image, by_id=arrives == str(ID)))
             assert module_scene.last.path == contract.path.replace("my-image", arrives)
 
     @pytest.mark.parametrize("name", BY_NAME)
-    def test_each_form_of_a_project_arrives(self, module_scene: Scene, name: str) -> None:
+    def test_a_project_can_be_given_in_every_form(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
         for project, arrives in IDENTIFIERS:
-            answer_as_documented(module_scene, contract)
+            respond_as_documented(module_scene, contract)
             module_scene.call(name, **{**contract.arguments, "project": project})
             assert module_scene.last.query == {**contract.query, "project": arrives}
 
     @pytest.mark.parametrize("name", WITH_IMAGE)
-    def test_an_image_stands_for_its_id(self, module_scene: Scene, name: str) -> None:
+    def test_an_image_object_stands_for_its_id(self, module_scene: Scene, name: str) -> None:
         contract = BY_NAME[name]
-        answer_as_documented(module_scene, contract)
+        respond_as_documented(module_scene, contract)
         module_scene.call(name, **given_image(contract, oxide.Image.from_dict(IMAGE), by_id=True))
         assert module_scene.last.path == contract.path.replace("my-image", IMAGE["id"])
 
@@ -475,7 +487,7 @@ class TestIdentifiers:
         ("name", "parameter"),
         [(name, "image") for name in WITH_IMAGE] + [(name, "project") for name in BY_NAME],
     )
-    def test_anything_else_is_refused_before_it_is_sent(
+    def test_anything_else_is_not_an_identifier_and_is_refused_before_it_is_sent(
         self, module_scene: Scene, name: str, parameter: str, form: str
     ) -> None:
         before = len(module_scene.requests)
@@ -484,7 +496,7 @@ class TestIdentifiers:
             (oxide.Image.model_construct(), oxide.ApiTypeError),
         ]
         if parameter == "project":
-            # An image says nothing of itself as a project, and its `project_id` is not meant either.
+            # An image is not a project, and does not stand for its `project_id`.
             bad.append((oxide.Image.from_dict(IMAGE), oxide.ApiTypeError))
         for value, error in bad:
             with pytest.raises(error, match=f"^{parameter}: ") as caught:
@@ -495,8 +507,8 @@ class TestIdentifiers:
         assert len(module_scene.requests) == before
 
     @given(text=st.text(max_size=80) | st.from_regex(r"[a-z0-9{}:-]{0,70}", fullmatch=True))
-    def test_any_text_arrives_as_one_segment_or_is_refused(self, module_scene: Scene, text: str) -> None:
-        module_scene.answer(200, IMAGE)
+    def test_any_text_arrives_as_one_path_segment_or_is_refused(self, module_scene: Scene, text: str) -> None:
+        module_scene.respond_with(200, IMAGE)
         before = len(module_scene.requests)
         try:
             module_scene.images.image_view(text)
@@ -511,7 +523,7 @@ class TestIdentifiers:
 
 class TestListParameters:
     @pytest.mark.parametrize("limit", [1, 10_001, 2**32 - 1, _Few.THREE])
-    def test_limit_goes_up_to_the_largest_u32(self, scene: Scene, limit: int) -> None:
+    def test_limit_may_be_as_large_as_a_u32(self, scene: Scene, limit: int) -> None:
         scene.images.image_list(limit)
         assert scene.last.query == {"limit": str(int(limit))}
 
@@ -525,11 +537,11 @@ class TestListParameters:
         ],
         ids=repr,
     )
-    def test_sort_by_is_the_enum_or_its_text(self, scene: Scene, sort_by: str, arrives: str) -> None:
+    def test_sort_by_may_be_the_enum_or_its_text(self, scene: Scene, sort_by: str, arrives: str) -> None:
         scene.images.image_list(sort_by=sort_by)
         assert scene.last.query == {"sort_by": arrives}
 
-    def test_a_number_of_another_library_is_a_limit(self, scene: Scene) -> None:
+    def test_limit_may_be_an_integer_of_another_library(self, scene: Scene) -> None:
         limit: Any = _Index(3)
         scene.images.image_list(limit)
         assert scene.last.query == {"limit": "3"}
@@ -550,7 +562,9 @@ class TestListParameters:
             ("project", 5, "got int 5"),
         ],
     )
-    def test_a_message_shows_the_value(self, scene: Scene, parameter: str, value: Any, shown: str) -> None:
+    def test_a_message_shows_the_refused_value(
+        self, scene: Scene, parameter: str, value: Any, shown: str
+    ) -> None:
         arguments: dict[str, Any] = {parameter: value}
         with pytest.raises(oxide.OpenApiException) as caught:
             scene.images.image_list(**arguments)
@@ -558,7 +572,7 @@ class TestListParameters:
         assert shown in str(caught.value)
 
     @pytest.mark.parametrize("parameter", ["limit", "sort_by", "project"])
-    def test_a_token_in_the_wrong_place_is_not_shown(self, scene: Scene, parameter: str) -> None:
+    def test_a_token_passed_in_the_wrong_place_is_not_shown(self, scene: Scene, parameter: str) -> None:
         arguments: dict[str, Any] = {parameter: "OXIDE-token-0123456789abcdef0123456789abcdef"}
         with pytest.raises(oxide.OpenApiException) as caught:
             scene.images.image_list(**arguments)
@@ -577,10 +591,10 @@ class TestListParameters:
         ],
         ids=str,
     )
-    def test_what_a_subclass_overrides_is_not_sent(
+    def test_methods_that_a_str_subclass_overrides_do_not_change_what_is_sent(
         self, module_scene: Scene, parameter: str, value: Any, arrives: str | None
     ) -> None:
-        module_scene.answer(200, PAGE)
+        module_scene.respond_with(200, PAGE)
         try:
             module_scene.images.image_list(**{parameter: value})
         except oxide.ApiValueError:
@@ -589,8 +603,8 @@ class TestListParameters:
         else:
             assert module_scene.last.query == {parameter: arrives}
 
-    def test_a_body_of_such_texts_has_their_characters(self, module_scene: Scene) -> None:
-        module_scene.answer(201, IMAGE)
+    def test_a_body_made_of_str_subclasses_has_their_characters(self, module_scene: Scene) -> None:
+        module_scene.respond_with(201, IMAGE)
         source = {"id": _HostileText(str(ID).upper())}
         new: dict[str, Any] = {**NEW_IMAGE, "name": _HostileText("debian-13"), "source": source}
         module_scene.images.image_create(new)
@@ -601,8 +615,8 @@ class TestListParameters:
             module_scene.images.image_create(bad)
 
     @given(token=st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-    def test_any_page_token_arrives_as_it_is(self, module_scene: Scene, token: str) -> None:
-        module_scene.answer(200, PAGE)
+    def test_any_page_token_arrives_unchanged(self, module_scene: Scene, token: str) -> None:
+        module_scene.respond_with(200, PAGE)
         module_scene.images.image_list(page_token=token)
         assert module_scene.last.query == {"page_token": token}
 
@@ -629,7 +643,7 @@ class TestListParameters:
         ],
     )
     @pytest.mark.parametrize("form", FORMS)
-    def test_anything_else_is_refused_before_it_is_sent(
+    def test_any_other_list_parameter_is_refused_before_it_is_sent(
         self, scene: Scene, form: str, parameter: str, value: object, error: type[Exception]
     ) -> None:
         with pytest.raises(error, match=f"^{parameter}: "):
@@ -639,7 +653,7 @@ class TestListParameters:
 
 class TestBodies:
     @pytest.mark.parametrize("form", FORMS)
-    def test_a_model_and_a_dict_of_the_same_form_arrive_alike(self, scene: Scene, form: str) -> None:
+    def test_a_model_and_an_equal_dict_send_the_same_body(self, scene: Scene, form: str) -> None:
         model = oxide.ImageCreate.from_dict(NEW_IMAGE)
         source = NEW_IMAGE["source"]
         bodies = [
@@ -655,7 +669,7 @@ class TestBodies:
             model.model_copy(update={"source": {"id": source["id"]}}),
         ]
         for body in bodies:
-            scene.answer(201, IMAGE)
+            scene.respond_with(201, IMAGE)
             scene.call("image_create", form, body)
             assert json.loads(scene.last.body) == NEW_IMAGE
 
@@ -684,7 +698,7 @@ class TestBodies:
         ],
         ids=repr,
     )
-    def test_every_broken_rule_names_its_field(
+    def test_every_validation_error_names_its_field(
         self, module_scene: Scene, form: str, changes: dict[str, Any], field: str
     ) -> None:
         before = len(module_scene.requests)
@@ -711,7 +725,7 @@ class TestBodies:
             scene.images.image_create(copied)
         assert scene.requests == []
 
-    def test_every_broken_field_is_named_at_once(self, scene: Scene) -> None:
+    def test_all_invalid_fields_are_named_at_once(self, scene: Scene) -> None:
         with pytest.raises(oxide.ApiValueError) as caught:
             scene.images.image_create({"name": "Bad", "size": 5, "source": {}})
         named = {
@@ -726,8 +740,8 @@ class TestBodies:
             scene.call("image_create", form, body)
         assert scene.requests == []
 
-    def test_text_of_any_script_arrives_as_it_is(self, scene: Scene) -> None:
+    def test_text_in_any_script_arrives_unchanged(self, scene: Scene) -> None:
         texts = {"description": "ünï¢ødé 😀 \0\n\"'", "os": "Ж" * 64, "version": "漢" * 64}
-        scene.answer(201, IMAGE)
+        scene.respond_with(201, IMAGE)
         scene.images.image_create(scene.new_image(**texts))
         assert {name: json.loads(scene.last.body)[name] for name in texts} == texts

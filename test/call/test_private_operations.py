@@ -1,4 +1,4 @@
-"""An operation without a public method works like the others, by its row alone."""
+"""An operation without a public method works like the others: it needs only its row in the table."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -36,7 +36,7 @@ def view(scene: Scene, snapshot: object, project: object = None) -> Snapshot:
 
 
 def test_a_snapshot_is_viewed_by_name_and_project(scene: Scene) -> None:
-    scene.answer(200, SNAPSHOT)
+    scene.respond_with(200, SNAPSHOT)
     snapshot = view(scene, "golden", "my-project")
     assert scene.last.method == "GET"
     assert scene.last.target == "/v1/snapshots/golden?project=my-project"
@@ -45,7 +45,7 @@ def test_a_snapshot_is_viewed_by_name_and_project(scene: Scene) -> None:
 
 
 def test_a_snapshot_is_viewed_by_id_alone(scene: Scene) -> None:
-    scene.answer(200, {**SNAPSHOT, "state": "thawing"})
+    scene.respond_with(200, {**SNAPSHOT, "state": "thawing"})
     assert view(scene, UUID(SNAPSHOT["id"])).state.is_unknown
     assert scene.last.target == f"/v1/snapshots/{SNAPSHOT['id']}"
     with pytest.raises(
@@ -54,10 +54,10 @@ def test_a_snapshot_is_viewed_by_id_alone(scene: Scene) -> None:
         view(scene, SNAPSHOT["id"], "my-project")
 
 
-def test_it_is_tried_again_as_a_read(scene: Scene) -> None:
+def test_a_view_of_a_snapshot_is_retried_like_any_read(scene: Scene) -> None:
     client = oxide.ApiClient(scene.simulator.configuration(), sleep=lambda _: None)
-    scene.answer(503)
-    scene.answer(200, SNAPSHOT)
+    scene.respond_with(503)
+    scene.respond_with(200, SNAPSHOT)
     assert (
         client._call(SNAPSHOT_VIEW, {}, {"snapshot": "golden", "project": "my-project"}).data.name == "golden"
     )

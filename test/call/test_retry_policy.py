@@ -1,4 +1,4 @@
-"""The replay decision and `Retry-After`, as pure functions over everything they may be given."""
+"""The decision to retry, and `Retry-After`, tested as pure functions over their whole input."""
 
 import copy
 import math
@@ -58,7 +58,7 @@ RETRIES = st.builds(
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
 @example(Failure("GET", True, 5000, "not sent", True, None, None, None), 1.0, 6000)
-def test_the_default_policy_retries_in_time_what_is_harmless_and_may_help(
+def test_the_default_policy_retries_only_harmless_requests_that_may_succeed_in_time(
     failure: Failure, jitter: float, max_retries: int
 ) -> None:
     step = DefaultPolicy(max_retries).next(failure, jitter)
@@ -74,13 +74,15 @@ def test_the_default_policy_retries_in_time_what_is_harmless_and_may_help(
 
 
 @given(failure=FAILURES, jitter=JITTER, max_retries=st.integers(0, 6000))
-def test_no_write_that_may_have_left_is_sent_again(failure: Failure, jitter: float, max_retries: int) -> None:
+def test_a_write_that_may_have_been_sent_is_not_retried(
+    failure: Failure, jitter: float, max_retries: int
+) -> None:
     if not failure.repeatable and failure.outcome != "not sent":
         assert DefaultPolicy(max_retries).next(failure, jitter) is None
 
 
 @given(failure=FAILURES, jitter=JITTER, retry=RETRIES)
-def test_a_retry_of_urllib3_decides_within_the_deadline_and_stays_as_it_was(
+def test_a_urllib3_retry_decides_within_the_deadline_and_is_not_changed(
     failure: Failure, jitter: float, retry: urllib3.Retry
 ) -> None:
     before = dict(vars(retry))
@@ -100,7 +102,7 @@ def test_a_retry_of_urllib3_decides_within_the_deadline_and_stays_as_it_was(
 
 
 @given(failure=FAILURES, retry=RETRIES)
-def test_a_retry_of_urllib3_comes_to_its_end(failure: Failure, retry: urllib3.Retry) -> None:
+def test_a_urllib3_retry_is_exhausted_in_the_end(failure: Failure, retry: urllib3.Retry) -> None:
     if all(count is None for count in (retry.total, retry.connect, retry.read, retry.status)):
         return
     policy: Policy | None = Urllib3Policy(retry)
@@ -126,7 +128,7 @@ NO_METHOD: list[Any] = [[], (), frozenset(), set(), False]
 
 def without_methods(empty: Any) -> urllib3.Retry:
     with warnings.catch_warnings():
-        # urllib3 2.8 says that it understands this otherwise than urllib3 3 will.
+        # urllib3 2.8 warns that urllib3 3 will treat this differently.
         warnings.simplefilter("ignore", FutureWarning)
         return urllib3.Retry(3, status_forcelist=[503], allowed_methods=empty)
 
@@ -150,7 +152,7 @@ LOST: list[dict[str, Any]] = [
     ],
     ids=["deep copy", "pickled", "new", "listed", "list", "tuple", "frozenset", "set", "False", "ours"],
 )
-def test_a_write_that_has_left_is_sent_again_only_if_that_is_asked_for(
+def test_a_write_that_was_sent_is_retried_only_if_the_urllib3_retry_allows_it(
     rules: Any, method: str, lost: dict[str, Any]
 ) -> None:
     policy: Policy = Urllib3Policy(rules) if isinstance(rules, urllib3.Retry) else rules
@@ -176,12 +178,12 @@ def format_http_date(moment: datetime) -> str:
 
 
 @given(st.integers(0, 10**9))
-def test_retry_after_in_seconds(seconds: int) -> None:
+def test_retry_after_may_be_in_seconds(seconds: int) -> None:
     assert parse_retry_after(f" {seconds} ", 0.0) == seconds
 
 
 @given(st.decimals(0, 10**9, places=3))
-def test_retry_after_in_decimals_of_seconds(seconds: Decimal) -> None:
+def test_retry_after_may_have_decimals(seconds: Decimal) -> None:
     assert parse_retry_after(f"{seconds:f}", 0.0) == pytest.approx(float(seconds))
 
 
@@ -190,7 +192,7 @@ def test_retry_after_in_decimals_of_seconds(seconds: Decimal) -> None:
         st.one_of(st.integers(0, 10**6).map(str), DATES.map(format_http_date), st.just("soon")), min_size=1
     )
 )
-def test_of_several_times_the_longest_counts(texts: list[str]) -> None:
+def test_the_longest_of_several_retry_after_values_counts(texts: list[str]) -> None:
     """A header that is sent twice arrives as one, joined with commas."""
     alone = [parse_retry_after(text, NOW.timestamp()) for text in texts]
     known = [seconds for seconds in alone if seconds is not None]
@@ -198,14 +200,14 @@ def test_of_several_times_the_longest_counts(texts: list[str]) -> None:
 
 
 @given(st.integers(10**10, 10**400))
-def test_a_huge_retry_after_is_read(seconds: int) -> None:
+def test_a_huge_retry_after_is_accepted(seconds: int) -> None:
     parsed = parse_retry_after(str(seconds), 0.0)
     assert parsed is not None
     assert 10**9 <= parsed < math.inf
 
 
 @given(DATES)
-def test_dates_in_the_three_forms_of_http(moment: datetime) -> None:
+def test_retry_after_may_be_a_date_in_any_http_format(moment: datetime) -> None:
     forms = [
         format_datetime(moment, usegmt=True),
         moment.strftime("%a %b %e %H:%M:%S ") + f"{moment.year:04}",
@@ -224,7 +226,7 @@ def test_dates_in_the_three_forms_of_http(moment: datetime) -> None:
 @example("Mon, 01 Jan 2026 00:00:00 +9999")
 @example("\u0665")
 @example("\xb2")
-def test_garbage_in_retry_after_is_no_error(text: str | None) -> None:
+def test_garbage_in_retry_after_is_not_an_error(text: str | None) -> None:
     parsed = parse_retry_after(text, NOW.timestamp())
     assert parsed is None or 0 <= parsed < math.inf
     date = parse_http_date(text)
@@ -234,11 +236,11 @@ def test_garbage_in_retry_after_is_no_error(text: str | None) -> None:
 @pytest.mark.parametrize(
     "text", ["", "-1", "+1", ".5", "1e3", "0x1", "1_0", "١", "²", "one", "1 2", "nan", "inf"]
 )
-def test_what_is_neither_seconds_nor_a_date_is_none(text: str) -> None:
+def test_retry_after_that_is_neither_seconds_nor_a_date_is_ignored(text: str) -> None:
     assert parse_retry_after(text, 0.0) is None
 
 
-def test_a_policy_is_a_value() -> None:
+def test_policies_compare_by_value() -> None:
     same: Any = DefaultPolicy(2)
     assert same == DefaultPolicy(2) != DefaultPolicy(3)
     assert repr(same) == "DefaultPolicy(max_retries=2)"

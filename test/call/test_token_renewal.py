@@ -1,4 +1,4 @@
-"""After a 401, a callable token is asked once more; with another token, the request is sent once more."""
+"""After a 401, a token callable is called once more; if it returns another token, the request is sent once more."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -24,7 +24,7 @@ def client_of(scene: Scene, token: str | Callable[[], str], **settings: Any) -> 
 
 
 def tokens(*values: str) -> Callable[[], str]:
-    """Return a callable that gives one value after the other, and fails when it is asked too often."""
+    """Return a callable that returns one value after the other, and fails when it is called too often."""
     left = list(values)
     return lambda: left.pop(0)
 
@@ -35,8 +35,10 @@ def statuses(scene: Scene) -> list[int | None]:
 
 @OF_EACH_OPERATION
 @pytest.mark.parametrize("form", ["", "_without_preload_content"])
-def test_a_new_token_is_tried_once_even_without_retries(scene: Scene, contract: Contract, form: str) -> None:
-    """The server judges a token before anything happens, so even a write may be sent again."""
+def test_a_new_token_gets_one_attempt_even_without_retries(
+    scene: Scene, contract: Contract, form: str
+) -> None:
+    """The server checks a token before it acts, so even a write may be sent again."""
     scene.simulator.create_image("my-image", project="my-project")
     pauses: list[float] = []
     seen: list[oxide.Attempt] = []
@@ -76,19 +78,19 @@ def test_a_second_new_token_is_not_tried(scene: Scene) -> None:
     assert statuses(scene) == [401, 401]
 
 
-def test_a_token_that_is_a_text_is_not_tried_again(scene: Scene) -> None:
+def test_a_fixed_token_is_not_sent_again(scene: Scene) -> None:
     with client_of(scene, OLD) as client, pytest.raises(oxide.UnauthorizedException):
         oxide.ImagesApi(client).image_list()
     assert statuses(scene) == [401]
 
 
-def test_the_token_of_one_call_is_asked_for_again_too(scene: Scene) -> None:
+def test_a_token_callable_of_one_call_is_asked_again_too(scene: Scene) -> None:
     api = oxide.ImagesApi(client_of(scene, OLD))
     assert api.image_list(_request_auth=tokens(OLD, scene.simulator.token)).items == []
     assert statuses(scene) == [401, 200]
 
 
-def test_what_the_callable_raises_the_second_time_passes(scene: Scene) -> None:
+def test_an_exception_of_the_second_call_to_the_token_callable_passes_unchanged(scene: Scene) -> None:
     left = [OLD]
 
     def token() -> str:

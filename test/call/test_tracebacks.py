@@ -1,4 +1,4 @@
-"""What leaves the package shows the user's line and the public method, and none of our frames further in."""
+"""A traceback shows the user's line and the public method, and no inner frames of the package."""
 
 import functools
 import signal
@@ -22,7 +22,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def frames(error: BaseException) -> list[str]:
-    """Return the names of the functions in a traceback, without that of the test."""
+    """Return the names of the functions in a traceback, without the test itself."""
     return [frame.name for frame in traceback.extract_tb(error.__traceback__)][1:]
 
 
@@ -31,25 +31,27 @@ def images(simulator: Simulator, **settings: Any) -> oxide.ImagesApi:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "fault",
     [Answer(500), Answer(200, "not JSON"), Answer(200, "x" * 2000), Delay(60)],
     ids=["status", "no JSON", "size", "time"],
 )
-def test_a_failed_call_shows_the_public_method_alone(simulator: Simulator, answer: Any) -> None:
+def test_the_traceback_of_a_failed_call_shows_only_the_public_method(
+    simulator: Simulator, fault: Any
+) -> None:
     api = images(simulator, max_response_bytes=1000)
-    simulator.fail_next(answer)
+    simulator.fail_next(fault)
     with pytest.raises(oxide.ApiException) as caught:
         api.image_list(_request_timeout=0.2)
     assert frames(caught.value) == ["image_list"]
 
 
-def test_a_refused_argument_shows_the_public_method_alone(simulator: Simulator) -> None:
+def test_the_traceback_of_a_refused_argument_shows_only_the_public_method(simulator: Simulator) -> None:
     with pytest.raises(oxide.ApiValueError) as caught:
         images(simulator).image_view("Not a name")
     assert frames(caught.value) == ["image_view"]
 
 
-def test_the_cause_stays_without_its_frames() -> None:
+def test_the_cause_is_kept_without_its_frames() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -75,7 +77,7 @@ def test_the_cause_stays_without_its_frames() -> None:
     ],
     ids=["object", "header", "set_default_header"],
 )
-def test_a_client_that_cannot_be_made_shows_the_constructor_alone(
+def test_the_traceback_of_a_failed_constructor_shows_only_the_constructor(
     make: Callable[[], object], shown: list[str]
 ) -> None:
     with pytest.raises(oxide.OpenApiException) as caught:
@@ -95,7 +97,7 @@ def nested_token() -> str:
         raise LookupError(message) from error
 
 
-def test_what_a_token_callable_raises_keeps_its_own_frames_and_causes(simulator: Simulator) -> None:
+def test_an_exception_of_a_token_callable_keeps_its_frames_and_causes(simulator: Simulator) -> None:
     api = images(simulator, access_token=failing_token)
     with pytest.raises(LookupError) as caught:
         api.image_list()
@@ -124,7 +126,7 @@ def test_a_call_inside_a_token_callable_shows_both_methods(simulator: Simulator)
     assert frames(caught.value) == ["image_list", "token", "image_view"]
 
 
-def test_an_interrupt_shows_no_frame_of_ours_or_of_the_standard_library(simulator: Simulator) -> None:
+def test_an_interrupt_shows_no_frames_of_the_package_or_the_standard_library(simulator: Simulator) -> None:
     api = images(simulator)
     simulator.fail_next(Delay(60))
     main = threading.main_thread().ident
@@ -161,7 +163,7 @@ class simulator_hit:  # noqa: N801 - used like a function
         self._thread.join()
 
 
-def test_a_fault_of_ours_keeps_the_frames_that_lead_to_it(simulator: Simulator) -> None:
+def test_a_bug_in_the_package_keeps_the_frames_that_lead_to_it(simulator: Simulator) -> None:
     def broken_clock() -> float:
         return 1 // 0
 

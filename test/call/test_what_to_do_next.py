@@ -28,7 +28,7 @@ def scene() -> Iterator[Scene]:
 
 
 def error_of(scene: Scene, contract: Contract, **options: Any) -> oxide.ApiException:
-    """Return what a call raises that is tried once, the same after it has been copied and pickled."""
+    """Return the error of a call without retries; its copy and its pickle must agree."""
     configuration = scene.simulator.configuration(max_retries=0)
     with oxide.ApiClient(configuration) as client, pytest.raises(oxide.ApiException) as caught:
         method_of(client, contract.name)(**contract.arguments, **options)
@@ -43,20 +43,20 @@ def error_of(scene: Scene, contract: Contract, **options: Any) -> oxide.ApiExcep
 
 
 @OF_EACH_OPERATION
-def test_a_response_that_refuses_has_not_acted(scene: Scene, contract: Contract) -> None:
+def test_a_refusal_means_that_the_server_has_not_acted(scene: Scene, contract: Contract) -> None:
     for status in REFUSALS:
-        scene.answer(status, {"message": "no"} if status != 304 else b"")
+        scene.respond_with(status, {"message": "no"} if status != 304 else b"")
         error = error_of(scene, contract)
         assert (error.status, error.may_have_acted) == (status, False)
         assert error.retryable is (status in {425, 429})
 
 
 @OF_EACH_OPERATION
-def test_a_failure_of_server_or_gateway_may_have_acted_unless_it_was_a_read(
+def test_after_a_server_or_gateway_error_a_write_may_have_acted_and_a_read_has_not(
     scene: Scene, contract: Contract
 ) -> None:
     for status in FAILURES:
-        scene.answer(status, b"<html>")
+        scene.respond_with(status, b"<html>")
         error = error_of(scene, contract)
         assert (error.status, error.outcome) == (status, "answered")
         assert error.may_have_acted is (contract.method != "GET")
@@ -65,7 +65,7 @@ def test_a_failure_of_server_or_gateway_may_have_acted_unless_it_was_a_read(
 
 @OF_EACH_OPERATION
 @pytest.mark.parametrize("fault", [Drop(), Delay(60)], ids=["dropped", "no response in time"])
-def test_a_request_without_a_response_may_have_acted_unless_it_was_a_read(
+def test_without_a_response_a_write_may_have_acted_and_a_read_has_not(
     scene: Scene, contract: Contract, fault: Any
 ) -> None:
     scene.simulator.fail_next(fault)
@@ -76,17 +76,17 @@ def test_a_request_without_a_response_may_have_acted_unless_it_was_a_read(
 
 
 @OF_EACH_OPERATION
-def test_a_success_that_cannot_be_read_has_acted_unless_it_was_a_read(
+def test_after_an_unreadable_success_a_write_has_acted_and_a_read_has_not(
     scene: Scene, contract: Contract
 ) -> None:
-    scene.answer(200, "<html>log in</html>", content_type="text/html")
+    scene.respond_with(200, "<html>log in</html>", content_type="text/html")
     error = error_of(scene, contract)
     assert isinstance(error, oxide.ApiResponseError)
     assert error.may_have_acted is (contract.method != "GET")
     assert not error.retryable
 
 
-def test_a_read_that_was_cut_may_be_tried_again(scene: Scene) -> None:
+def test_a_read_with_a_truncated_response_may_be_retried(scene: Scene) -> None:
     scene.simulator.fail_next(Truncate(10))
     client = oxide.ApiClient(scene.simulator.configuration(max_retries=0))
     with client, pytest.raises(oxide.ApiConnectionError) as caught:
@@ -95,7 +95,7 @@ def test_a_read_that_was_cut_may_be_tried_again(scene: Scene) -> None:
 
 
 @OF_EACH_OPERATION
-def test_what_was_never_sent_has_not_acted_and_may_be_tried_again(contract: Contract) -> None:
+def test_a_request_that_was_never_sent_has_not_acted_and_may_be_retried(contract: Contract) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         configuration = oxide.Configuration(f"http://127.0.0.1:{closed.getsockname()[1]}", max_retries=0)
@@ -108,7 +108,7 @@ def test_what_was_never_sent_has_not_acted_and_may_be_tried_again(contract: Cont
     assert (restored.errno, restored.strerror) == (error.errno, error.strerror)
 
 
-def test_a_refused_certificate_is_not_worth_another_try(scene: Scene) -> None:
+def test_a_refused_certificate_is_not_worth_a_retry(scene: Scene) -> None:
     secure = scene.simulator.url.replace("http:", "https:")
     configuration = oxide.Configuration(secure, ssl_context=ssl.create_default_context(), max_retries=0)
     with oxide.ApiClient(configuration) as client, pytest.raises(oxide.ApiConnectionError) as caught:
@@ -116,8 +116,8 @@ def test_a_refused_certificate_is_not_worth_another_try(scene: Scene) -> None:
     assert (caught.value.may_have_acted, caught.value.retryable) == (False, False)
 
 
-def test_an_earlier_attempt_counts_too(scene: Scene) -> None:
-    """The second DELETE finds nothing, because the first one did it."""
+def test_an_earlier_attempt_with_an_unknown_outcome_may_have_acted(scene: Scene) -> None:
+    """The second DELETE finds nothing, because the first one has deleted the image."""
     first = oxide.Attempt("image_delete", "DELETE", "/", 1, "unknown", None, None, None, 0.1, 0.5)
     second = oxide.Attempt("image_delete", "DELETE", "/", 2, "answered", 404, None, None, 0.1, None)
     error = oxide.NotFoundException(404, method="DELETE", attempts=(first, second))
@@ -126,7 +126,9 @@ def test_an_earlier_attempt_counts_too(scene: Scene) -> None:
 
 
 @given(status=st.integers(100, 999), method=st.sampled_from(["GET", "POST", "DELETE"]))
-def test_the_rule_for_every_status(scene: Scene, status: int, method: str) -> None:
+def test_the_status_decides_whether_the_server_may_have_acted_and_a_retry_may_help(
+    scene: Scene, status: int, method: str
+) -> None:
     error = oxide.ApiException(status, method=method)
     error._repeatable = method == "GET"
     refuses = 300 <= status < 500 and status != 408
@@ -135,12 +137,12 @@ def test_the_rule_for_every_status(scene: Scene, status: int, method: str) -> No
 
 
 @pytest.mark.parametrize("status", PASSING)
-def test_a_passing_failure_is_tried_again_for_reads_alone(scene: Scene, status: int) -> None:
+def test_a_passing_failure_is_retried_only_for_reads(scene: Scene, status: int) -> None:
     for contract in CONTRACTS:
         pauses: list[float] = []
         configuration = scene.simulator.configuration()
         with oxide.ApiClient(configuration, sleep=pauses.append) as client:
-            scene.answer(status, b"", times=2)
+            scene.respond_with(status, b"", times=2)
             before = len(scene.requests)
             try:
                 method_of(client, contract.name)(**contract.arguments)
@@ -154,15 +156,15 @@ def test_a_passing_failure_is_tried_again_for_reads_alone(scene: Scene, status: 
         assert (seen == status) is (contract.method != "GET")
 
 
-def test_an_error_names_what_was_asked_for(scene: Scene) -> None:
+def test_an_error_names_the_arguments_of_the_call(scene: Scene) -> None:
     for status, body in [(502, b""), (403, b""), (404, {"message": "no"})]:
-        scene.answer(status, body)
+        scene.respond_with(status, body)
         error = error_of(scene, BY_NAME["image_view"])
         assert "(GET /v1/images/my-image?project=my-project" in str(error)
 
 
-def test_an_error_stays_short_whatever_was_asked_for(scene: Scene) -> None:
-    scene.answer(400, {"message": "m" * 5000})
+def test_an_error_stays_short_with_any_arguments(scene: Scene) -> None:
+    scene.respond_with(400, {"message": "m" * 5000})
     with pytest.raises(oxide.BadRequestException) as caught:
         scene.images.image_list(page_token="t" * 8000)
     assert len(str(caught.value)) < 1200

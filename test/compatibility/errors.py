@@ -1,4 +1,4 @@
-"""What goes wrong, as a program for a generated client catches it."""
+"""Failed calls, as a program for a generated client catches them."""
 # Most such programs have no types.
 # mypy: ignore-errors
 

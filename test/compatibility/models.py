@@ -1,4 +1,4 @@
-"""Models by themselves, as the documentation of a generated client shows them."""
+"""Models alone, as the documentation of a generated client shows them."""
 # Most such programs have no types.
 # mypy: ignore-errors
 

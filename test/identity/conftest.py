@@ -1,4 +1,4 @@
-"""A home directory for profiles, and a server."""
+"""Fixtures: a home directory for profiles, and a server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from identity.servers import Recorder, recorder
 
 @pytest.fixture
 def config_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a new home, and return the directory in it where the official CLI keeps its files."""
+    """Make a new home directory, and return the directory in it where the official CLI keeps its files."""
     monkeypatch.setenv("HOME", str(tmp_path))
     directory = tmp_path / ".config" / "oxide"
     directory.mkdir(parents=True)
@@ -20,14 +20,14 @@ def config_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[Recorder]:
-    """Run a server that records what it is sent, over plain HTTP."""
+    """Run a server that records its requests, over plain HTTP."""
     with recorder() as record:
         yield record
 
 
 @pytest.fixture(autouse=True)
 def no_defaults_left() -> Iterator[None]:
-    """Leave neither a default configuration nor a default client to the next test."""
+    """Remove the default configuration and the default client after the test."""
     yield
     oxide.Configuration.set_default(None)
     oxide.ApiClient.set_default(None)

@@ -1,4 +1,4 @@
-"""What error reporters show of an exception: each is given one as its own hook would be, and returns all that it says."""
+"""Error reporters: each gets an exception as through its own hook, and returns everything that it shows."""
 
 import io
 import json
@@ -26,7 +26,7 @@ def triple(error: BaseException) -> Triple:
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """Return an exception and all that it came from."""
+    """Return an exception with all its causes and contexts."""
     found: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -139,7 +139,7 @@ REPORTERS: dict[str, Callable[[BaseException], str]] = {
 
 
 def of_package(error: BaseException, package: str) -> BaseException:
-    """Return the exception without the frames of the test, which may hold what it planted."""
+    """Return the exception without the frames of the test, which may hold the planted secrets."""
     for link in chain(error):
         trace = link.__traceback__
         while trace is not None and not trace.tb_frame.f_code.co_filename.startswith(package):

@@ -1,4 +1,4 @@
-"""A server that records what it is sent, and a proxy; both are the fault server with a script of their own."""
+"""A server that records its requests, and a proxy; both are fault servers with a script of their own."""
 
 import socket
 import ssl
@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from transport.fault_server import FaultServer, Gone, Peer, Step, answer, request
+from transport.fault_server import FaultServer, Gone, Peer, Step, http_response, request
 
 EMPTY_PAGE = b'{"items":[],"next_page":null}'
-PAGE = answer(200, EMPTY_PAGE, "Content-Type: application/json")
+PAGE = http_response(200, EMPTY_PAGE, "Content-Type: application/json")
 
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it came; header names in lower case, values as they are, those of a name in their order."""
+    """A request as received; header names are in lower case, and the values of one name are in order."""
 
     method: str
     target: str
@@ -33,7 +33,7 @@ class Received:
 
 @dataclass
 class Recorder:
-    """What a server received, oldest first; `server_names` are the names that clients asked for in TLS."""
+    """The requests that a server received, oldest first; `server_names` are those that clients sent in TLS."""
 
     url: str = ""
     port: int = 0
@@ -75,7 +75,7 @@ def recorder(
     host: str = "127.0.0.1",
     family: socket.AddressFamily = socket.AF_INET,
 ) -> Iterator[Recorder]:
-    """Run a server that answers every request with an empty page; `host` is the name in its URL."""
+    """Run a server that responds to every request with an empty page; `host` is the name in its URL."""
     record = Recorder()
 
     def serve(peer: Peer) -> None:
@@ -96,7 +96,7 @@ def proxy(
     """Run a proxy that forwards plain requests and opens tunnels.
 
     `addresses` has an address for each host name that it knows; those of other hosts it refuses with 502. Without the
-    header `Proxy-Authorization: {authorization}`, where that is given, it answers 407.
+    header `Proxy-Authorization: {authorization}`, where that is given, it responds with 407.
     """
     record = Recorder()
 
@@ -107,14 +107,14 @@ def proxy(
             tunnel = latest.method == "CONNECT"
             place = urlsplit(f"//{latest.target}" if tunnel else latest.target)
             if authorization is not None and latest.header("proxy-authorization") != authorization:
-                peer.sock.sendall(answer(407, b"", "Proxy-Authenticate: Basic"))
+                peer.sock.sendall(http_response(407, b"", "Proxy-Authenticate: Basic"))
             elif place.hostname not in addresses:
-                peer.sock.sendall(answer(502))
+                peer.sock.sendall(http_response(502))
             else:
                 address = addresses[place.hostname or ""]
                 with socket.create_connection((address, place.port or 80)) as upstream:
                     if tunnel:
-                        peer.sock.sendall(answer(200, length=False))
+                        peer.sock.sendall(http_response(200, length=False))
                     else:
                         upstream.sendall(_forwarded(sent, place.netloc))
                     _join(peer.sock, upstream)
@@ -125,7 +125,7 @@ def proxy(
 
 
 def _forwarded(sent: bytes, netloc: str) -> bytes:
-    """Return a request as a proxy passes it on: to the path alone, and without what is for the proxy."""
+    """Return a request as a proxy forwards it: with only the path as target, and without headers for the proxy."""
     head, _, body = sent.partition(b"\r\n\r\n")
     first, *lines = head.split(b"\r\n")
     kept = [line for line in lines if not line.lower().startswith(b"proxy-")]
@@ -135,7 +135,7 @@ def _forwarded(sent: bytes, netloc: str) -> bytes:
 
 
 def _join(client: socket.socket, upstream: socket.socket) -> None:
-    """Pass bytes both ways until one side ends."""
+    """Copy bytes in both directions until one side ends."""
     back = threading.Thread(target=_pump, args=(upstream, client))
     back.start()
     _pump(client, upstream)

@@ -24,7 +24,7 @@ def from_variables(monkeypatch: pytest.MonkeyPatch) -> oxide.Configuration:
 
 
 def assigned() -> oxide.Configuration:
-    """Return one with both assigned, as programs for generated clients do."""
+    """Return a configuration with both assigned, as in programs for generated clients."""
     configuration = oxide.Configuration()
     configuration.host = "https://one.test"
     configuration.access_token = TOKEN
@@ -43,10 +43,10 @@ MADE: dict[str, Callable[[pytest.MonkeyPatch], oxide.Configuration]] = {
 
 
 @pytest.mark.parametrize("made", MADE)
-def test_another_host_does_not_get_the_token(
+def test_changing_the_host_drops_the_token(
     made: str, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until it is given one of its own; the report tells why it has none."""
+    """It has none until one is set again, and the report says why."""
     configuration = MADE[made](monkeypatch)
     configuration.host = server.url
     assert configuration.access_token is None
@@ -81,14 +81,14 @@ def test_a_copy_with_another_host_leaves_the_original_its_token() -> None:
 
 
 @pytest.mark.parametrize("other", ["http://one.test", "https://one.test:8443", "https://one.test/api"])
-def test_another_scheme_port_or_path_is_another_host(other: str) -> None:
+def test_another_scheme_port_or_path_counts_as_another_host(other: str) -> None:
     configuration = oxide.Configuration("https://one.test", access_token=TOKEN)
     configuration.host = other
     assert configuration.access_token is None
 
 
 def test_a_token_that_was_set_before_any_host_goes_to_the_first_one() -> None:
-    """The default host is not one that a token could be for."""
+    """A token cannot be meant for the default host."""
     configuration = oxide.Configuration(access_token=TOKEN)
     configuration.host = "https://one.test"
     assert configuration.access_token == TOKEN
@@ -97,8 +97,8 @@ def test_a_token_that_was_set_before_any_host_goes_to_the_first_one() -> None:
 
 
 @given(st.lists(st.sampled_from(["one.test", "two.test", "1", "2"]), max_size=8))
-def test_a_token_is_read_only_with_the_host_for_which_it_was_set(steps: list[str]) -> None:
-    """Whatever is assigned in whatever order."""
+def test_a_token_can_be_read_only_with_the_host_for_which_it_was_set(steps: list[str]) -> None:
+    """This holds for any assignments in any order."""
     configuration = oxide.Configuration()
     host, token, its_host = None, None, None
     for step in steps:
@@ -114,8 +114,8 @@ def test_a_token_is_read_only_with_the_host_for_which_it_was_set(steps: list[str
         assert configuration.access_token == token
 
 
-def test_another_proxy_does_not_get_the_headers_of_the_one_before() -> None:
-    """They may be its password."""
+def test_changing_the_proxy_drops_the_proxy_headers() -> None:
+    """The headers may hold its password."""
     configuration = oxide.Configuration(
         "https://one.test", proxy="http://one.test", proxy_headers={"X-Key": "hunter2"}
     )
@@ -131,7 +131,7 @@ def test_another_proxy_does_not_get_the_headers_of_the_one_before() -> None:
     assert first.proxy_headers == {"X-Key": "hunter2"}
 
 
-def test_a_proxy_assigned_later_counts_for_where_the_token_may_go() -> None:
+def test_a_proxy_assigned_later_decides_where_the_token_may_go() -> None:
     """The first hop is then the proxy, on another machine."""
     configuration = oxide.Configuration("http://127.0.0.1:9", access_token=TOKEN)
     configuration.proxy = "http://proxy.test:3128"
@@ -157,7 +157,7 @@ SWAPPED: dict[str, Callable[[], object]] = {
 
 
 @pytest.mark.parametrize("swapped", SWAPPED)
-def test_a_token_in_place_of_a_host_is_told_without_being_looked_up_or_repeated(
+def test_a_token_passed_as_the_host_is_refused_without_a_lookup_and_not_shown(
     swapped: str, config_dir: Any
 ) -> None:
     with pytest.raises(oxide.ConfigurationError, match=r"given in the wrong (order|place)") as caught:

@@ -69,7 +69,7 @@ Strings = Mapping[str, str]
 def write(
     directory: Path, credentials: str | bytes | None = CREDENTIALS, config: str | None = CONFIG
 ) -> None:
-    """Write the files as the official CLI does; None is no file."""
+    """Write the files as the official CLI does; None means no file."""
     for name, content in (("credentials.toml", credentials), ("config.toml", config)):
         path = directory / name
         path.unlink(missing_ok=True)
@@ -79,7 +79,7 @@ def write(
 
 
 def set_variables(patch: pytest.MonkeyPatch, variables: Strings) -> None:
-    """Set these of the three variables, and no other."""
+    """Set the given ones of the three variables, and unset the others."""
     for name in ("OXIDE_HOST", "OXIDE_TOKEN", "OXIDE_PROFILE"):
         if name in variables:
             patch.setenv(name, variables[name])
@@ -88,7 +88,7 @@ def set_variables(patch: pytest.MonkeyPatch, variables: Strings) -> None:
 
 
 FOUND: dict[str, tuple[dict[str, Any], Strings, tuple[str, str], str]] = {
-    # what is told: arguments, environment; what is found: host and token, and the source that the report tells
+    # given: arguments, environment; found: host and token, and the source in the report
     "host and token": (GIVEN, {}, ("https://given.test", "token-given"), "argument"),
     "host and token, with the environment aside": (GIVEN, VARIABLES, ("https://given.test", "token-given"), "argument"),
     "host and token, with a conflict in the environment aside": (
@@ -143,7 +143,7 @@ def test_host_and_token_are_found_in_the_documented_order(
     config_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Host and token come from the first source that has them, and the report tells which."""
+    """Host and token come from the first source that has them, and the report names it."""
     write(config_dir)
     set_variables(monkeypatch, variables)
     configuration = oxide.Configuration.from_environment(**arguments)
@@ -155,7 +155,7 @@ def test_host_and_token_are_found_in_the_documented_order(
 
 
 REFUSED: dict[str, tuple[dict[str, Any], Strings, tuple[str, ...]]] = {
-    # what is told: arguments, environment; what the message says
+    # given: arguments, environment; expected in the message
     "token alone": ({"token": "t"}, VARIABLES, ("token= needs host=",)),
     "profile and host": ({"profile": "alpha", "host": "alpha.test"}, {}, ("profile=", "leave out host=")),
     "profile and token": ({"profile": "alpha", "token": "t"}, {}, ("profile=", "leave out token=")),
@@ -239,7 +239,7 @@ def test_unusable_credentials_are_refused_with_the_reason(
     config_dir: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What contradicts itself or is not enough is an error that says what was found where."""
+    """Contradicting or incomplete credentials are an error that says what was found where."""
     write(config_dir)
     set_variables(monkeypatch, variables)
     with pytest.raises(oxide.ConfigurationError) as caught:
@@ -248,7 +248,7 @@ def test_unusable_credentials_are_refused_with_the_reason(
         assert text in str(caught.value)
 
 
-# what the files hold: credentials.toml, config.toml; what is asked for; what the message says
+# files: credentials.toml, config.toml; arguments; expected in the message
 FILES: dict[str, tuple[str | bytes | None, str | None, dict[str, Any], tuple[str, ...]]] = {
     "no files": (
         None, None, {},
@@ -303,7 +303,7 @@ def test_an_unusable_file_is_refused_with_the_reason(
     told: tuple[str, ...],
     config_dir: Path,
 ) -> None:
-    """A file that is missing, malformed or of another shape is named, with the line where there is one."""
+    """The error names a missing or malformed file, with the line if there is one."""
     write(config_dir, credentials, config)
     with pytest.raises(oxide.ConfigurationError) as caught:
         oxide.Configuration.from_environment(**arguments)
@@ -314,8 +314,8 @@ def test_an_unusable_file_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("name", ["credentials.toml", "config.toml"])
-def test_a_file_that_cannot_be_read_is_named(name: str, config_dir: Path) -> None:
-    """A directory in the place of a file stands for whatever the system refuses to read."""
+def test_an_error_names_a_file_that_cannot_be_read(name: str, config_dir: Path) -> None:
+    """A directory instead of a file is an example of something that cannot be read."""
     write(config_dir)
     (config_dir / name).unlink()
     (config_dir / name).mkdir()
@@ -326,8 +326,8 @@ def test_a_file_that_cannot_be_read_is_named(name: str, config_dir: Path) -> Non
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_somebody_else_is_named(config_dir: Path) -> None:
-    """Files that the user may not read are an error, not a file that is missing."""
+def test_an_error_names_a_file_of_another_owner(config_dir: Path) -> None:
+    """A file that the user may not read is an error, and is not treated as missing."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(0)
     with pytest.raises(oxide.ConfigurationError, match="cannot be read: Permission denied"):
@@ -346,7 +346,7 @@ TOKENS = {
 def test_a_token_goes_only_to_the_host_it_belongs_to(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever is told in whatever combination, a token is never joined with a host from another source."""
+    """In no combination of settings is a token combined with a host from another source."""
     found = 0
     hosts = (None, "alpha.test", "given.test", "variable.test")
     for default in (CONFIG, None):
@@ -378,8 +378,8 @@ def test_a_token_goes_only_to_the_host_it_belongs_to(
 
 
 @pytest.mark.parametrize("form", [str, Path])
-def test_config_dir_says_where_the_profiles_are(form: type, tmp_path: Path, config_dir: Path) -> None:
-    """`config_dir` is where to look instead, and only there."""
+def test_profiles_are_read_from_config_dir(form: type, tmp_path: Path, config_dir: Path) -> None:
+    """With `config_dir`, no other directory is searched."""
     write(config_dir)
     other = tmp_path / "other"
     other.mkdir()
@@ -401,14 +401,14 @@ def test_config_dir_must_be_a_path(value: Any) -> None:
 def test_xdg_config_home_is_ignored(
     config_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As with the official tools, whose files are in `$HOME/.config/oxide` on every system."""
+    """The official tools keep their files in `$HOME/.config/oxide` on every system, too."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "elsewhere"))
     write(config_dir)
     assert oxide.Configuration.from_environment().host == "https://beta.test"
 
 
 def test_without_a_home_directory_the_error_says_what_to_set() -> None:
-    """A process without a home, as in a container, is told so; it can do with variables or arguments."""
+    """A process without a home, as in a container, gets an error; it can use variables or arguments instead."""
     code = """
 import os, sys
 os.environ.pop("HOME", None)
@@ -431,8 +431,8 @@ except oxide.ConfigurationError as error:
     ], done.stderr
 
 
-def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
-    """Other settings are given as to the constructor."""
+def test_settings_are_passed_to_the_configuration(config_dir: Path) -> None:
+    """Other settings are given as in the constructor."""
     write(config_dir)
     configuration = oxide.Configuration.from_environment(profile="alpha", timeout=7, application=("job", "1"))
     assert (configuration.timeout, configuration.application) == (7, ("job", "1"))
@@ -442,7 +442,7 @@ def test_settings_go_on_to_the_configuration(config_dir: Path) -> None:
 
 
 def test_a_misspelled_setting_is_refused_before_any_file_is_read(config_dir: Path) -> None:
-    """There are no files here, which would be the other error."""
+    """There are no files here, so reading them would be another error."""
     mistaken: dict[str, Any] = {"time_out": 7}
     another_name: dict[str, Any] = {"access_token": "t"}
     with pytest.raises(oxide.ApiTypeError, match=r"no setting 'time_out'; did you mean 'timeout'\?"):
@@ -452,8 +452,8 @@ def test_a_misspelled_setting_is_refused_before_any_file_is_read(config_dir: Pat
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
-def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: Path) -> None:
-    """As the official CLI does; the warning points at the program."""
+def test_credentials_that_others_may_read_cause_a_warning(mode: int, config_dir: Path) -> None:
+    """The official CLI warns too; the warning points at the line of the program."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
     with pytest.warns(oxide.OxideWarning, match="can be read by other users") as caught:
@@ -468,7 +468,7 @@ def test_credentials_that_others_may_read_are_warned_of(mode: int, config_dir: P
 
 @pytest.mark.parametrize("mode", [0o600, 0o400])
 def test_a_file_that_only_its_user_can_read_gives_no_warning(mode: int, config_dir: Path) -> None:
-    """Neither these nor a readable config.toml, which holds no secret, warn."""
+    """A readable config.toml, which holds no secret, gives no warning either."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(mode)
     (config_dir / "config.toml").chmod(0o644)
@@ -498,8 +498,8 @@ EXPIRED = [
 
 
 @pytest.mark.parametrize("text", EXPIRED)
-def test_an_expired_token_is_warned_of(text: str, config_dir: Path, far_west: None) -> None:
-    """However the time is written; the token is used all the same, since only the server knows."""
+def test_an_expired_token_causes_a_warning(text: str, config_dir: Path, far_west: None) -> None:
+    """This holds for every way to write the time; the token is used anyway, since only the server knows."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
     with pytest.warns(oxide.OxideWarning, match="expired") as caught:
         configuration = oxide.Configuration.from_environment(profile="a")
@@ -517,8 +517,8 @@ NOT_EXPIRED = [
 
 
 @pytest.mark.parametrize("text", NOT_EXPIRED)
-def test_other_expiry_times_are_left_alone(text: str, config_dir: Path) -> None:
-    """Neither a time to come nor text that tells no time warns."""
+def test_a_token_that_has_not_expired_causes_no_warning(text: str, config_dir: Path) -> None:
+    """Neither a time in the future nor a text that is not a time warns."""
     write(config_dir, f'[profile.a]\nhost = "https://a.test"\ntoken = "t"\ntime_expires = {text}\n')
     assert oxide.Configuration.from_environment(profile="a").access_token == "t"
 
@@ -527,14 +527,14 @@ def test_other_expiry_times_are_left_alone(text: str, config_dir: Path) -> None:
 @example("9999203812345678901234567890h T")
 @example("0001-01-01 00:00 +14:00")
 def test_an_unreadable_expiry_time_is_ignored(text: str) -> None:
-    """It is free text, which the official tools only show; reading it may fail, warn or raise nothing."""
+    """It is free text, which the official tools only show: it may cause no error and no warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         moment = _expiry(text)
     assert moment is None or moment.tzinfo is not None
 
 
-def test_a_script_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_environment_works_in_a_one_line_script(monkeypatch: pytest.MonkeyPatch) -> None:
     """`ImagesApi.from_environment` makes a client, and closes it at the end of its `with` block."""
     with Simulator() as simulator:
         simulator.create_image("debian-13")
@@ -546,15 +546,15 @@ def test_a_script_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
             images.image_list()
 
 
-def test_with_leaves_a_client_that_was_given_open() -> None:
-    """Others may go on using it."""
+def test_with_leaves_open_a_client_that_was_passed_in() -> None:
+    """Other code may still use it."""
     with Simulator() as simulator, oxide.ApiClient(simulator.configuration()) as client:
         with oxide.ImagesApi(client) as images:
             images.image_list()
         images.image_list()
 
 
-def test_a_profile_is_all_it_takes(config_dir: Path) -> None:
+def test_a_profile_alone_is_enough(config_dir: Path) -> None:
     """The token of the file reaches the host of the file."""
     with Simulator() as simulator:
         token = simulator.create_user("carol", "viewer")
@@ -569,7 +569,7 @@ def test_a_profile_is_all_it_takes(config_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""], ids=["with a byte order mark", "without"])
-def test_files_written_by_editors_of_windows_are_read(mark: bytes, config_dir: Path) -> None:
+def test_files_written_by_windows_editors_are_read(mark: bytes, config_dir: Path) -> None:
     """They begin with a byte order mark, and end lines in two characters."""
     for name, text in (("credentials.toml", CREDENTIALS), ("config.toml", 'default-profile = "alpha"\n')):
         (config_dir / name).write_bytes(mark + text.replace("\n", "\r\n").encode())
@@ -577,8 +577,10 @@ def test_files_written_by_editors_of_windows_are_read(mark: bytes, config_dir: P
     assert oxide.Configuration.from_environment().host == "https://alpha.test"
 
 
-def test_where_the_token_came_from_is_known(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what a 401 says."""
+def test_the_configuration_knows_where_the_token_came_from(
+    config_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hint of a 401 needs it."""
     write(config_dir)
     set_variables(monkeypatch, {})
     by_profile = oxide.Configuration.from_environment(profile="alpha")
@@ -593,7 +595,7 @@ def test_where_the_token_came_from_is_known(config_dir: Path, monkeypatch: pytes
 
 
 def test_warnings_have_a_category_of_their_own(config_dir: Path) -> None:
-    """So that they can be filtered."""
+    """Programs can filter them by it."""
     write(config_dir)
     (config_dir / "credentials.toml").chmod(0o644)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Reading hosts, proxies and `no_proxy`: what is taken, what is refused, and nothing else happens."""
+"""Parsing of hosts, proxies and `no_proxy`: what is accepted and what is refused."""
 
 import ipaddress
 import string
@@ -42,7 +42,7 @@ HOSTS = {
 
 @pytest.mark.parametrize(("text", "url"), HOSTS.items())
 def test_a_host_is_normalized(text: str, url: str) -> None:
-    """Every spelling ends as one; reading it again changes nothing."""
+    """Every spelling gives the same host, and parsing it again changes nothing."""
     assert oxide.Configuration(text).host == url
     assert parse_host(text) == parse_host(url)
 
@@ -108,7 +108,7 @@ REFUSED_HOSTS = {
 
 @pytest.mark.parametrize(("text", "told"), REFUSED_HOSTS.items(), ids=map(ascii, REFUSED_HOSTS))
 def test_a_bad_host_is_refused_with_the_reason(text: str, told: str) -> None:
-    """Refused in the constructor and when assigned, in words that say what is wrong."""
+    """It is refused in the constructor and when assigned, and the message says what is wrong."""
     with pytest.raises(oxide.ConfigurationError) as caught:
         oxide.Configuration(text)
     assert str(caught.value).startswith("host")
@@ -136,7 +136,7 @@ LOOPBACK = {
 
 @pytest.mark.parametrize(("name", "expected"), LOOPBACK.items())
 def test_loopback_hosts_are_recognized(name: str, expected: bool) -> None:
-    """This machine is told by form alone, alike on every Python; a name is not looked up."""
+    """Loopback is recognized by its form alone, on every Python; a name is not looked up."""
     assert is_loopback(name) is expected
 
 
@@ -165,7 +165,7 @@ def hosts(draw: st.DrawFn) -> Host:
 
 
 @given(hosts())
-def test_a_normalized_host_stays_as_it_is(host: Host) -> None:
+def test_a_normalized_host_stays_unchanged(host: Host) -> None:
     """A host written as a URL is read as the same host, in the constructor too."""
     assert parse_host(host.url) == host
     assert parse_host(host.url.upper().replace(host.base_path.upper(), host.base_path)) == host
@@ -175,8 +175,8 @@ def test_a_normalized_host_stays_as_it_is(host: Host) -> None:
 @given(st.text() | st.text("https:/@[]?#%.-1aZ \\\n", max_size=40))
 @example("https://[")
 @example("//[::1]:1:1")
-def test_any_text_is_a_host_or_refused(text: str) -> None:
-    """Nothing but `ConfigurationError` leaves, and what is taken says again what it is."""
+def test_any_text_is_accepted_as_a_host_or_refused(text: str) -> None:
+    """Only `ConfigurationError` is raised, and an accepted host parses to itself."""
     try:
         url = oxide.Configuration(text).host
     except oxide.ConfigurationError:
@@ -187,7 +187,7 @@ def test_any_text_is_a_host_or_refused(text: str) -> None:
 
 
 PROXIES = {
-    # the text; scheme, name, port and the credentials that it stands for
+    # the text; its scheme, name, port and credentials
     "http://proxy.test:3128": ("http", "proxy.test", 3128, None),
     "https://proxy.test:3129": ("https", "proxy.test", 3129, None),
     "proxy.test:3128": ("http", "proxy.test", 3128, None),
@@ -209,7 +209,7 @@ PROXIES = {
 
 @pytest.mark.parametrize(("text", "expected"), PROXIES.items(), ids=map(ascii, PROXIES))
 def test_a_proxy_url_is_parsed(text: str, expected: tuple[str, str, int, str | None]) -> None:
-    """Scheme, name, port and credentials; the URL for people is without the latter."""
+    """It has scheme, name, port and credentials; the URL shown to people has no credentials."""
     proxy = parse_proxy(text, "proxy")
     authorization = None if proxy.authorization is None else proxy.authorization.reveal()
     assert (proxy.scheme, proxy.name, proxy.port) == expected[:3]
@@ -242,7 +242,7 @@ REFUSED_PROXIES = {
 def test_a_bad_proxy_url_is_refused_with_the_reason(
     text: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused in the constructor, given or found, and nothing of the text is shown."""
+    """It is refused in the constructor, whether given or found, and none of its text is shown."""
     with pytest.raises(oxide.ConfigurationError) as caught:
         oxide.Configuration(proxy=text)
     assert told in str(caught.value)
@@ -254,8 +254,8 @@ def test_a_bad_proxy_url_is_refused_with_the_reason(
 
 
 @given(st.text() | st.text("https:/@[]?#%.-1aZ \\\n", max_size=40))
-def test_any_text_is_a_proxy_or_refused(text: str) -> None:
-    """Nothing but `ConfigurationError` leaves."""
+def test_any_text_is_accepted_as_a_proxy_or_refused(text: str) -> None:
+    """Only `ConfigurationError` is raised."""
     try:
         proxy = parse_proxy(text, "proxy")
     except oxide.ConfigurationError:
@@ -265,7 +265,7 @@ def test_any_text_is_a_proxy_or_refused(text: str) -> None:
 
 @given(st.text(min_size=1).filter(lambda text: ":" not in text), st.text(min_size=1))
 def test_credentials_in_a_proxy_url_are_decoded(user: str, password: str) -> None:
-    """Percent-encoded, they may be any text."""
+    """They may be any text if they are percent-encoded."""
     from base64 import b64decode
     from urllib.parse import quote
 
@@ -275,7 +275,7 @@ def test_credentials_in_a_proxy_url_are_decoded(user: str, password: str) -> Non
 
 
 NO_PROXY = {
-    # no_proxy: hosts that it takes past the proxy, and hosts that it does not
+    # no_proxy; hosts that bypass the proxy; hosts that do not
     "*": (["https://my.rack", "http://192.0.2.7"], []),
     "": ([], ["https://my.rack"]),
     " , ,": ([], ["https://my.rack"]),
@@ -317,7 +317,7 @@ NO_PROXY = {
 def test_no_proxy_decides_which_hosts_are_reached_directly(
     no_proxy: str, expected: tuple[list[str], list[str]], given_by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All usual forms, as an argument and from the environment."""
+    """All usual forms are accepted, as an argument and from the environment."""
     if given_by != "argument":
         monkeypatch.setenv(given_by, no_proxy)
     argument = no_proxy if given_by == "argument" else None
@@ -334,7 +334,7 @@ def test_no_proxy_decides_which_hosts_are_reached_directly(
 
 @given(hosts(), st.text() | st.text("*.,:/[] 0123456789abcdef", max_size=40))
 def test_any_text_is_accepted_as_no_proxy(host: Host, no_proxy: str) -> None:
-    """It is a list in many dialects; what cannot be read exempts nothing."""
+    """There are many dialects of this list; an entry that cannot be read has no effect."""
     assert bypasses_proxy(host, f"{no_proxy},{host.url.partition('//')[2].partition('/')[0]}")
 
 
@@ -373,7 +373,7 @@ def test_the_proxy_comes_from_the_argument_or_the_environment(
     expected: tuple[str, str] | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The argument before the environment; loopback and `no_proxy` past both or one."""
+    """The argument takes precedence over the environment; loopback and `no_proxy` bypass the proxy."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     found = choose_proxy(parse_host(host), argument, None)
@@ -381,8 +381,8 @@ def test_the_proxy_comes_from_the_argument_or_the_environment(
     oxide.Configuration(host, proxy=argument)
 
 
-def test_an_explicit_empty_no_proxy_replaces_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """None stands for the environment's; text, even empty, does not."""
+def test_an_explicit_empty_no_proxy_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None means the value of the environment; a text, even an empty one, does not."""
     monkeypatch.setenv("no_proxy", "*")
     assert choose_proxy(parse_host("my.rack"), "p.test:1", None) is None
     assert choose_proxy(parse_host("my.rack"), "p.test:1", "") is not None

@@ -1,4 +1,4 @@
-"""The pages on configuration and authentication say what the code says."""
+"""The pages on configuration and authentication agree with the code."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
-    """Return the cells of the table below the first row that begins so."""
+    """Return the cells of the table below the first row that begins with this text."""
     lines = (DOCS / page).read_text("utf-8").splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith(heading)) + 2
     found = []
@@ -24,7 +24,7 @@ def rows(page: str, heading: str) -> list[list[str]]:
     return found
 
 
-def test_the_table_of_settings() -> None:
+def test_the_documented_settings_are_those_of_the_code() -> None:
     """Every setting, in the order of the code, with its default."""
     table = rows("configuration.md", "Setting | Default")
     assert [name for name, _, _ in table] == [f"`{name}`" for name in oxide.Configuration._settings]
@@ -35,11 +35,9 @@ def test_the_table_of_settings() -> None:
         assert (type(shown), shown) == (type(kept), kept) or (name == "`resolve`" and shown == kept)
 
 
-def test_the_table_of_precedence() -> None:
-    """Each row is a source that the tested table has too, told by the arguments and variables that it takes."""
-    table = {
-        frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "What is there")
-    }
+def test_the_documented_precedence_has_the_tested_sources() -> None:
+    """Each row is a source of the tested table, recognized by its arguments and variables."""
+    table = {frozenset(re.findall(r"`(\w+)=?`", given)) for given, _ in rows("authentication.md", "Given | ")}
     tested = {
         frozenset(arguments) or frozenset(name for name, value in variables.items() if value.strip())
         for arguments, variables, _, _ in FOUND.values()
@@ -47,7 +45,7 @@ def test_the_table_of_precedence() -> None:
     assert table == tested
 
 
-def test_the_table_of_errors(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_documented_error_message_is_real(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each message that it quotes is one that is given."""
     messages = []
     for arguments, variables, _ in REFUSED.values():
@@ -71,7 +69,7 @@ def test_the_table_of_errors(config_dir: Path, monkeypatch: pytest.MonkeyPatch) 
     assert [quote for quote in quoted if not any(quote in message for message in messages)] == []
 
 
-def test_the_fields_of_a_record() -> None:
+def test_the_documented_fields_of_a_log_record_are_those_of_the_code() -> None:
     """The page on configuration lists them all."""
     page = (DOCS / "configuration.md").read_text("utf-8")
     assert re.findall(r"`oxide_(\w+)`", page) == list(oxide.Attempt.__slots__)

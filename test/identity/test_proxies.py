@@ -1,4 +1,4 @@
-"""Proxies on loopback: tunnels and forwarding, with credentials, found or given; and `resolve`."""
+"""Proxies on loopback: tunnels and forwarding, with and without credentials; and `resolve`."""
 
 import socket
 import urllib.request
@@ -20,7 +20,7 @@ BASIC = "Basic " + b64encode(b"us@er:pa:ss/word").decode()
 
 @pytest.fixture
 def tls_server(authority: Authority) -> Iterator[Recorder]:
-    """Run a server by https, whose name only the proxy knows."""
+    """Run a server over TLS, whose name only the proxy knows."""
     with recorder(authority.server_context(NAME), host=NAME) as record:
         yield record
 
@@ -39,7 +39,7 @@ def test_a_tunnel_to_an_https_host_authenticates_at_the_proxy(
     tls_server: Recorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A host by https is reached through CONNECT; the proxy gets its own credentials and nothing else."""
+    """An https host is reached through CONNECT; the proxy gets only its own credentials."""
     tls = authority.server_context("127.0.0.1") if proxy_scheme == "https" else None
     with proxy(HERE, tls, authorization=BASIC) as carrying:
         if given_by == "environment":
@@ -73,7 +73,7 @@ def test_a_tunnel_to_an_https_host_authenticates_at_the_proxy(
 def test_plain_http_is_forwarded_with_credentials_for_the_proxy(
     proxy_scheme: str, given_by: str, authority: Authority, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host by plain http is asked for by its whole URL."""
+    """The request for an http host has its whole URL as target."""
     tls = authority.server_context("127.0.0.1") if proxy_scheme == "https" else None
     with proxy(HERE, tls, authorization=BASIC) as carrying:
         if given_by == "environment":
@@ -103,7 +103,7 @@ def test_plain_http_is_forwarded_with_credentials_for_the_proxy(
 
 
 def test_explicit_proxy_headers_win_over_the_url(authority: Authority, tls_server: Recorder) -> None:
-    """As for the host: what is said twice is what was said in detail."""
+    """As for the host, the more explicit of two settings counts."""
     with proxy(HERE, authorization="Custom 1") as carrying:
         ask(
             oxide.Configuration(
@@ -120,7 +120,7 @@ def test_explicit_proxy_headers_win_over_the_url(authority: Authority, tls_serve
 def test_a_proxy_that_refuses_the_credentials_is_an_error(
     scheme: str, user_info: str, authority: Authority
 ) -> None:
-    """407 is told with the proxy's name and without the password."""
+    """The error for 407 names the proxy and does not show the password."""
     with proxy(HERE, authorization=BASIC) as carrying:
         configuration = oxide.Configuration(
             f"{scheme}://{NAME}", proxy=carrying.url.replace("://", f"://{user_info}"), max_retries=2
@@ -135,10 +135,10 @@ def test_a_proxy_that_refuses_the_credentials_is_an_error(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_proxy_whose_password_is_not_utf8(
+def test_a_proxy_password_need_not_be_utf8(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment is bytes; what cannot have been there is refused, unseen."""
+    """The environment consists of bytes; a text that cannot come from it is refused and not shown."""
     header = "Basic " + b64encode(b"us@er:hunter2\xe9").decode()
     with proxy(HERE, authorization=header) as carrying:
         monkeypatch.setenv("https_proxy", with_user(carrying.url, "us%40er:hunter2\udce9"))
@@ -149,8 +149,8 @@ def test_a_proxy_whose_password_is_not_utf8(
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_there() -> None:
-    """The error tells the proxy, not only the address."""
+def test_a_proxy_that_does_not_exist_is_a_connection_error() -> None:
+    """The error names the proxy, not only the address."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
     with pytest.raises(oxide.ApiConnectionError, match=f"proxy {url}: .*Connection refused") as caught:
@@ -161,7 +161,7 @@ def test_a_proxy_that_is_not_there() -> None:
 def test_loopback_hosts_bypass_a_proxy_of_the_environment(
     server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A token for this machine never leaves it; a proxy that is given is used all the same."""
+    """A token for this machine never leaves it; a proxy given as a setting is used nevertheless."""
     with proxy({"127.0.0.1": "127.0.0.1"}) as carrying:
         monkeypatch.setenv("http_proxy", carrying.url)
         monkeypatch.setenv("all_proxy", carrying.url)
@@ -173,8 +173,8 @@ def test_loopback_hosts_bypass_a_proxy_of_the_environment(
         assert (len(carrying.received), len(server.received)) == (1, 3)
 
 
-def test_no_proxy_on_the_wire(server: Recorder) -> None:
-    """What `no_proxy` names is reached directly."""
+def test_no_proxy_bypasses_the_proxy_on_the_wire(server: Recorder) -> None:
+    """Hosts named by `no_proxy` are reached directly."""
     with proxy({"127.0.0.1": "127.0.0.1"}) as carrying:
         ask(oxide.Configuration(server.url, proxy=carrying.url, no_proxy="127.0.0.0/8"))
         assert (len(carrying.received), len(server.received)) == (0, 1)
@@ -185,7 +185,7 @@ def test_no_proxy_on_the_wire(server: Recorder) -> None:
 def test_the_proxy_is_chosen_when_the_client_is_made(
     server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment of a live client may change without effect."""
+    """A later change of the environment has no effect on a client."""
     with proxy({NAME: "127.0.0.1"}) as carrying:
         configuration = oxide.Configuration(f"http://{NAME}:{server.port}", max_retries=0)
         monkeypatch.setenv("http_proxy", carrying.url)
@@ -196,7 +196,7 @@ def test_the_proxy_is_chosen_when_the_client_is_made(
 
 
 def test_resolve_connects_to_the_given_address(authority: Authority, tls_server: Recorder) -> None:
-    """As the official CLI's `--resolve`: the address is told, and name, certificate and `Host` stay as they are."""
+    """This is like `--resolve` of the official CLI: only the address changes, not the certificate or `Host`."""
     ask(
         oxide.Configuration(
             tls_server.url.replace(NAME, NAME.upper()),
@@ -216,7 +216,7 @@ def test_resolve_connects_to_an_ipv6_address(address: str) -> None:
         assert server.last.header("host") == f"{NAME}:{server.port}"
 
 
-def test_a_host_that_is_an_ipv6_address(authority: Authority) -> None:
+def test_a_host_may_be_an_ipv6_address(authority: Authority) -> None:
     """In brackets in the URL and in `Host`, and found in the certificate."""
     with recorder(authority.server_context("::1"), host="[::1]", family=socket.AF_INET6) as server:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem, access_token="t"))
@@ -231,14 +231,14 @@ def test_a_host_that_is_an_ipv6_address(authority: Authority) -> None:
     assert len(server.received) == 2
 
 
-def test_resolve_leaves_other_names_alone(server: Recorder) -> None:
+def test_resolve_does_not_change_other_names(server: Recorder) -> None:
     """One dict may serve several racks."""
     ask(oxide.Configuration(server.url.replace("127.0.0.1", "localhost"), resolve={NAME: "192.0.2.7"}))
     assert server.last.header("host") == f"localhost:{server.port}"
 
 
-def test_resolve_behind_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy resolves names itself, so it would count for nothing."""
+def test_resolve_with_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The proxy resolves names itself, so the setting would have no effect."""
     told = r"resolve has no effect on https://silo\.test behind a proxy \({}\).*: leave it out, or set proxy=\"\""
     with pytest.raises(oxide.ConfigurationError, match=told.format("proxy")):
         oxide.Configuration(f"https://{NAME}", resolve=HERE, proxy="http://proxy.test")
@@ -249,10 +249,10 @@ def test_resolve_behind_a_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> 
     oxide.Configuration(f"https://{NAME}", resolve={"other.test": "192.0.2.7"})
 
 
-def test_settings_that_do_not_go_together_may_be_put_right_one_by_one(
+def test_conflicting_settings_can_be_corrected_one_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """They are judged together in the constructor and when a client is made, not in between."""
+    """Settings are checked together in the constructor and when a client is made, not in between."""
     configuration = oxide.Configuration(f"https://{NAME}", resolve=HERE)
     configuration.proxy = "http://proxy.test"
     with pytest.raises(oxide.ConfigurationError, match="resolve has no effect"):
@@ -261,8 +261,8 @@ def test_settings_that_do_not_go_together_may_be_put_right_one_by_one(
     oxide.ApiClient(configuration).close()
 
 
-def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
-    """The name of the proxy is looked up here, so `resolve` counts for it."""
+def test_resolve_applies_to_the_name_of_a_proxy(server: Recorder) -> None:
+    """The client looks up the name of the proxy, so `resolve` applies to it."""
     with proxy({NAME: "127.0.0.1"}) as carrying:
         ask(
             oxide.Configuration(
@@ -274,7 +274,7 @@ def test_a_proxy_resolved_by_resolve(server: Recorder) -> None:
         assert len(carrying.received) == 1
 
 
-def test_proxies_of_the_system_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_in_the_system_settings_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Windows and macOS have settings of their own, with exclusions of their own: the environment alone counts."""
 
     def of_the_system() -> dict[str, str]:

@@ -30,7 +30,7 @@ import pytest
 from authority import KEY_PASSWORD, Authority
 
 import oxide
-from identity.reporters import REPORTERS, as_error, of_package
+from identity.reporters import REPORTERS, as_error, chain, of_package
 from identity.servers import Recorder, proxy
 from oxide.testing import Answer, Drop, Simulator, Truncate
 
@@ -53,10 +53,10 @@ AS_BYTES: dict[str, Any] = {"X-Key": MARK.encode()}
 
 
 def forms(secret: str) -> set[str]:
-    """Return how a secret may look: as it is, in other cases, and in base64 at any offset."""
+    """Return the forms of a secret: unchanged, in other cases, and in base64 at any offset."""
     found = {secret, secret.upper(), secret.lower()}
     for offset in range(3):
-        # Only the digits that tell nothing but bits of the secret.
+        # Only the digits that depend on nothing but the secret.
         encoded = b64encode(b"\0" * offset + secret.encode() + b"\0" * 2).decode()
         found.add(encoded[-(-offset * 8 // 6) : (offset + len(secret)) * 8 // 6])
     return found
@@ -67,7 +67,7 @@ NEEDLES = forms(MARK) | forms(KEY_PASSWORD) | {PROXY_AUTHORIZATION.removeprefix(
 
 @dataclass
 class Channels:
-    """All that was said, by the channel on which it was."""
+    """Everything that was emitted, by channel."""
 
     said: list[tuple[str, str]] = field(default_factory=list)
     frames: int = 0
@@ -84,14 +84,7 @@ class Channels:
 
     def search_error(self, error: BaseException) -> None:
         """Add all that an exception holds, and those that it came from."""
-        chain: list[BaseException] = []
-        waiting: list[BaseException | None] = [error]
-        while waiting:
-            found = waiting.pop()
-            if found is not None and found not in chain:
-                chain.append(found)
-                waiting += [found.__cause__, found.__context__]
-        for link in chain:
+        for link in chain(error):
             kind = type(link).__name__
             self.say(f"{kind}", link, link.args, vars(link), *vars(link).values())
             self.say(
@@ -128,7 +121,7 @@ def pickled(thing: object) -> Iterator[tuple[str, bytes]]:
 
 
 class _Everything(logging.Handler):
-    """Keeps all that is in every record."""
+    """A log handler that keeps everything in every record."""
 
     def __init__(self, channels: Channels) -> None:
         super().__init__(logging.NOTSET)
@@ -145,13 +138,13 @@ class _Everything(logging.Handler):
 def channels(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> Iterator[Channels]:
-    """Open every channel as wide as it gets, and search them at the end."""
+    """Make every channel as verbose as possible, and search all of them at the end."""
     found = Channels()
     handler = _Everything(found)
     logging.root.addHandler(handler)
     for name in (None, "oxide", *logging.root.manager.loggerDict):
         caplog.set_level(logging.DEBUG, name)
-    # As somebody may have set it for another library.
+    # Somebody may have set it for another library.
     monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -187,9 +180,9 @@ class Scene:
         """Return the API of such a client."""
         return oxide.ImagesApi(self.client(**changes))
 
-    def failing(self, answer: Any, times: int = 9) -> oxide.ImagesApi:
+    def failing(self, fault: Any, times: int = 9) -> oxide.ImagesApi:
         """Return an API whose calls fail in that way."""
-        self.simulator.fail_next(answer, times)
+        self.simulator.fail_next(fault, times)
         return self.images()
 
 
@@ -235,31 +228,31 @@ NEW_IMAGE = {
 
 
 def locked() -> str:
-    """Fail as a vault may."""
+    """Fail like a vault."""
     message = "the vault is locked"
     raise PermissionError(message)
 
 
 def broken(_: object) -> None:
-    """Fail as a hook may."""
+    """Fail like a broken hook."""
     message = "no metrics today"
     raise RuntimeError(message)
 
 
 def interrupted(_: object) -> None:
-    """Get Ctrl-C."""
+    """Raise KeyboardInterrupt, as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
-def unread(scene: Scene, answer: Any) -> None:
-    """Open an answer, and fail while it is read."""
-    scene.simulator.fail_next(answer)
+def unread(scene: Scene, fault: Any) -> None:
+    """Open a response, and fail while it is read."""
+    scene.simulator.fail_next(fault)
     with scene.images(max_response_bytes=20).image_list_without_preload_content(**OPTIONS) as response:
         response.read()
 
 
 def after_close(scene: Scene) -> None:
-    """Use a client after its end."""
+    """Use a client after it is closed."""
     images = scene.images()
     images.api_client.close()
     images.image_list(**OPTIONS)
@@ -329,7 +322,7 @@ def _pull(iterator: Any) -> object:
 
 
 CALLS: dict[str, Callable[[Scene], object]] = {
-    # that the server, or the way to it, makes fail
+    # failures of the server or of the connection
     "401": lambda scene: scene.images().image_list(),
     "401 of another form": lambda scene: scene.images().image_list_with_http_info(**OPTIONS),
     "404": lambda scene: scene.images(access_token=scene.simulator.token).image_view("no-such-image"),
@@ -365,7 +358,7 @@ CALLS: dict[str, Callable[[Scene], object]] = {
         host=scene.simulator.url.replace("http:", "https:"), ca_cert_data=None, proxy=""
     ).image_list(**OPTIONS),
     "no time": lambda scene: scene.images().image_list(_request_timeout=1e-9, **OPTIONS),
-    # that are refused before anything is sent
+    # refusals before anything is sent
     "plain http": lambda scene: scene.images(host="http://rack.test").image_list(**OPTIONS),
     "closed": after_close,
     "bad argument": lambda scene: scene.images().image_view("No Such", **OPTIONS),
@@ -502,13 +495,13 @@ def _with_missing_file(configuration: oxide.Configuration) -> oxide.Configuratio
 
 @pytest.mark.parametrize("case", CALLS)
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_secret_is_seen_in_a_call_that_fails(case: str, scene: Scene, channels: Channels) -> None:
-    """By either way through the proxy."""
+def test_a_failed_call_reveals_no_secret(case: str, scene: Scene, channels: Channels) -> None:
+    """The call goes through the proxy in either way."""
     fail(CALLS[case], scene, channels)
 
 
 @pytest.mark.parametrize("case", WITHOUT_CALLS)
-def test_no_secret_is_seen_in_any_other_failure(case: str, scene: Scene, channels: Channels) -> None:
+def test_no_other_failure_reveals_a_secret(case: str, scene: Scene, channels: Channels) -> None:
     """Constructors, assignments, the official chain, pickling."""
     fail(WITHOUT_CALLS[case], scene, channels)
 
@@ -523,8 +516,8 @@ def fail(case: Callable[[Scene], object], scene: Scene, channels: Channels) -> N
 
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_secret_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Channels) -> None:
-    """Where a profiler or a debugger may look: from the token's callable, the hook, and the pause between attempts."""
+def test_frames_in_the_middle_of_a_call_reveal_no_secret(scene: Scene, channels: Channels) -> None:
+    """A profiler or debugger may look there: from the token callable, the hook, and the backoff between attempts."""
 
     def look(*_: object) -> str:
         frame: FrameType | None = sys._getframe()
@@ -546,7 +539,7 @@ def test_no_secret_is_seen_in_the_middle_of_a_call(scene: Scene, channels: Chann
     assert channels.frames > 20
 
 
-def test_no_secret_is_seen_in_the_objects(scene: Scene, channels: Channels) -> None:
+def test_no_object_reveals_a_secret(scene: Scene, channels: Channels) -> None:
     """Neither in what they say of themselves, nor in their attributes, nor in their copies."""
     client = scene.client(access_token=functools.partial(str, TOKEN))
     images = oxide.ImagesApi(client)
@@ -557,7 +550,7 @@ def test_no_secret_is_seen_in_the_objects(scene: Scene, channels: Channels) -> N
             channels.say("configuration", twin, f"{twin}", pprint.pformat(vars(twin)))
             channels.say("report", twin.to_debug_report())
             channels.say("vars", vars(twin), *vars(twin).values())
-            # Those read as what was set.
+            # These read as the value that was set.
             for name in sorted({*dir(twin)} - {"access_token", "key_password", "proxy", "proxy_headers"}):
                 value = getattr(twin, name)
                 channels.say(f"attribute {name}", value, f"{value}", f"{value!s:>100}")
@@ -570,7 +563,7 @@ def test_no_secret_is_seen_in_the_objects(scene: Scene, channels: Channels) -> N
         images.image_list(**OPTIONS)
 
 
-# Each way to give a secret, in a call that fails, and in one that is refused for it.
+# Every way to give a secret, in a call that fails and in a call that is refused because of it.
 SPOILED = f"{TOKEN} {MARK}\n"
 WAYS: dict[str, Callable[[Scene], object]] = {
     "access_token": with_token(TOKEN),
@@ -633,7 +626,7 @@ WAYS: dict[str, Callable[[Scene], object]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_error_reporter_shows_a_secret(way: str, scene: Scene) -> None:
-    """By whichever way it was given; ten reporters, each with all the locals that it can show."""
+    """This holds for every way to give a secret, and for ten reporters that show as many locals as they can."""
     try:
         WAYS[way](scene)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
@@ -644,7 +637,7 @@ def test_no_error_reporter_shows_a_secret(way: str, scene: Scene) -> None:
 
 
 def test_no_error_reporter_shows_a_secret_of_a_running_call(scene: Scene) -> None:
-    """As in a dump of all stacks: from the token's callable, the hook, and the pause between attempts."""
+    """The stacks are dumped from the token callable, the hook, and the backoff between attempts."""
     told: dict[str, str] = {}
 
     def look(*_: object) -> str:
@@ -674,7 +667,7 @@ COMPARING = str(Path(PACKAGE, "_call", "echo.py"))
 
 
 class Watcher:
-    """A trace function that looks, at every line of this package, for secrets in plain in its local variables."""
+    """A trace function that searches the local variables for plain secrets at every line of this package."""
 
     def __init__(self) -> None:
         self.found: set[str] = set()
@@ -686,7 +679,7 @@ class Watcher:
             return None
         self.lines += 1
         for value in frame.f_locals.values():
-            # Of what is still in the making, not even the `repr` may be asked for.
+            # Even the `repr` of an object under construction may fail.
             with suppress(AttributeError, ValueError):
                 shown = repr(value) + (value.decode("latin-1") if isinstance(value, bytes) else "")
                 if any(needle in shown for needle in NEEDLES):
@@ -694,7 +687,7 @@ class Watcher:
         return self
 
 
-# Those that are given plain text and mask it first, and that take a proxy's URL apart.
+# Functions that get plain text and mask it first, or that parse the URL of a proxy.
 DOORS = {"ApiClient.__init__", "Headers.update", "SecretSource.__init__"}
 MASKING = {"masked", "masked_name", "_masked_pairs", "Secret.__new__"}
 PARSING = {"_proxy_or_problem", "_basic"}
@@ -702,8 +695,8 @@ HAVE_TO = DOORS | MASKING | PARSING
 
 
 @pytest.mark.parametrize("tunnelled", [False, True], ids=["forwarded", "tunnelled"])
-def test_no_line_has_a_secret_in_plain_but_those_that_have_to(scene: Scene) -> None:
-    """So that neither Ctrl-C nor a dump of all stacks, at any moment, finds one in a frame of this package."""
+def test_only_the_expected_lines_hold_a_secret_in_plain_text(scene: Scene) -> None:
+    """So neither Ctrl-C nor a dump of all stacks finds a secret in a frame of this package, at any moment."""
     watcher = Watcher()
     read = functools.partial(str, TOKEN)
     configuration = oxide.Configuration(**{**scene.settings, "access_token": read})
@@ -721,8 +714,8 @@ def test_no_line_has_a_secret_in_plain_but_those_that_have_to(scene: Scene) -> N
     assert watcher.found - HAVE_TO == set()
 
 
-def test_every_error_reporter_shows_a_plain_local(tmp_path: Path) -> None:
-    """Or else that it shows no secret would say nothing."""
+def test_every_error_reporter_shows_an_ordinary_local_variable(tmp_path: Path) -> None:
+    """Otherwise the tests that it shows no secret would prove nothing."""
     names: dict[str, Any] = {}
     planted = tmp_path / "planted.py"
     planted.write_text(f"def leak():\n    found = {TOKEN!r}\n    raise ValueError(len(found))\n")
@@ -738,7 +731,7 @@ def pickled_values(thing: object) -> list[bytes]:
     return [value for _, value in pickled(thing)]
 
 
-# What a search finds that is done in the right places.
+# What a search in the right places finds.
 PLANTED = f"""
 def leak(kind):
     secret = {TOKEN!r}
@@ -767,8 +760,8 @@ def leak(kind):
         "standard error",
     ],
 )
-def test_the_search_finds_what_is_planted(kind: str, channels: Channels) -> None:
-    """Each channel carries a secret once, and the search tells which."""
+def test_the_search_finds_a_planted_secret(kind: str, channels: Channels) -> None:
+    """Each channel carries a secret once, and the search names it."""
     expected = {kind}
     if kind == "log":
         logging.getLogger("somebody.else").debug("%s", TOKEN)

@@ -1,4 +1,4 @@
-"""A secret is an object that nothing takes for text, and headers read as a mask where they may be credentials."""
+"""A secret is an object that nothing takes for text, and headers that may be credentials read as a mask."""
 
 import copy
 import http.client
@@ -38,7 +38,7 @@ def test_a_secret_is_not_text() -> None:
 
 
 @given(st.text(), st.text())
-def test_a_secret_compares_and_hashes_by_its_text(one: str, other: str) -> None:
+def test_secrets_compare_and_hash_by_their_text(one: str, other: str) -> None:
     assert (Secret(one) == Secret(other)) == (one == other)
     assert Secret(one) == Secret(one)
     assert hash(Secret(one)) == hash(Secret(one))
@@ -55,8 +55,8 @@ def test_a_secret_copies_as_itself_and_does_not_pickle() -> None:
             pickle.dumps(secret, protocol)
 
 
-def test_http_client_sends_a_secret() -> None:
-    """It asks for no more than `encode`."""
+def test_http_client_can_send_a_secret() -> None:
+    """It needs only `encode`."""
     connection = http.client.HTTPConnection("127.0.0.1")
     connection.putrequest("GET", "/")
     value: Any = Secret(f"Bearer {TOKEN}")
@@ -65,7 +65,7 @@ def test_http_client_sends_a_secret() -> None:
     assert buffer[-1] == f"Authorization: Bearer {TOKEN}".encode()
 
 
-def test_the_idiom_of_generated_clients_works(server: Recorder) -> None:
+def test_a_token_can_be_formatted_as_with_generated_clients(server: Recorder) -> None:
     """The token reads as the text that was set."""
     configuration = oxide.Configuration(server.url, access_token=TOKEN)
     assert configuration.access_token == TOKEN
@@ -77,7 +77,7 @@ def test_the_idiom_of_generated_clients_works(server: Recorder) -> None:
     assert server.last.header("authorization") == f"Bearer {TOKEN}"
 
 
-def test_secret_settings_read_as_what_was_set() -> None:
+def test_a_secret_setting_reads_as_the_value_that_was_set() -> None:
     def read() -> str:
         return TOKEN
 
@@ -92,8 +92,8 @@ def test_secret_settings_read_as_what_was_set() -> None:
     assert configuration.proxy_headers == {"X-Key": "hunter2"}
 
 
-def test_default_headers_read_as_a_mask(server: Recorder) -> None:
-    """So that they can be logged; what is sent are the values."""
+def test_credentials_in_default_headers_read_as_a_mask(server: Recorder) -> None:
+    """They can be logged therefore; the real values are sent."""
     with oxide.ApiClient(oxide.Configuration(server.url), "X-Key", "hunter2") as client:
         headers = client.default_headers
         headers["Authorization"] = f"Bearer {TOKEN}"
@@ -127,14 +127,14 @@ def test_headers_are_copied_from_client_to_client_with_their_values(server: Reco
     ],
     ids=["mapping", "pairs", "iterator", "headers"],
 )
-def test_default_headers_update_as_those_of_any_mapping(other: Any) -> None:
+def test_default_headers_update_like_any_mapping(other: Any) -> None:
     headers = Headers({"x-one": "0"})
     headers.update(other, three="3")
     assert headers.by_lower_name() == {"x-one": Secret("1"), "x-two": Secret("2"), "three": Secret("3")}
 
 
 @pytest.mark.parametrize("wrong", [5, "X-One: 1", [5], [("X-One",)], [("a", "b", "c")]], ids=repr)
-def test_default_headers_refuse_what_holds_no_headers(wrong: Any) -> None:
+def test_default_headers_refuse_an_update_that_is_not_a_mapping_of_headers(wrong: Any) -> None:
     with pytest.raises(oxide.ApiTypeError, match="name and value must be str"):
         Headers().update(wrong)
 
@@ -150,7 +150,7 @@ def test_setdefault_refuses_a_bad_header_name_without_showing_the_value() -> Non
 @pytest.mark.parametrize(
     "name", ["Host", "User-Agent", "Accept", "Authorization", "Accept-Encoding", "X-Job"]
 )
-def test_a_value_by_which_urllib3_leaves_a_header_out_is_refused(name: str, server: Recorder) -> None:
+def test_the_value_by_which_urllib3_omits_a_header_is_refused(name: str, server: Recorder) -> None:
     """`Host` would be missing from the request."""
     value = "@@@SKIP_HEADER@@@"
     client = oxide.ApiClient(oxide.Configuration(server.url))
@@ -166,8 +166,8 @@ def test_a_value_by_which_urllib3_leaves_a_header_out_is_refused(name: str, serv
 @pytest.mark.parametrize(
     "name", ["Authorization: Bearer hunter2", "hunter2\n", "", f"oxide-token-{'0' * 40}"], ids=ascii
 )
-def test_a_header_name_that_cannot_be_one_is_not_repeated(name: str, server: Recorder) -> None:
-    """It may be the value; the value may be the name."""
+def test_an_impossible_header_name_is_refused_and_not_shown(name: str, server: Recorder) -> None:
+    """Name and value may have been confused."""
     client = oxide.ApiClient(oxide.Configuration(server.url))
     with client, pytest.raises(oxide.ApiValueError, match="is not the name of a header") as caught:
         oxide.ImagesApi(client).image_list(_headers={name: "x"})

@@ -1,4 +1,4 @@
-"""Settings: what each may be, when it may change, what copies and pickles keep, and what the report tells."""
+"""Tests of settings: their values, when they may change, what copies and pickles keep, and the report."""
 
 import copy
 import functools
@@ -38,7 +38,7 @@ RETRY = urllib3.Retry(2)
 
 @pytest.fixture
 def oxide_level() -> Iterator[logging.Logger]:
-    """Return the logger `oxide`, and give it back its level."""
+    """Return the logger `oxide`, and restore its level afterwards."""
     logger = logging.getLogger("oxide")
     level = logger.level
     yield logger
@@ -46,7 +46,7 @@ def oxide_level() -> Iterator[logging.Logger]:
 
 
 def test_help_shows_every_setting_with_its_type_its_default_and_its_text() -> None:
-    """All from the one table, in its order, as the constructor takes them."""
+    """All of it comes from the one table, in its order."""
     signature = inspect.signature(oxide.Configuration)
     assert list(signature.parameters) == list(SETTINGS)
     positional = [name for name, one in signature.parameters.items() if one.kind is one.POSITIONAL_OR_KEYWORD]
@@ -72,7 +72,7 @@ def test_from_environment_takes_the_settings_of_the_table_with_their_types() -> 
         assert get_type_hints(entrance)["settings"] == Unpack[Settings]
 
 
-# A value that is not the default, and what is kept of it.
+# A value that is not the default, and the value that is kept.
 GOOD: dict[str, list[tuple[Any, Any]]] = {
     "host": [("my.rack", "https://my.rack"), (None, "http://localhost")],
     "access_token": [("t", "t"), (None, None)],
@@ -146,8 +146,8 @@ BAD: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_good_value_is_kept(name: str) -> None:
-    """The same in the constructor and when assigned."""
+def test_a_valid_value_is_kept(name: str) -> None:
+    """This is the same in the constructor and when assigned."""
     for value, kept in GOOD[name]:
         given_to_constructor = oxide.Configuration(**{name: value})
         assigned = oxide.Configuration()
@@ -158,7 +158,7 @@ def test_a_good_value_is_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_a_bad_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None:
+def test_an_invalid_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None:
     """Refused in the constructor and when assigned, by name, and the old value stays."""
     for value in BAD[name]:
         with pytest.raises(oxide.ConfigurationError, match=f"^{name}"):
@@ -171,7 +171,7 @@ def test_a_bad_value_is_refused_by_name_and_the_old_one_stays(name: str) -> None
 
 
 class LyingText(str):
-    """Text whose methods tell of another one, which is harmless."""
+    """Text whose methods pretend to be another, harmless text."""
 
     __slots__ = ()
 
@@ -245,7 +245,7 @@ LYING: dict[type, type] = {str: LyingText, bytes: LyingBytes, int: LyingInt, flo
 
 
 def lying(value: Any) -> Any:
-    """Return a value that is the same, but whose methods, and those of its parts, tell of another."""
+    """Return an equal value whose methods, and those of its parts, pretend to be another one."""
     if type(value) in LYING:
         return LYING[type(value)](value)
     if isinstance(value, (list, tuple)):
@@ -256,7 +256,7 @@ def lying(value: Any) -> Any:
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether neither a value nor a part of it is one that may lie."""
+    """Return whether neither a value nor a part of it can lie."""
     if isinstance(value, Mapping):
         return all(map(is_plain, [*value.keys(), *value.values()]))
     return all(map(is_plain, value)) if isinstance(value, tuple) else type(value) not in LYING.values()
@@ -264,7 +264,7 @@ def is_plain(value: Any) -> bool:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_overridden_methods_of_a_value_are_not_trusted(name: str) -> None:
-    """Of subclasses of `str`, `int` and the like: a good one is kept as the plain value, a bad one is refused."""
+    """A value of a subclass of `str`, `int` and so on is kept as the plain value, or refused."""
     for value, kept in GOOD[name]:
         configuration = oxide.Configuration(**{name: lying(value)})
         found = getattr(configuration, name)
@@ -289,8 +289,8 @@ NUMBERS: list[tuple[str, Any, Any]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "kept"), NUMBERS, ids=[f"{n} {v!r}" for n, v, _ in NUMBERS])
-def test_numbers_as_people_have_them(name: str, value: Any, kept: Any) -> None:
-    """From arrays and data frames, and times as `timedelta`; they are kept as Python's own."""
+def test_numbers_may_be_of_any_numeric_type(name: str, value: Any, kept: Any) -> None:
+    """They may come from arrays and data frames, and times may be `timedelta`; they are kept as Python's types."""
     found = getattr(oxide.Configuration(**{name: value}), name)
     assert (type(found), found) == (type(kept), kept)
     assert name != "socket_options" or {type(part) for part in found[0]} == {int}
@@ -313,7 +313,7 @@ def test_a_number_that_cannot_be_a_time_limit_is_refused(value: Any) -> None:
         oxide.Configuration(timeout=value)
 
 
-def test_the_time_of_one_call_may_be_a_timedelta(server: Recorder) -> None:
+def test_the_time_limit_of_one_call_may_be_a_timedelta(server: Recorder) -> None:
     configuration = oxide.Configuration(server.url, max_retries=0)
     for limit in (timedelta(minutes=1), (timedelta(seconds=9), None), numpy.int64(60)):
         ask(configuration, _request_timeout=limit)
@@ -354,8 +354,8 @@ def test_messages_show_the_value_unless_it_may_be_secret(name: str) -> None:
 
 
 @given(st.sampled_from(SETTINGS), st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))  # fmt: skip
-def test_any_value_is_taken_or_refused(name: str, value: Any) -> None:
-    """Nothing but `ConfigurationError` leaves; what was taken is taken again."""
+def test_any_value_is_accepted_or_refused(name: str, value: Any) -> None:
+    """Only `ConfigurationError` is raised; an accepted value is accepted again."""
     if name == "debug":
         return
     configuration = oxide.Configuration()
@@ -406,7 +406,7 @@ def test_a_setting_that_does_not_exist_is_an_error(misspelled: str, told: str) -
 @pytest.mark.parametrize(
     ("misspelled", "meant"), [("tokn", "token"), ("profil", "profile"), ("cofig_dir", "config_dir")]
 )
-def test_a_misspelled_argument_of_from_environment_is_told(misspelled: str, meant: str) -> None:
+def test_a_misspelled_argument_of_from_environment_is_an_error(misspelled: str, meant: str) -> None:
     given: dict[str, Any] = {misspelled: "x"}
     with pytest.raises(oxide.ApiTypeError, match=rf"did you mean '{meant}'\?"):
         oxide.Configuration.from_environment(**given)
@@ -420,8 +420,8 @@ def test_the_constructor_takes_the_token_as_access_token() -> None:
         oxide.Configuration(**given)
 
 
-def test_arguments_by_position_are_the_host_alone() -> None:
-    """The second would be the token, which is masked even so."""
+def test_only_the_host_may_be_passed_by_position() -> None:
+    """The second one would be the token, which is masked even then."""
     configuration: Any = oxide.Configuration
     with pytest.raises(oxide.ApiTypeError, match="Configuration takes only host by position") as caught:
         configuration("https://my.rack", "hunter2")
@@ -430,8 +430,8 @@ def test_arguments_by_position_are_the_host_alone() -> None:
         configuration("https://my.rack", host="https://my.rack")
 
 
-def test_a_setting_that_is_read_too_early_is_told_apart_from_a_misspelled_one() -> None:
-    """As by a debugger while the constructor is running."""
+def test_reading_a_setting_too_early_is_not_reported_as_a_misspelled_one() -> None:
+    """A debugger may do this while the constructor is running."""
     unfinished = object.__new__(oxide.Configuration)
     for name in ("timeout", "access_token"):
         with pytest.raises(AttributeError, match=f"{name} is not set yet"):
@@ -440,7 +440,7 @@ def test_a_setting_that_is_read_too_early_is_told_apart_from_a_misspelled_one() 
 
 
 def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As when it is frozen into one file."""
+    """This is the case in a program that is frozen into one file."""
     names: dict[str, Any] = {}
     exec(
         "from oxide._identity.settings import HasSettings\n"
@@ -457,8 +457,8 @@ def test_help_works_without_the_source(monkeypatch: pytest.MonkeyPatch) -> None:
     pydoc.render_doc(own)
 
 
-def test_max_retries_and_retries_say_the_same() -> None:
-    """So one of them is enough."""
+def test_max_retries_and_retries_are_the_same_setting() -> None:
+    """So giving one of them is enough."""
     with pytest.raises(oxide.ConfigurationError, match="max_retries and retries set the same thing"):
         oxide.Configuration(max_retries=1, retries=2)
     configuration = oxide.Configuration(retries=0)
@@ -467,11 +467,11 @@ def test_max_retries_and_retries_say_the_same() -> None:
         oxide.ApiClient(configuration)
 
 
-def test_a_pool_may_be_as_large_as_one_likes(server: Recorder) -> None:
+def test_the_size_of_the_pool_has_no_upper_limit(server: Recorder) -> None:
     ask(oxide.Configuration(server.url, connection_pool_maxsize=2**62))
 
 
-def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
+def test_a_given_setting_counts_as_given_even_if_it_is_the_default() -> None:
     configuration = oxide.Configuration("http://localhost", max_retries=2)
     assert "host: 'http://localhost' (argument)" in configuration.to_debug_report()
     assert "max_retries: 2 (argument)" in configuration.to_debug_report()
@@ -481,10 +481,10 @@ def test_what_was_given_counts_as_given_even_if_it_is_the_default() -> None:
     assert "timeout: None (argument)" in none  # no limit
 
 
-def test_the_report_of_a_client_tells_the_proxy_that_it_uses(
+def test_the_report_of_a_client_shows_the_proxy_that_it_uses(
     server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the environment has become since."""
+    """Later changes of the environment do not matter."""
     configuration = oxide.Configuration("https://my.rack")
     with oxide.ApiClient(configuration):
         monkeypatch.setenv("https_proxy", "http://proxy.test:3128")
@@ -494,7 +494,7 @@ def test_the_report_of_a_client_tells_the_proxy_that_it_uses(
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_settings_are_fixed_once_a_client_is_made(name: str, server: Recorder) -> None:
-    """All but the token, and the error says what to do."""
+    """Only the token can still change, and the error says what to do."""
     configuration = oxide.Configuration(server.url)
     configuration.timeout = 17
     value, _ = GOOD[name][0]
@@ -519,7 +519,7 @@ def test_settings_are_fixed_once_a_client_is_made(name: str, server: Recorder) -
 
 @pytest.mark.parametrize("name", ["resolve", "proxy_headers"])
 def test_mappings_are_copied_and_read_only(name: str) -> None:
-    """So that what a client was made with does not change behind it."""
+    """So the settings of a client cannot change behind its back."""
     given_value = {"my.rack": "192.0.2.7"} if name == "resolve" else {"X-Job": "1"}
     settings: dict[str, Any] = {name: given_value}
     configuration = oxide.Configuration(**settings)
@@ -530,8 +530,8 @@ def test_mappings_are_copied_and_read_only(name: str) -> None:
         kept["third"] = "192.0.2.9"
 
 
-def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
-    """The settings can be mended, and the client made."""
+def test_settings_are_not_fixed_if_the_client_cannot_be_made(tmp_path: Path) -> None:
+    """The settings can be corrected, and then the client can be made."""
     configuration = oxide.Configuration()
     configuration.ssl_ca_cert = str(tmp_path / "missing.pem")
     with pytest.raises(oxide.ConfigurationError, match=r"missing\.pem"):
@@ -541,10 +541,10 @@ def test_a_client_that_could_not_be_made_fixes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [copy.copy, copy.deepcopy])
-def test_copies_keep_everything_and_may_be_changed(
+def test_a_copy_keeps_every_setting_and_may_be_changed(
     make: Any, server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a fixed configuration too; the original does not notice."""
+    """This includes copies of a fixed configuration; the original does not change."""
     monkeypatch.setenv("OXIDE_HOST", server.url)
     monkeypatch.setenv("OXIDE_TOKEN", ACCESS_TOKEN)
     original = oxide.Configuration.from_environment(
@@ -567,7 +567,7 @@ def test_copies_keep_everything_and_may_be_changed(
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_a_configuration_without_secrets_pickles(protocol: int) -> None:
-    """And may be changed where it arrives."""
+    """It may be changed after unpickling."""
     original = oxide.Configuration("my.rack", resolve={"my.rack": "192.0.2.7"}, timeout=7, no_proxy="*")
     oxide.ApiClient(original).close()
     twin = pickle.loads(pickle.dumps(original, protocol))
@@ -581,7 +581,7 @@ def values(configuration: oxide.Configuration) -> dict[str, Any]:
     return {name: getattr(configuration, name) for name in SETTINGS}
 
 
-def test_nothing_of_a_setting_is_not_a_secret(server: Recorder) -> None:
+def test_an_empty_secret_setting_does_not_prevent_pickling(server: Recorder) -> None:
     """It pickles."""
     original = oxide.Configuration(server.url, proxy="", proxy_headers={})
     twin = pickle.loads(pickle.dumps(original))
@@ -599,7 +599,7 @@ SECRET_SETTINGS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", SECRET_SETTINGS)
 def test_a_configuration_with_a_secret_does_not_pickle(name: str) -> None:
-    """Nor does a client, or what holds one."""
+    """Nor does a client, or an object that holds one."""
     setting = "access_token" if name == "callable" else name
     configuration = oxide.Configuration(**{setting: SECRET_SETTINGS[name]})
     with pytest.raises(oxide.ApiTypeError, match="holds a secret cannot be pickled: build it in the worker"):
@@ -620,8 +620,8 @@ def test_a_client_does_not_pickle() -> None:
                 pickle.dumps(thing)
 
 
-def test_a_worker_builds_its_own(server: Recorder) -> None:
-    """The way that the error points to works, with a process that inherits nothing."""
+def test_a_worker_process_makes_its_own_client(server: Recorder) -> None:
+    """The error recommends this; it works in a process that inherits nothing."""
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         pool.apply(_in_a_worker, (server.url,))
@@ -632,7 +632,7 @@ def _in_a_worker(url: str) -> None:
     ask(oxide.Configuration(url, access_token=ACCESS_TOKEN))
 
 
-def test_default_configuration(server: Recorder) -> None:
+def test_the_default_configuration_can_be_replaced(server: Recorder) -> None:
     """`get_default` is one object until another is set; clients made without a configuration use it."""
     first = oxide.Configuration.get_default()
     assert first is oxide.Configuration.get_default()
@@ -690,7 +690,7 @@ def test_api_version_is_sent_as_it_is_set(server: Recorder) -> None:
     assert versions == ["2025112000.0.0", "2026081901.0.0", None, "2026060800.0.0"]
 
 
-def test_an_api_version_that_is_too_new() -> None:
+def test_an_api_version_that_is_too_new_is_an_error() -> None:
     """The message says so in the server's words, and what to do."""
     with Simulator(max_api_version="2026060800.0.0") as simulator:
         ask(simulator.configuration())
@@ -705,7 +705,7 @@ def test_an_api_version_that_is_too_new() -> None:
 
 
 def test_the_user_agent_names_program_client_python_and_urllib3(server: Recorder) -> None:
-    """The application's product, if there is one, before this package's, Python's and urllib3's."""
+    """The product of the application comes first, then those of this package, Python and urllib3."""
     own = f"oxide-python/{oxide.__version__} python/{platform.python_version().rstrip('+')} urllib3/{version('urllib3')}"
     ask(oxide.Configuration(server.url))
     ask(oxide.Configuration(server.url, application=("image-builder", "1.2")))
@@ -726,8 +726,8 @@ def test_socket_options_are_set_on_the_connection(server: Recorder) -> None:
         ask(oxide.Configuration(server.url, socket_options=[(socket.SOL_SOCKET, 9999, 1)], max_retries=0))
 
 
-def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, server: Recorder) -> None:
-    """No handler, no other logger, nothing of http.client."""
+def test_debug_sets_only_the_level_of_one_logger(oxide_level: logging.Logger, server: Recorder) -> None:
+    """It changes no handler, no other logger and nothing of http.client."""
     import http.client
 
     def others() -> Mapping[str, Any]:
@@ -755,7 +755,7 @@ def test_debug_sets_one_level_and_nothing_else(oxide_level: logging.Logger, serv
     assert http.client.HTTPConnection.debuglevel == 0
 
 
-def test_the_repr_shows_what_was_given_without_secrets() -> None:
+def test_the_repr_shows_the_given_settings_without_secrets() -> None:
     """The host and what was set, and no secret."""
     assert repr(oxide.Configuration()) == "Configuration(host='http://localhost')"
     configuration = oxide.Configuration("my.rack", access_token="hunter2", timeout=7, max_retries=2)
@@ -799,8 +799,8 @@ def test_the_report_shows_versions_settings_and_sources_without_secrets(
     assert "hunter2" not in "".join(lines)
 
 
-def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That is when it is asked for."""
+def test_the_report_names_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report is needed most in that case."""
     monkeypatch.setenv("https_proxy", "socks5://user:hunter2@proxy.test")
     configuration = oxide.Configuration()
     configuration.host = "my.rack"
@@ -813,8 +813,8 @@ def test_the_report_of_settings_that_cannot_be_used(monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in line
 
 
-def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) -> None:
-    """A token assigned later is from the program."""
+def test_the_report_of_a_client_describes_its_current_token(server: Recorder) -> None:
+    """A token that is assigned later counts as given by the program."""
     configuration = oxide.Configuration(server.url)
     ask(configuration)
     assert "access_token: None (default)" in configuration.to_debug_report()
@@ -822,8 +822,8 @@ def test_the_report_of_a_client_in_use_tells_the_live_token(server: Recorder) ->
     assert "access_token: <hidden> (argument)" in configuration.to_debug_report()
 
 
-def test_the_report_without_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Frozen into one file, a program has no metadata; the report says so and goes on."""
+def test_the_report_works_without_package_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is frozen into one file has no metadata; the report says so and is otherwise complete."""
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(sys, "meta_path", [])
     assert "urllib3 of unknown version" in oxide.Configuration().to_debug_report()

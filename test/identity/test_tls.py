@@ -1,4 +1,4 @@
-"""TLS against real servers: which certificates are trusted, which are shown, which names count."""
+"""TLS against real servers: which certificates are trusted, which are sent, and which names are checked."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from authority import KEY_PASSWORD, Authority, make_authority, without_authority_key_identifier
-from transport.fault_server import FaultServer, answer, part_of_request, send
+from transport.fault_server import FaultServer, http_response, part_of_request, send
 
 import oxide
 from identity.ask import ask
@@ -71,10 +71,10 @@ def run(code: str, directory: Path | None = None, **variables: str) -> str:
         "both",
     ],
 )
-def test_each_form_of_other_authorities_is_trusted(
+def test_ca_certificates_may_be_given_in_every_form(
     form: str, authority: Authority, tls_server: Recorder
 ) -> None:
-    """By file or data, PEM or DER."""
+    """It may be a file or data, PEM or DER."""
     forms: dict[str, dict[str, Any]] = {
         "ssl_ca_cert PEM": {"ssl_ca_cert": authority.path("ca.pem")},
         "ssl_ca_cert DER": {"ssl_ca_cert": authority.path("ca.der")},
@@ -97,17 +97,17 @@ def _another_ca(authority: Authority) -> str:
 
 
 @pytest.mark.parametrize("kind", [str, bytes])
-def test_bundles_with_comments_in_any_language(
+def test_a_bundle_may_have_comments_in_any_language(
     kind: type, authority: Authority, tls_server: Recorder
 ) -> None:
-    """As those of distributions are; the certificates around them count."""
+    """Bundles of distributions have comments; the certificates between them count."""
     text = f"# Autorit\u00e9 Racine \u2603\n{authority.pem}\n# \u00e9nd\n"
     ask(trusting(authority, tls_server, ca_cert_data=text if kind is str else text.encode()))
     assert len(tls_server.received) == 1
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, tls_server: Recorder) -> None:
-    """The error names the host and what was trusted instead; nothing was sent, and it is not tried again."""
+    """The error names the host and the trusted authorities; nothing was sent, and the call is not retried."""
     other = _another_ca(authority)
     for settings, trusted in (
         ({"ca_cert_data": None}, "the system's ("),
@@ -127,7 +127,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(authority: Authority, 
     assert tls_server.received == []
 
 
-def test_the_authorities_of_the_system(authority: Authority) -> None:
+def test_the_authorities_of_the_system_are_trusted_by_default(authority: Authority) -> None:
     """They are trusted by default; `SSL_CERT_FILE` is where OpenSSL looks for them."""
     with recorder(authority.server_context("localhost"), host="localhost") as server:
         code = f"""
@@ -140,8 +140,8 @@ except oxide.ApiException as error:
     print(error)
 """
         file = authority.path("ca.pem")
-        report, answer = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
-        assert answer == "[]"
+        report, images = run(code, SSL_CERT_FILE=file, SSL_CERT_DIR="/nowhere").splitlines()
+        assert images == "[]"
         missing = "SSL_CERT_DIR names '/nowhere', which does not exist"
         assert report == f"trusted CA certificates: the system's ({file}; {missing})"
         _, error = run(code, SSL_CERT_FILE="/nowhere", SSL_CERT_DIR="/nowhere").splitlines()
@@ -153,7 +153,7 @@ except oxide.ApiException as error:
 def test_other_authorities_replace_those_of_the_system(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the system trusts is not trusted then."""
+    """The authorities of the system are then not trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
     ask(trusting(authority, tls_server, ca_cert_data=None))
     other = _another_ca(authority)
@@ -167,8 +167,10 @@ def test_other_authorities_replace_those_of_the_system(
     assert len(tls_server.received) == 1
 
 
-def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Authority) -> None:
-    """Whoever trusts an intermediate CA, trusts it without its root, on every Python alike."""
+def test_an_intermediate_authority_is_trusted_without_its_root(
+    tls_server: Recorder, authority: Authority
+) -> None:
+    """Trusting an intermediate CA is enough, on every version of Python."""
     intermediate = authority.ca.create_child_ca()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     intermediate.issue_cert(NAME).configure_cert(context)
@@ -177,7 +179,7 @@ def test_an_intermediate_authority_will_do(tls_server: Recorder, authority: Auth
         assert len(server.received) == 1
 
 
-def test_certificates_without_an_authority_key_identifier(tmp_path: Path, authority: Authority) -> None:
+def test_certificates_need_no_authority_key_identifier(tmp_path: Path, authority: Authority) -> None:
     """Python 3.13 began to refuse them by default; private CAs make them."""
     ca, context = without_authority_key_identifier(NAME, tmp_path)
     with recorder(context, host=NAME) as server:
@@ -185,7 +187,7 @@ def test_certificates_without_an_authority_key_identifier(tmp_path: Path, author
         assert len(server.received) == 1
 
 
-def test_old_versions_of_tls_are_not_spoken(authority: Authority) -> None:
+def test_old_versions_of_tls_are_refused(authority: Authority) -> None:
     """TLS 1.2 is the oldest, whatever the system allows."""
     context = authority.server_context(NAME)
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
@@ -223,7 +225,7 @@ BAD_AUTHORITIES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize(("data", "told"), BAD_AUTHORITIES.values(), ids=BAD_AUTHORITIES)
 def test_garbage_instead_of_authorities_is_refused(data: Any, told: str, tmp_path: Path) -> None:
-    """Named in the constructor, as data and as a file."""
+    """The constructor names the setting, for data and for a file."""
     with pytest.raises(oxide.ConfigurationError, match=told):
         oxide.Configuration(ca_cert_data=data)
     file = tmp_path / "ca.pem"
@@ -235,17 +237,17 @@ def test_garbage_instead_of_authorities_is_refused(data: Any, told: str, tmp_pat
 
 
 def test_a_bundle_with_a_broken_certificate_is_refused(authority: Authority) -> None:
-    """One bad certificate spoils the bundle: a CA that is missing would be hard to find."""
+    """Skipping a bad certificate would leave a missing CA that is hard to find."""
     with pytest.raises(oxide.ConfigurationError, match="ca_cert_data holds no usable CA certificate"):
         oxide.Configuration(ca_cert_data=authority.pem + BAD_AUTHORITIES["PEM of garbage"][0])
 
 
 @pytest.mark.parametrize("setting", ["ssl_ca_cert", "cert_file", "key_file"])
 @pytest.mark.parametrize(("name", "told"), [("missing.pem", "No such file"), ("", "Is a directory")])
-def test_a_file_that_cannot_be_read_is_named_with_its_setting(
+def test_an_error_names_an_unreadable_file_and_its_setting(
     setting: str, name: str, told: str, tmp_path: Path, authority: Authority
 ) -> None:
-    """Named in the constructor, with the setting."""
+    """The constructor raises the error."""
     path = str(tmp_path / name)
     settings: dict[str, Any] = {"cert_file": authority.path("client.pem"), setting: path}
     with pytest.raises(
@@ -267,8 +269,8 @@ CLIENTS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("form", CLIENTS)
-def test_client_certificates(form: str, authority: Authority) -> None:
-    """They are shown to a server that asks for them."""
+def test_client_certificates_are_sent(form: str, authority: Authority) -> None:
+    """They are sent to a server that requests them."""
     settings: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value)
         for name, value in CLIENTS[form].items()
@@ -310,8 +312,10 @@ BAD_CLIENTS: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize(("settings", "told"), BAD_CLIENTS.values(), ids=BAD_CLIENTS)
-def test_unusable_client_certificates(settings: dict[str, str], told: str, authority: Authority) -> None:
-    """Named in the constructor; the password is not."""
+def test_unusable_client_certificates_are_refused(
+    settings: dict[str, str], told: str, authority: Authority
+) -> None:
+    """The constructor names the reason and does not show the password."""
     given: dict[str, Any] = {
         name: value if name == "key_password" else authority.path(value) for name, value in settings.items()
     }
@@ -321,7 +325,7 @@ def test_unusable_client_certificates(settings: dict[str, str], told: str, autho
 
 
 def test_an_encrypted_key_never_asks_at_the_terminal(authority: Authority) -> None:
-    """A job without a terminal is told what to set, at once, and nothing is written but that."""
+    """A job without a terminal gets an error at once that says what to set, and nothing else is printed."""
     code = f"""
 import oxide
 try:
@@ -338,7 +342,7 @@ except oxide.ConfigurationError as error:
     )
 
 
-def test_the_name_of_the_host_is_checked(authority: Authority) -> None:
+def test_the_name_in_the_certificate_is_checked(authority: Authority) -> None:
     """A certificate of a trusted authority for another name is refused."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         with pytest.raises(oxide.ApiConnectionError, match=r"certificate refused: .*silo\.test") as caught:
@@ -347,7 +351,7 @@ def test_the_name_of_the_host_is_checked(authority: Authority) -> None:
         assert server.received == []
 
 
-# settings; whether a certificate for `other.test` is taken from the host `silo.test`; the name asked for
+# settings; whether a certificate for `other.test` is accepted for the host `silo.test`; the name sent in TLS
 NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
     "assert_hostname": ({"assert_hostname": "other.test"}, True, NAME),
     "another assert_hostname": ({"assert_hostname": "third.test"}, False, NAME),
@@ -370,7 +374,7 @@ NAMES: dict[str, tuple[dict[str, Any], bool, str]] = {
 def test_tls_server_name_is_sent_and_checked(
     settings: dict[str, Any], taken: bool, asked_for: str, authority: Authority
 ) -> None:
-    """What is asked for (SNI), and what must stand in the certificate; `Host` stays the host's."""
+    """It is sent (SNI) and must be in the certificate; the header `Host` is not changed."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, access_token="t", **settings)
         if taken:
@@ -383,7 +387,7 @@ def test_tls_server_name_is_sent_and_checked(
         assert server.server_names == [asked_for]
 
 
-def test_without_a_name_the_authority_is_checked_all_the_same(authority: Authority) -> None:
+def test_without_a_check_of_the_name_the_authority_is_still_checked(authority: Authority) -> None:
     """`assert_hostname=False` is not `verify_ssl=False`."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         with pytest.raises(oxide.ApiConnectionError, match="certificate refused"):
@@ -392,7 +396,7 @@ def test_without_a_name_the_authority_is_checked_all_the_same(authority: Authori
 
 
 def test_verify_ssl_false_warns_once_and_accepts_any_certificate(authority: Authority) -> None:
-    """One warning for the client, at the line that makes it, and none per call."""
+    """The warning is at the line that makes the client, and calls give none."""
     with recorder(authority.server_context("other.test"), host=NAME) as server:
         configuration = trusting(authority, server, ca_cert_data=None, verify_ssl=False)
         assert "any certificate is accepted (verify_ssl=False)" in configuration.to_debug_report()
@@ -409,7 +413,7 @@ def test_verify_ssl_false_warns_once_and_accepts_any_certificate(authority: Auth
 
 
 def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server: Recorder) -> None:
-    """It decides all, and is used as it is."""
+    """It decides everything, and is used unchanged."""
     context = ssl.create_default_context(cadata=authority.pem)
     ask(trusting(authority, tls_server, ca_cert_data=None, ssl_context=context))
     assert context.check_hostname
@@ -429,8 +433,8 @@ def test_an_ssl_context_of_the_program_is_used(authority: Authority, tls_server:
 @pytest.mark.parametrize(
     "setting", ["ssl_ca_cert", "ca_cert_data", "cert_file", "key_password", "assert_hostname", "verify_ssl"]
 )
-def test_a_context_takes_the_place_of_other_settings(setting: str, authority: Authority) -> None:
-    """Both together are an error, for one of them would count for nothing."""
+def test_an_ssl_context_excludes_other_tls_settings(setting: str, authority: Authority) -> None:
+    """Both together are an error, since one of them would have no effect."""
     values: dict[str, Any] = {
         "ssl_ca_cert": authority.path("ca.pem"),
         "ca_cert_data": authority.pem,
@@ -448,7 +452,7 @@ def test_a_context_takes_the_place_of_other_settings(setting: str, authority: Au
 def test_files_are_read_when_the_client_is_made(
     authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
-    """What is wrong by then is named; what is changed afterwards counts for the next client."""
+    """An error is raised then; later changes of the files affect only the next client."""
     file = tmp_path / "ca.pem"
     file.write_text(authority.pem)
     configuration = trusting(authority, tls_server, ca_cert_data=None, ssl_ca_cert=file)
@@ -459,10 +463,10 @@ def test_files_are_read_when_the_client_is_made(
         oxide.ApiClient(configuration)
 
 
-def test_plain_http_on_a_port_for_tls() -> None:
-    """And the other way round: the message says what the other side may be."""
+def test_confusing_http_and_https_is_an_error_that_says_so() -> None:
+    """In both directions, the message says what the other side may be."""
     with (
-        FaultServer([part_of_request, send(answer(400))]) as server,
+        FaultServer([part_of_request, send(http_response(400))]) as server,
         pytest.raises(
             oxide.ApiConnectionError, match="the other side does not speak TLS: http instead of https"
         ),
@@ -470,7 +474,7 @@ def test_plain_http_on_a_port_for_tls() -> None:
         ask(oxide.Configuration(server.url.replace("http://", "https://"), max_retries=0))
 
 
-def test_addresses_in_certificates(authority: Authority) -> None:
+def test_a_certificate_may_be_for_an_address(authority: Authority) -> None:
     """A host that is an address is checked against the addresses in the certificate."""
     with recorder(authority.server_context("127.0.0.1"), host="127.0.0.1") as server:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem))
@@ -482,25 +486,25 @@ def test_addresses_in_certificates(authority: Authority) -> None:
         ask(oxide.Configuration(server.url, ca_cert_data=authority.pem, max_retries=0))
 
 
-def test_a_host_with_a_dot_at_its_end(authority: Authority, tls_server: Recorder) -> None:
+def test_a_host_may_end_with_a_dot(authority: Authority, tls_server: Recorder) -> None:
     """The absolute form of a DNS name is the same host; certificates are without the dot."""
     url = tls_server.url.replace(NAME, f"{NAME}.")
     ask(trusting(authority, tls_server, host=url, resolve={f"{NAME}.": "127.0.0.1"}))
     assert tls_server.server_names == [NAME]
 
 
-def test_the_simulator_by_tls() -> None:
-    """What its own configuration is made of: data for the CA."""
+def test_a_call_to_the_simulator_works_over_tls() -> None:
+    """Its `configuration()` has the CA certificate as data."""
     with Simulator(tls=True) as simulator:
         ask(simulator.configuration())
         assert simulator.requests[-1].user == "admin"
 
 
 @pytest.mark.parametrize("given_as", ["the CAs of the host", "proxy_ssl_context"])
-def test_tls_with_the_proxy(
+def test_the_connection_to_a_proxy_may_use_tls(
     given_as: str, authority: Authority, tls_server: Recorder, tmp_path: Path
 ) -> None:
-    """A proxy by https is trusted by the same CAs as the host, or by a context of its own; the client certificate is not for it."""
+    """An https proxy is verified by the host's CAs or by a context of its own; it gets no client certificate."""
     other = make_authority(tmp_path)
     of_proxy = authority if given_as == "the CAs of the host" else other
     settings: dict[str, Any] = {}
@@ -519,8 +523,10 @@ def test_tls_with_the_proxy(
     assert tls_server.last.header("authorization") == "Bearer t"
 
 
-def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder, tmp_path: Path) -> None:
-    """The error tells the proxy; nothing was sent to it."""
+def test_a_proxy_with_an_untrusted_certificate_is_refused(
+    authority: Authority, tls_server: Recorder, tmp_path: Path
+) -> None:
+    """The error names the proxy; nothing was sent to it."""
     with proxy(HERE, make_authority(tmp_path).server_context("127.0.0.1")) as carrying:
         with pytest.raises(
             oxide.ApiConnectionError, match=rf"proxy {carrying.url}: TLS: certificate refused"
@@ -532,7 +538,7 @@ def test_a_proxy_that_is_not_trusted(authority: Authority, tls_server: Recorder,
 def test_the_error_says_whose_certificate_is_refused(
     authority: Authority, tls_server: Recorder, server: Recorder, tmp_path: Path
 ) -> None:
-    """The proxy's or the host's, with the CAs that count for it."""
+    """It says whether it is the proxy's or the host's, and which CAs apply."""
     other = make_authority(tmp_path)
     of_other: dict[str, Any] = {
         "proxy_ssl_context": ssl.create_default_context(cadata=other.pem),
@@ -599,10 +605,10 @@ OF_THE_CLIENT = {"cert_file": "client.pem", "key_file": "client-encrypted.key", 
     ],
     ids=["PEM and an encrypted key", "DER and one file", "the system's"],
 )
-def test_a_forked_child_needs_no_file_again(
+def test_a_forked_child_does_not_read_the_files_again(
     settings: dict[str, str], authority: Authority, tmp_path: Path
 ) -> None:
-    """They are removed by then, and the environment is another."""
+    """By then the files are removed and the environment has changed."""
     directory = shutil.copytree(
         authority.directory, tmp_path / "files", ignore=shutil.ignore_patterns("another")
     )
@@ -615,7 +621,7 @@ def test_a_forked_child_needs_no_file_again(
     assert "CLIENT_TRAFFIC_SECRET_0 " in (directory / "keys.log").read_text()
 
 
-def test_the_directory_of_the_system_is_found_from_another_one(
+def test_the_directory_of_system_certificates_is_found_from_any_working_directory(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OpenSSL looks into it when it verifies a certificate."""
@@ -625,10 +631,10 @@ def test_the_directory_of_the_system_is_found_from_another_one(
     assert tls.system_directory == str(authority.directory)
 
 
-def test_contexts_are_made_without_files_in_memory_too(
+def test_a_context_can_be_made_without_memory_files(
     authority: Authority, tls_server: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on systems that have none: OpenSSL reads keys from files only."""
+    """Some systems have none, and OpenSSL reads keys only from files."""
     monkeypatch.delattr(os, "memfd_create", raising=False)
     settings = {name: authority.path(value) for name, value in OF_THE_CLIENT.items() if "file" in name}
     ask(trusting(authority, tls_server, key_password=KEY_PASSWORD, **settings))
@@ -636,7 +642,7 @@ def test_contexts_are_made_without_files_in_memory_too(
 
 
 def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority: Authority) -> None:
-    """As servers of TLS 1.3 do that want one only for some paths."""
+    """Some TLS 1.3 servers request one only for some paths."""
     context = authority.server_context(NAME, client_certificate=ssl.CERT_REQUIRED)
     context.post_handshake_auth = True
     shown: list[Any] = []
@@ -652,7 +658,7 @@ def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority:
             secured.setblocking(False)
             while not shown:
                 select.select([secured], [], [], 30)
-                # What the client shows is no data of the connection, but reading takes it in.
+                # The client's certificate is not data of the connection, but reading receives it.
                 with suppress(ssl.SSLWantReadError):
                     secured.recv(1)
                 with suppress(ValueError):  # not all of it is here
@@ -674,8 +680,8 @@ def test_a_certificate_that_is_asked_for_after_the_handshake_is_shown(authority:
     assert (("commonName", "automation"),) in shown[0]["subject"]
 
 
-def test_keys_are_logged_where_the_environment_says(authority: Authority, tmp_path: Path) -> None:
-    """As by Python's own contexts, for Wireshark."""
+def test_tls_keys_are_logged_to_the_file_in_the_environment(authority: Authority, tmp_path: Path) -> None:
+    """Python's own contexts do this too, for Wireshark."""
     log = tmp_path / "keys.log"
     with recorder(authority.server_context("localhost"), host="localhost") as server:
         code = f"import oxide\noxide.ImagesApi(oxide.ApiClient(oxide.Configuration({server.url!r}))).image_list()"
@@ -683,7 +689,7 @@ def test_keys_are_logged_where_the_environment_says(authority: Authority, tmp_pa
     assert "CLIENT_TRAFFIC_SECRET_0 " in log.read_text()
 
 
-def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_names_a_key_log_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys")
     with pytest.raises(oxide.ConfigurationError, match="SSLKEYLOGFILE '/nowhere/keys' cannot be written"):
         oxide.ApiClient(oxide.Configuration("https://my.rack"))
@@ -692,14 +698,14 @@ def test_a_key_log_that_cannot_be_written_is_named(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "content", [b"\xff\xfe", b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"]
 )
-def test_a_broken_file_of_the_system_trusts_nothing(
+def test_with_a_broken_system_bundle_nothing_is_trusted(
     content: bytes,
     authority: Authority,
     tls_server: Recorder,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As OpenSSL has it; the call then says what was trusted."""
+    """OpenSSL behaves like this; the error of the call then says what was trusted."""
     file = tmp_path / "broken.pem"
     file.write_bytes(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
@@ -709,7 +715,7 @@ def test_a_broken_file_of_the_system_trusts_nothing(
 
 
 def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the report, before a certificate is refused for it."""
+    """The report names it as well, before a certificate is refused because of it."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
     configuration = oxide.Configuration("https://my.rack")
@@ -721,10 +727,10 @@ def test_an_error_names_a_certificate_variable_that_points_nowhere(monkeypatch: 
     assert context.cert_store_stats() == {"x509": 0, "crl": 0, "x509_ca": 0}
 
 
-def test_the_certificates_of_windows_come_from_its_stores(
+def test_on_windows_certificates_come_from_the_system_stores(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Which only `load_default_certs` reads."""
+    """Only `load_default_certs` reads these stores."""
     monkeypatch.setattr(ssl, "enum_certificates", None, raising=False)
     monkeypatch.setenv("SSL_CERT_FILE", authority.path("ca.pem"))
     tls = oxide.Configuration("https://my.rack")._tls()

@@ -1,4 +1,4 @@
-"""The token: what is sent of it, when it is read, and where it never goes."""
+"""The token: in which form it is sent, when it is read, and where it is never sent."""
 
 import itertools
 import threading
@@ -24,15 +24,15 @@ def simulator() -> Iterator[Simulator]:
         yield simulator
 
 
-def test_no_token_no_header(server: Recorder) -> None:
+def test_without_a_token_no_header_is_sent(server: Recorder) -> None:
     """A client without a token makes anonymous calls."""
     ask(oxide.Configuration(server.url))
     assert "authorization" not in server.last.headers
 
 
 @pytest.mark.parametrize("text", ["token-1", "  token-1", "token-1\n", "\ttoken-1 \r\n"])
-def test_white_space_around_a_token_is_dropped(text: str, server: Recorder) -> None:
-    """Tokens come from files; so it is for text, for what a callable returns, and for one call."""
+def test_white_space_around_a_token_is_removed(text: str, server: Recorder) -> None:
+    """Tokens often come from files. This applies to a text, to a callable, and to the token of one call."""
     ask(oxide.Configuration(server.url, access_token=text))
     ask(oxide.Configuration(server.url, access_token=lambda: text))
     ask(oxide.Configuration(server.url), _request_auth=text)
@@ -56,7 +56,7 @@ class Covered(str):
 
 
 @pytest.mark.parametrize("token", [Kept.PRODUCTION, Covered("token-1")], ids=["enum", "covered"])
-def test_the_characters_of_a_token_are_sent_whatever_it_shows(token: str, server: Recorder) -> None:
+def test_the_characters_of_a_token_are_sent_even_if_str_shows_others(token: str, server: Recorder) -> None:
     ask(oxide.Configuration(server.url, access_token=token))
     ask(oxide.Configuration(server.url, access_token=lambda: token))
     ask(oxide.Configuration(server.url), _request_auth=token)
@@ -88,8 +88,10 @@ BAD_TOKENS = {
 
 
 @pytest.mark.parametrize(("token", "told"), BAD_TOKENS.items(), ids=map(ascii, BAD_TOKENS))
-def test_a_token_that_cannot_be_a_header_is_refused_unseen(token: str, told: str, server: Recorder) -> None:
-    """Wherever it comes from, and nothing is sent."""
+def test_a_token_that_cannot_be_a_header_is_refused_without_showing_it(
+    token: str, told: str, server: Recorder
+) -> None:
+    """This holds for a token from any source, and nothing is sent."""
     configuration = oxide.Configuration(server.url, access_token="good")
 
     def assign() -> None:
@@ -116,7 +118,7 @@ def test_a_token_that_cannot_be_a_header_is_refused_unseen(token: str, told: str
 
 
 @pytest.mark.parametrize("value", [b"hunter2", 5, {"type": "bearer"}, ["hunter2"], True], ids=repr)
-def test_a_token_of_another_type_is_refused_unseen(value: Any, server: Recorder) -> None:
+def test_a_token_of_another_type_is_refused_without_showing_it(value: Any, server: Recorder) -> None:
     """Neither bytes nor the dicts of generated clients."""
     with pytest.raises(oxide.ConfigurationError, match="access_token must be a str, or a callable") as caught:
         oxide.Configuration(access_token=value)
@@ -133,8 +135,8 @@ def test_a_token_of_another_type_is_refused_unseen(value: Any, server: Recorder)
 
 
 @given(st.text() | st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F)))
-def test_any_text_is_a_token_or_refused(text: str) -> None:
-    """Nothing but `ConfigurationError` leaves; what is taken is the text without the white space around it."""
+def test_any_text_is_accepted_as_a_token_or_refused(text: str) -> None:
+    """Only `ConfigurationError` is raised; an accepted token is the text without the white space around it."""
     try:
         configuration = oxide.Configuration(access_token=text)
     except oxide.ConfigurationError:
@@ -143,7 +145,7 @@ def test_any_text_is_a_token_or_refused(text: str) -> None:
 
 
 def test_a_new_token_is_used_from_the_next_call_on(simulator: Simulator) -> None:
-    """`access_token` may be replaced, or taken away, on a live client."""
+    """`access_token` may be replaced or removed while a client is in use."""
     configuration = simulator.configuration(access_token=simulator.create_user("one", "viewer"))
     with oxide.ApiClient(configuration) as client:
         images = oxide.ImagesApi(client)
@@ -158,8 +160,8 @@ def test_a_new_token_is_used_from_the_next_call_on(simulator: Simulator) -> None
     assert [request.user for request in simulator.requests] == ["one", "two", "admin", None]
 
 
-def test_a_callable_is_asked_for_every_attempt(simulator: Simulator) -> None:
-    """So that a token which expires in the middle of a call is not sent again."""
+def test_a_token_callable_is_called_for_every_attempt(simulator: Simulator) -> None:
+    """So a token that expires in the middle of a call is not sent again."""
     users = iter(["one", "two", "three"])
     tokens = {name: simulator.create_user(name, "viewer") for name in ("one", "two", "three")}
     simulator.fail_next(Answer(503), times=2)
@@ -173,7 +175,7 @@ def test_a_callable_is_asked_for_every_attempt(simulator: Simulator) -> None:
     ]
 
 
-def test_a_callable_is_asked_anew_by_the_pager_and_by_threads(server: Recorder) -> None:
+def test_a_token_callable_is_called_for_every_page_and_in_every_thread(server: Recorder) -> None:
     """Each call asks once."""
     numbers = itertools.count()
     with oxide.ApiClient(
@@ -206,7 +208,7 @@ def test_an_exception_of_the_token_callable_passes_unchanged(server: Recorder) -
 
 
 def test_request_auth_replaces_the_token_for_one_call(simulator: Simulator) -> None:
-    """Given as text or as a callable; None is as if it were not given."""
+    """It may be a text or a callable; None means that it is not given."""
     carol = simulator.create_user("carol", "viewer")
     with oxide.ApiClient(simulator.configuration()) as client:
         images = oxide.ImagesApi(client)
@@ -218,7 +220,7 @@ def test_request_auth_replaces_the_token_for_one_call(simulator: Simulator) -> N
     assert [request.user for request in simulator.requests] == ["carol", "carol", "admin", "carol", "admin"]
 
 
-# Who gives `Authorization`, each in a spelling of its own, and whose is sent: the last of them.
+# The sources of `Authorization`, each with its own spelling; the last one is sent.
 GIVERS = ("default", "token", "per-request")
 
 
@@ -228,8 +230,10 @@ GIVERS = ("default", "token", "per-request")
     ids=lambda s: "+".join(sorted(s)),
 )
 @pytest.mark.parametrize("one_call", [False, True])
-def test_the_order_of_authorization(givers: set[str], one_call: bool, server: Recorder) -> None:
-    """Client default < credentials < per-request header; one is sent, whatever the spelling."""
+def test_the_token_of_a_call_takes_precedence_over_other_authorization(
+    givers: set[str], one_call: bool, server: Recorder
+) -> None:
+    """Client default < credentials < per-request header; only one is sent, for any spelling of the name."""
     token = "token" if "token" in givers else None
     ask(
         oxide.Configuration(server.url, access_token=None if one_call else token),
@@ -241,7 +245,7 @@ def test_the_order_of_authorization(givers: set[str], one_call: bool, server: Re
     assert server.last.header("authorization") == (None if last is None else f"Bearer {last}")
 
 
-def test_the_order_of_other_headers(server: Recorder) -> None:
+def test_the_headers_of_a_call_take_precedence_over_defaults(server: Recorder) -> None:
     """Library < client default < per-request, names compared without case."""
     default = {"ACCEPT": "text/default", "User-agent": "default/1", "X-Job": "default", "x-default": "1"}
     with oxide.ApiClient(oxide.Configuration(server.url), "X-Cluster", "north", cookie="a=b") as client:
@@ -291,7 +295,7 @@ BAD_HEADERS: dict[str, tuple[dict[Any, Any], str]] = {
 def test_a_header_that_cannot_be_sent_is_refused(
     headers: dict[Any, Any], told: str, server: Recorder
 ) -> None:
-    """A header that cannot be sent is refused where it is given, its value unseen."""
+    """A header that cannot be sent is refused where it is given, and its value is not shown."""
     configuration = oxide.Configuration(server.url)
     ((name, value),) = headers.items()
     calls: list[Callable[[], object]] = [
@@ -308,7 +312,7 @@ def test_a_header_that_cannot_be_sent_is_refused(
 
 
 @pytest.mark.parametrize("value", ["X-Job: 1", [("X-Job", "1")], 5], ids=repr)
-def test_headers_are_a_mapping(value: Any, server: Recorder) -> None:
+def test_headers_must_be_a_mapping(value: Any, server: Recorder) -> None:
     """Anything else is refused before it is sent."""
     with pytest.raises(oxide.ApiTypeError, match="image_list: _headers must map header names to values"):
         ask(oxide.Configuration(server.url), _headers=value)
@@ -316,7 +320,7 @@ def test_headers_are_a_mapping(value: Any, server: Recorder) -> None:
         oxide.Configuration(proxy_headers=value)
 
 
-# What puts credentials into a request: settings, default headers, options of the call.
+# Sources of credentials: settings, default headers, options of the call.
 CARRIERS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any]]] = {
     "access_token": ({"access_token": "hunter2"}, {}, {}),
     "callable": ({"access_token": lambda: "hunter2"}, {}, {}),
@@ -327,7 +331,7 @@ CARRIERS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, Any]]] = {
     "default cookie": ({}, {"Cookie": "session=hunter2"}, {}),
     "per-request cookie": ({}, {}, {"_headers": {"cookie": "session=hunter2"}}),
 }
-# Ways to a name that is not loopback by plain http: settings, the proxy of the environment.
+# Ways to reach a host that is not loopback by plain http: settings, the proxy of the environment.
 ROUTES: dict[str, tuple[dict[str, Any], bool]] = {
     "directly": ({}, False),
     "resolved to another machine": (
@@ -347,8 +351,10 @@ ROUTES: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 @pytest.mark.parametrize("route", ROUTES)
-def test_no_credentials_over_plain_http(carrier: str, route: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever put them there and whatever would carry them; nothing is sent, not even to the proxy."""
+def test_credentials_are_not_sent_over_plain_http(
+    carrier: str, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This holds for credentials from any source; nothing is sent, not even to the proxy."""
     settings, default_headers, options = CARRIERS[carrier]
     way, by_environment = ROUTES[route]
     with proxy({"my.rack": "127.0.0.1"}) as carrying:
@@ -366,8 +372,8 @@ def test_no_credentials_over_plain_http(carrier: str, route: str, monkeypatch: p
 @pytest.mark.parametrize(
     "route", ["resolved to loopback", "by a proxy, allowed", "to loopback by a proxy there"]
 )
-def test_credentials_over_plain_http_that_stays_here_or_is_allowed(carrier: str, route: str) -> None:
-    """Loopback is told by the real first hop; `allow_http_token` lifts the rule."""
+def test_credentials_may_go_over_plain_http_to_loopback_or_if_allowed(carrier: str, route: str) -> None:
+    """The real first hop decides what is loopback; `allow_http_token` switches the rule off."""
     settings, default_headers, options = CARRIERS[carrier]
     with recorder() as server, proxy({"my.rack": "127.0.0.1", "localhost": "127.0.0.1"}) as carrying:
         ways: dict[str, dict[str, Any]] = {
@@ -384,15 +390,15 @@ def test_credentials_over_plain_http_that_stays_here_or_is_allowed(carrier: str,
         assert "hunter2" in f"{request.header('authorization')} {request.header('cookie')}"
 
 
-def test_calls_without_credentials_go_over_plain_http() -> None:
-    """The rule is about credentials alone."""
+def test_calls_without_credentials_may_use_plain_http() -> None:
+    """The rule applies only to credentials."""
     with recorder() as server, proxy({"my.rack": "127.0.0.1"}) as carrying:
         ask(oxide.Configuration(f"http://my.rack:{server.port}", proxy=carrying.url), {"X-Job": "nightly"})
         assert server.last.header("x-job") == "nightly"
 
 
-def test_a_refused_call_can_be_made_without_the_token() -> None:
-    """Each call is judged for itself, by the headers that it would have."""
+def test_a_call_refused_over_plain_http_can_be_made_without_the_token() -> None:
+    """Each call is checked by the headers that it would send."""
     configuration = oxide.Configuration("http://rack.invalid", access_token="hunter2", max_retries=0)
     with oxide.ApiClient(configuration) as client:
         images = oxide.ImagesApi(client)
@@ -403,7 +409,7 @@ def test_a_refused_call_can_be_made_without_the_token() -> None:
             images.image_list()
 
 
-def test_a_token_from_a_file_as_it_changes(simulator: Simulator, tmp_path: Path) -> None:
+def test_a_token_callable_can_read_a_file_that_changes(simulator: Simulator, tmp_path: Path) -> None:
     """The usual rotation: another program replaces the file."""
     file = tmp_path / "token"
     file.write_text(simulator.create_user("one", "viewer") + "\n")

@@ -1,4 +1,4 @@
-"""Logging, `on_attempt` and OpenTelemetry: what may be seen of a call."""
+"""Logging, `on_attempt` and OpenTelemetry: what each shows of a call."""
 
 import logging
 import signal
@@ -33,7 +33,7 @@ def simulator() -> Iterator[Simulator]:
 
 
 def view(simulator: Simulator, **settings: Any) -> None:
-    """View an image, at an instant, with a clock that stands still but for the sleeps."""
+    """View an image with a clock that only sleeping advances."""
     now = 0.0
 
     def sleep(seconds: float) -> None:
@@ -46,7 +46,7 @@ def view(simulator: Simulator, **settings: Any) -> None:
         oxide.ImagesApi(client).image_view("debian-13")
 
 
-def test_one_record_per_attempt(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_attempt_logs_one_record(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     """At DEBUG on the logger `oxide`, in words and as fields, and one at INFO for each retry."""
     caplog.set_level(logging.DEBUG, "oxide")
     simulator.fail_next(Answer(503))
@@ -109,7 +109,7 @@ def test_the_query_is_not_logged(simulator: Simulator, caplog: pytest.LogCapture
     assert "hunter2" not in repr(vars(record))
 
 
-def test_each_retry_is_one_record_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_retry_logs_one_record_at_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     simulator.fail_next(Answer(503), times=2)
     view(simulator)
@@ -122,7 +122,7 @@ def test_each_retry_is_one_record_at_info(simulator: Simulator, caplog: pytest.L
 
 
 def test_nothing_is_logged_above_info(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    """Not even failures: those are exceptions."""
+    """Failures are exceptions, so they need no higher level."""
     caplog.set_level(logging.WARNING)
     simulator.fail_next(Answer(503))
     view(simulator)
@@ -131,7 +131,7 @@ def test_nothing_is_logged_above_info(simulator: Simulator, caplog: pytest.LogCa
     assert [record for record in caplog.records if record.name == "oxide"] == []
 
 
-def test_on_attempt_sees_the_attempts_of_the_error(simulator: Simulator) -> None:
+def test_on_attempt_gets_the_same_attempts_as_the_error(simulator: Simulator) -> None:
     """The same frozen values feed the hook, the log and `attempts`."""
     simulator.fail_next(Answer(503), times=3)
     seen: list[oxide.Attempt] = []
@@ -147,8 +147,8 @@ def test_on_attempt_sees_the_attempts_of_the_error(simulator: Simulator) -> None
         seen[0].status = 200  # type: ignore[misc]  # what is tested
 
 
-def test_on_attempt_sees_successes_and_unread_responses(simulator: Simulator) -> None:
-    """Once per attempt, whatever the form of the method."""
+def test_on_attempt_gets_successes_and_unread_responses(simulator: Simulator) -> None:
+    """It is called once for each attempt, in every form of a method."""
     seen: list[oxide.Attempt] = []
     with oxide.ApiClient(simulator.configuration(on_attempt=seen.append)) as client:
         images = oxide.ImagesApi(client)
@@ -168,7 +168,7 @@ def test_on_attempt_sees_successes_and_unread_responses(simulator: Simulator) ->
 @pytest.mark.parametrize(
     ("faults", "attempts"), [([], 1), ([Answer(503)], 2), ([Drop()], 2), ([Answer(404)], 1)], ids=repr
 )
-def test_what_on_attempt_raises_is_logged_and_the_call_goes_on(
+def test_an_exception_of_on_attempt_is_logged_and_the_call_continues(
     simulator: Simulator, caplog: pytest.LogCaptureFixture, faults: list[Fault], attempts: int
 ) -> None:
     """Metrics must not break the program."""
@@ -196,7 +196,7 @@ def test_what_on_attempt_raises_is_logged_and_the_call_goes_on(
 def test_an_interrupt_in_on_attempt_ends_the_call_and_leaves_the_client_usable(
     simulator: Simulator, exception: type[BaseException]
 ) -> None:
-    """Ctrl-C is no error of the hook, and the client stays usable."""
+    """Ctrl-C is not an error of the hook."""
 
     def interrupted(attempt: oxide.Attempt) -> None:
         if len(simulator.requests) < 3:
@@ -210,7 +210,7 @@ def test_an_interrupt_in_on_attempt_ends_the_call_and_leaves_the_client_usable(
 
 
 def test_an_alarm_of_the_program_in_on_attempt_passes_unchanged(simulator: Simulator) -> None:
-    """It interrupts the hook, and is no error of it."""
+    """It interrupts the hook and is not an error of the hook."""
     error = TimeoutError("the program's own")
     with alarm(error), pytest.raises(TimeoutError) as raised:
         view(simulator, on_attempt=lambda _: signal.raise_signal(signal.SIGALRM))
@@ -235,7 +235,7 @@ def instrumented() -> Iterator[InMemorySpanExporter]:
 def test_spans_that_capture_every_header_hold_no_token(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the instrumentation offers it for headers of a program's own."""
+    """The instrumentation has this option for a program's own headers."""
     monkeypatch.setenv("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST", ".*")
     with instrumented() as exporter:
         view(simulator)
@@ -244,8 +244,8 @@ def test_spans_that_capture_every_header_hold_no_token(
     assert simulator.token not in span.to_json()
 
 
-def test_spans_of_opentelemetry(simulator: Simulator) -> None:
-    """One for each attempt, the server is told the trace, and the token is in none of it."""
+def test_opentelemetry_makes_one_span_for_each_request(simulator: Simulator) -> None:
+    """Each attempt has one, the server gets the trace ID, and no span holds the token."""
     simulator.fail_next(Answer(503))
     with instrumented() as exporter:
         view(simulator)

@@ -1,4 +1,4 @@
-"""A client of a server that sends prepared answers."""
+"""A client of a server that sends prepared responses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ TOKEN = "oxide-token-of-the-tests"
 
 @contextmanager
 def served(wire: bytes, **settings: Any) -> Iterator[tuple[oxide.ImagesApi, str]]:
-    """Give an API, and the URL of its server, which sends these bytes for an answer to every request."""
+    """Yield an API and the URL of its server, which sends these bytes in response to every request."""
     with FaultServer(otherwise=[always(request, send(wire))]) as server:
         configuration = oxide.Configuration(server.url, access_token=TOKEN, **settings)
         with oxide.ApiClient(configuration) as client:

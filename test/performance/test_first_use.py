@@ -14,15 +14,15 @@ _THREADS = 8
 
 @pytest.fixture
 def eager_switching() -> Iterator[None]:
-    """Have threads take turns as often as can be."""
+    """Make threads switch as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
     sys.setswitchinterval(before)
 
 
-def test_threads_may_be_the_first_to_use_a_model(eager_switching: None) -> None:
-    """Each gets objects of that model, whoever has built the validator."""
+def test_several_threads_may_be_the_first_to_use_a_model(eager_switching: None) -> None:
+    """Each thread gets objects of that model, whichever thread built the validator."""
     made: list[type] = []
 
     def use(model: type[oxide.ImageResultsPage], start: threading.Barrier) -> None:

@@ -1,4 +1,4 @@
-"""Header lines are read by their own grammar instead of http.client's parser for e-mail: the same result, or refused."""
+"""Header lines are read by a grammar of our own: the result is that of http.client, or an error."""
 
 import http.client
 import io
@@ -6,7 +6,7 @@ import string
 
 from hypothesis import given
 from hypothesis import strategies as st
-from transport.fault_server import answer
+from transport.fault_server import http_response
 
 from performance.served import served
 
@@ -19,11 +19,11 @@ FRAMING = {"connection", "content-encoding", "content-length", "set-cookie", "tr
 
 @given(st.lists(st.tuples(NAMES.filter(lambda name: name.lower() not in FRAMING), VALUES), max_size=8))
 def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str, str]]) -> None:
-    """Names and values arrive as they do by http.client."""
+    """Names and values are the same as those of http.client."""
     lines = [f"{name}: {value}" for name, value in fields]
     expected = http.client.parse_headers(io.BytesIO("\r\n".join([*lines, "", ""]).encode("latin-1")))
     with (
-        served(answer(200, b"{}", *lines)) as (images, _),
+        served(http_response(200, b"{}", *lines)) as (images, _),
         images.image_list_without_preload_content() as response,
     ):
         headers = response.headers
@@ -32,9 +32,9 @@ def test_legal_headers_are_read_as_http_client_reads_them(fields: list[tuple[str
     assert len(headers) == len({name.lower() for name in expected}) + 1
 
 
-def test_a_folded_line_goes_on_with_the_one_before() -> None:
+def test_a_folded_line_continues_the_line_before_it() -> None:
     """Old servers break long values over lines; they become one (RFC 9112, section 5.2)."""
-    wire = answer(200, b"{}", "X: one", "  two", "\tthree", "Y: 1")
+    wire = http_response(200, b"{}", "X: one", "  two", "\tthree", "Y: 1")
     with served(wire) as (images, _), images.image_list_without_preload_content() as response:
         assert response.headers["X"] == "one two three"
         assert response.headers["Y"] == "1"

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-# What a program pays for only once it makes a client.
+# Modules that a program needs only when it makes a client.
 HEAVY = {"http.client", "pydantic", "pydantic_core", "ssl", "urllib3"}
 
 
@@ -18,13 +18,13 @@ def loaded_by(program: str) -> set[str]:
     return set(json.loads(subprocess.check_output([sys.executable, "-c", measured], text=True)))
 
 
-def test_the_bare_import_loads_next_to_nothing() -> None:
+def test_importing_the_package_loads_hardly_any_module() -> None:
     """`import oxide` loads itself, and of the standard library no more than `typing` and `importlib` do."""
     assert loaded_by("import oxide") == {"oxide", "oxide._lazy", "oxide._version"}
 
 
 def test_the_first_name_loads_the_client_in_one_step() -> None:
-    """Whatever is used first, nothing of the client is left to be loaded later."""
+    """Whichever name is used first, everything of the client is loaded then."""
     all_of_it = loaded_by("import oxide\nfor name in dir(oxide): getattr(oxide, name)")
     assert all_of_it >= {
         "oxide._transport.transport",

@@ -16,7 +16,7 @@ import pytest
 import urllib3
 from core_support import IMAGE
 from pydantic import BaseModel
-from transport.fault_server import answer
+from transport.fault_server import http_response
 
 from performance.by_hand import PlainImage, PlainPage
 from performance.served import TOKEN, served
@@ -32,15 +32,15 @@ _WARM_UP = 3
 
 
 def chunked(body: bytes) -> bytes:
-    """Return a compressed answer as the real service frames it."""
+    """Return a compressed response as the real service frames it."""
     coded = gzip.compress(body, mtime=0)
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-encoding: gzip\r\n"
     return head + b"transfer-encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(coded), coded)
 
 
 def plain(body: bytes) -> bytes:
-    """Return an answer with its length."""
-    return answer(200, body, "content-type: application/json")
+    """Return a response with its length."""
+    return http_response(200, body, "content-type: application/json")
 
 
 def instructions(work: Callable[[], object]) -> int:
@@ -99,7 +99,7 @@ def _monitored(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("framed", [plain, chunked])
-def test_a_view_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> None:
+def test_a_view_takes_no_more_instructions_than_handwritten_code(framed: Callable[[bytes], bytes]) -> None:
     """With every safety on, `image_view` takes no more instructions than a call by hand."""
     with served(framed(json.dumps(IMAGE).encode())) as (images, url):
         ours = instructions(lambda: images.image_view("debian-13"))
@@ -107,7 +107,7 @@ def test_a_view_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> 
 
 
 @pytest.mark.parametrize("framed", [plain, chunked])
-def test_a_page_takes_no_more_than_by_hand(framed: Callable[[bytes], bytes]) -> None:
+def test_a_page_takes_no_more_instructions_than_handwritten_code(framed: Callable[[bytes], bytes]) -> None:
     """With every safety on, `image_list` of 100 images takes no more instructions than a call by hand."""
     body = json.dumps({"items": [IMAGE] * 100, "next_page": "x"}).encode()
     with served(framed(body)) as (images, url):

@@ -25,7 +25,7 @@ def images(oxide_simulator: Simulator) -> Iterator[oxide.ImagesApi]:
         yield oxide.ImagesApi(client)
 
 
-def test_it_is_published_once(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
+def test_an_image_is_published_once(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
     first, second = publish(images, "nginx", "web"), publish(images, "nginx", "web")
     assert first == second
     assert first.project_id is None
@@ -36,27 +36,27 @@ def test_it_is_published_once(oxide_simulator: Simulator, images: oxide.ImagesAp
 @pytest.mark.parametrize(
     "fault", [Drop(), Drop(after_acting=True), Answer(503), Answer(502, after_acting=True)], ids=repr
 )
-def test_a_lost_response_does_no_harm(
+def test_a_lost_response_does_not_publish_twice(
     oxide_simulator: Simulator, images: oxide.ImagesApi, fault: Fault
 ) -> None:
     oxide_simulator.fail_next(fault, operation="image_promote")
     assert publish(images, "nginx", "web").project_id is None
 
 
-def test_a_busy_server_is_asked_again(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
+def test_a_call_to_a_busy_server_is_retried(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
     oxide_simulator.fail_next(Answer(503, headers={"retry-after": "1"}), times=2, operation="image_view")
     publish(images, "nginx", "web")
     assert [request.status for request in oxide_simulator.requests][:3] == [503, 503, 200]
 
 
-def test_a_silent_server_ends_the_call_in_time(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
+def test_a_call_to_a_silent_server_times_out(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
     oxide_simulator.fail_next(Delay(60))
     with pytest.raises(oxide.ApiTimeoutError) as caught:
         images.image_view("nginx", project="web", _request_timeout=0.2)
     assert not caught.value.may_have_acted
 
 
-def test_a_missing_role_is_told(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
+def test_a_missing_role_is_reported(oxide_simulator: Simulator, images: oxide.ImagesApi) -> None:
     token = oxide_simulator.create_user("ann", project_roles={"web": "viewer"})
     with pytest.raises(oxide.NotFoundException):
         images.image_promote(images.image_view("nginx", "web"), _request_auth=token)

@@ -1,4 +1,4 @@
-"""A simulator, what is in it, and a raw connection to it."""
+"""Fixtures: a simulator, its contents, and a raw connection to it."""
 
 from collections.abc import Iterator
 

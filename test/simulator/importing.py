@@ -1,4 +1,4 @@
-"""What tests of disks do again and again, over raw HTTP."""
+"""Steps that many tests of disks share, over raw HTTP."""
 
 import base64
 from typing import Any
@@ -79,7 +79,7 @@ def create_image(call: Caller, snapshot_id: str, name: str = "image") -> Reply:
 
 
 def import_image(call: Caller, chunks: dict[int, bytes], name: str = "image", **changes: object) -> str:
-    """Make an image of chunks by their offsets, delete what it was made of, and return its ID."""
+    """Make an image from chunks by offset, delete its disk and snapshot, and return its ID."""
     disk = create_disk(call, name, **changes)
     start(call, disk)
     for offset, data in chunks.items():
@@ -93,11 +93,11 @@ def import_image(call: Caller, chunks: dict[int, bytes], name: str = "image", **
 
 
 def provisioned(call: Caller) -> int:
-    """Return how many bytes the silo's disks and snapshots count for."""
+    """Return how many bytes of the quota the silo's disks and snapshots use."""
     return int(call("GET", "/v1/utilization").json["provisioned"]["storage"])
 
 
 def stored_extents(simulator: Simulator) -> list[int]:
-    """Return the lengths of the pieces of bytes that a simulator keeps."""
+    """Return the lengths of the extents that a simulator stores."""
     assert simulator._store
     return [len(row[0]) for row in simulator._store.rows("SELECT data FROM extent")]

@@ -1,4 +1,4 @@
-"""Raw HTTP for the simulator's tests: none of them goes through the project's own client."""
+"""Raw HTTP for the tests of the simulator, which do not use the project's client."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from oxide.testing import Simulator
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer, with its body read."""
+    """One response, with its body read."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -87,7 +87,7 @@ def connected(simulator: Simulator) -> Iterator[socket.socket]:
 
 
 def raw_request(simulator: Simulator, head: str, body: bytes = b"") -> bytes:
-    """Return a request of the administrator's as it goes over the wire; `head` is all but its last headers."""
+    """Return the bytes of a request with the administrator's token; `head` is all but its last headers."""
     length = f"content-length: {len(body)}\r\n" if body else ""
     credentials = f"host: x\r\nauthorization: Bearer {simulator.token}\r\n"
     return f"{head}\r\n{credentials}{length}\r\n".encode("latin-1") + body
@@ -100,7 +100,7 @@ def read_to_end(connection: socket.socket) -> bytes:
 
 @dataclass(frozen=True)
 class World:
-    """What most tests begin with: two projects, a snapshot of the first, and an image in it and in the silo."""
+    """The contents that most tests start with: two projects, a snapshot, an image in a project and one in the silo."""
 
     proj: UUID
     other: UUID

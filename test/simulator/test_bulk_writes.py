@@ -1,4 +1,4 @@
-"""Bulk writes: what is taken and refused, and that every byte arrives where it belongs."""
+"""Bulk writes: which are accepted, which are refused, and where their bytes arrive."""
 
 import base64
 import os
@@ -49,7 +49,7 @@ def disk(call: Caller, world: World) -> str:
 
 
 @pytest.mark.parametrize("data", [encoded(b"x" * 512), "this is not base64!"])
-def test_write_to_a_disk_that_takes_none(call: Caller, world: World, data: str) -> None:
+def test_a_disk_that_is_not_importing_refuses_a_write(call: Caller, world: World, data: str) -> None:
     disk = create_disk(call)
     error = bulk_write_error(call, disk, {"offset": 0, "base64_encoded_data": data})
     message = "cannot import blocks with a bulk write for disk in state ImportReady"
@@ -77,7 +77,7 @@ def test_a_chunk_may_be_repeated(call: Caller, disk: str) -> None:
         (100, 0, "Offset not block aligned"),
     ],
 )
-def test_what_the_pantry_refuses(
+def test_the_pantry_refuses_bad_chunks_with_its_own_messages(
     simulator: Simulator, call: Caller, disk: str, offset: int, size: int, message: str
 ) -> None:
     assert write(call, disk, offset, b"x" * size).error == (400, "InvalidRequest", message)
@@ -92,23 +92,23 @@ def content(simulator: Simulator, call: Caller, disk: str, offset: int, size: in
     return simulator.image_content(image, offset, size)
 
 
-def test_a_body_of_more_than_8_mib(call: Caller, disk: str) -> None:
+def test_a_body_of_more_than_8_mib_is_refused(call: Caller, disk: str) -> None:
     message = "request body exceeded maximum size of 8388608 bytes"
     assert bulk_write_error(call, disk, b" " * 8_388_609) == (400, None, message)
     assert bulk_write_error(call, disk, b" " * 8_388_608)[2].startswith("unable to parse JSON body: EOF")
-    # Only chunks may be as long as that.
+    # Only chunks may be this long.
     reply = call("POST", f"/v1/disks/{disk}/finalize", b" " * 1_048_577)
     assert reply.error[2] == "request body exceeded maximum size of 1048576 bytes"
 
 
-def test_the_longest_forwarded_body(call: Caller, disk: str) -> None:
-    """It is the length of the JSON that counts, offset included, not that of the data."""
+def test_the_length_of_the_forwarded_body_is_limited(call: Caller, disk: str) -> None:
+    """The length of the JSON counts, including the offset, not the length of the data."""
     longest = (1_049_600 - len('{"offset":0,"base64_encoded_data":""}')) // 4 * 3
     assert "over max chunk size" in write(call, disk, 0, b"x" * longest).error[2]
     assert "exceeded maximum size" in write(call, disk, 0, b"x" * (longest + 1)).error[2]
 
 
-def test_nothing_may_be_written_anywhere(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_an_empty_chunk_may_be_written_at_any_offset(simulator: Simulator, call: Caller, disk: str) -> None:
     assert write(call, disk, 0, b"").status == 204
     assert write(call, disk, 2 * GIB, b"").status == 204
     assert stored_extents(simulator) == []
@@ -128,7 +128,7 @@ def test_nothing_may_be_written_anywhere(simulator: Simulator, call: Caller, dis
         "a\u0000",
     ],
 )
-def test_what_is_not_base64(call: Caller, disk: str, data: str) -> None:
+def test_data_that_is_not_base64_is_refused(call: Caller, disk: str, data: str) -> None:
     status, code, message = bulk_write_error(call, disk, {"offset": 0, "base64_encoded_data": data})
     assert (status, code) == (400, "InvalidRequest")
     assert message.startswith("error base64 decoding data: ")
@@ -152,7 +152,7 @@ def test_what_is_not_base64(call: Caller, disk: str, data: str) -> None:
     ],
 )
 @pytest.mark.parametrize("credentials", ["", None])
-def test_bodies_that_cannot_be_read(
+def test_a_body_that_cannot_be_parsed_is_refused(
     call: Caller, world: World, body: object, problem: str, credentials: str | None
 ) -> None:
     disk = create_disk(call)
@@ -172,7 +172,9 @@ def test_bodies_that_cannot_be_read(
         b'{"o\\u0066fset":512,"base64_encoded_data":"%s"}',
     ],
 )
-def test_every_form_of_a_good_body(simulator: Simulator, call: Caller, disk: str, body: bytes) -> None:
+def test_any_form_of_a_valid_body_is_accepted(
+    simulator: Simulator, call: Caller, disk: str, body: bytes
+) -> None:
     data = os.urandom(512)
     reply = call("POST", f"/v1/disks/{disk}/bulk-write", body % encoded(data).encode())
     assert reply.status == 204
@@ -180,8 +182,8 @@ def test_every_form_of_a_good_body(simulator: Simulator, call: Caller, disk: str
 
 
 @given(offset=st.integers(0, 2**64 - 1), data=st.binary(max_size=40), text=st.text("+/=Aa1", max_size=12))
-def test_what_is_decoded_where_it_lies_is_what_a_parser_finds(offset: int, data: bytes, text: str) -> None:
-    """A chunk of the usual form takes a short way, which must lead to the same place."""
+def test_the_fast_path_reads_a_chunk_exactly_like_the_parser(offset: int, data: bytes, text: str) -> None:
+    """A chunk in the usual form takes a fast path, whose result must be the same."""
     for value in (encoded(data), text):
         usual = f'{{"offset":{offset},"base64_encoded_data":"{value}"}}'.encode()
         unusual = f'{{"more":1,"offset":{offset},"base64_encoded_data":"{value}"}}'.encode()
@@ -190,7 +192,7 @@ def test_what_is_decoded_where_it_lies_is_what_a_parser_finds(offset: int, data:
 
 
 @given(data=st.binary(max_size=40) | st.text("+/=Aa1", max_size=12).map(str.encode))
-def test_base64_is_what_encodes_to_itself(data: bytes) -> None:
+def test_only_canonical_base64_is_accepted(data: bytes) -> None:
     body = b'{"offset":0,"base64_encoded_data":"%s"}'
     assert parse_bulk_write(body % base64.b64encode(data)).data == data
     if data.isascii() and not {*data} & {*b'"\\'} and min(data, default=32) >= 32:
@@ -203,19 +205,19 @@ def test_a_lost_pantry_stays_lost(simulator: Simulator, call: Caller, disk: str)
     start(call, other)
     assert write(call, disk, 0, b"x" * 512).status == 204
     simulator.fail_next(LosePantry())
-    # Requests of other kinds do not meet it.
+    # Other requests do not suffer it.
     assert call("GET", f"/v1/disks/{disk}").status == 200
     for offset in (0, 1000, 512):
         assert write(call, disk, offset, b"x" * 512).error == (400, "InvalidRequest", "Not Found")
     assert write(call, disk, 0, b"").error == (400, "InvalidRequest", "Not Found")
     assert write(call, other, 0, b"x" * 512).status == 204
-    # Another start does not help.
+    # Starting again does not help.
     stop(call, disk)
     start(call, disk)
     assert write(call, disk, 0, b"x" * 512).error == (400, "InvalidRequest", "Not Found")
 
 
-def test_a_pantry_is_lost_by_name_too(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_a_pantry_can_be_lost_for_a_disk_given_by_name(simulator: Simulator, call: Caller, disk: str) -> None:
     simulator.fail_next(LosePantry(), times=2)
     body = {"offset": 0, "base64_encoded_data": ""}
     assert call("POST", "/v1/disks/nope/bulk-write?project=proj", body).status == 404
@@ -229,14 +231,16 @@ def test_a_pantry_is_lost_by_name_too(simulator: Simulator, call: Caller, disk: 
     assert call("POST", "/v1/disks/disk/bulk-write?project=proj", body).error[2] == "Not Found"
 
 
-def test_a_slow_pantry(simulator: Simulator, call: Caller, disk: str) -> None:
+def test_a_chunk_may_be_repeated_after_a_slow_pantry_fails(
+    simulator: Simulator, call: Caller, disk: str
+) -> None:
     internal = (500, "Internal", "Internal Server Error")
     simulator.fail_next(Refuse(500, "Internal Server Error", "Internal"), operation="disk_bulk_write_import")
     assert write(call, disk, 0, b"x" * 512).error == internal
     assert write(call, disk, 0, b"x" * 512).status == 204
 
 
-def test_a_chunk_may_be_stored_although_its_answer_is_lost(
+def test_a_chunk_may_be_stored_although_its_response_is_lost(
     simulator: Simulator, call: Caller, disk: str
 ) -> None:
     simulator.fail_next(Answer(502, after_acting=True), operation="disk_bulk_write_import")
@@ -255,10 +259,10 @@ BLOCKS = 4096
         st.tuples(st.integers(0, BLOCKS - 1), st.integers(1, 1024), st.sampled_from(b"\0\1\2")), max_size=8
     )
 )
-def test_the_last_write_wins_wherever_chunks_lie(
+def test_the_last_write_wins_at_any_offset_and_length(
     simulator: Simulator, call: Caller, world: World, writes: list[tuple[int, int, int]]
 ) -> None:
-    """Blocks of any number from any block on, over extents' borders and each other, with zeros among them."""
+    """Writes of any number of blocks may overlap, cross the borders of extents, and contain zeros."""
     expected = bytearray(BLOCKS * 512)
     chunks: list[tuple[int, bytes]] = []
     for first, count, value in writes:
@@ -281,7 +285,7 @@ def test_the_last_write_wins_wherever_chunks_lie(
 
 
 @pytest.mark.parametrize("block_size", [512, 2048, 4096])
-def test_block_size_is_the_disks_own(
+def test_chunks_are_aligned_to_the_block_size_of_the_disk(
     simulator: Simulator, call: Caller, world: World, block_size: int
 ) -> None:
     source = {**IMPORTING, "block_size": block_size}
@@ -292,7 +296,7 @@ def test_block_size_is_the_disks_own(
     assert write(call, disk, block_size, b"x" * (block_size // 2)).status == 400
 
 
-def test_zeros_take_no_room(tmp_path: Path) -> None:
+def test_zeros_take_no_space_in_the_database(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     with Simulator(database=database) as simulator, closing(Caller(simulator)) as call:
         simulator.create_project("proj")
@@ -311,7 +315,7 @@ def test_zeros_take_no_room(tmp_path: Path) -> None:
         assert stored_extents(simulator) == [1]
 
 
-def test_bytes_survive_a_restart(tmp_path: Path) -> None:
+def test_written_bytes_survive_a_restart(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     data = os.urandom(CHUNK)
     with Simulator(database=database) as simulator, closing(Caller(simulator)) as call:

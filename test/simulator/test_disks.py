@@ -1,4 +1,4 @@
-"""Disks and snapshots as the real service has them, scenario by scenario, over raw HTTP."""
+"""Disks and snapshots behave as in the real service, scenario by scenario, over raw HTTP."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -51,7 +51,7 @@ def refused(message: str) -> tuple[int, str, str]:
     return 400, "InvalidRequest", message
 
 
-def test_create(call: Caller, world: World) -> None:
+def test_a_created_disk_has_the_requested_values(call: Caller, world: World) -> None:
     reply = call("POST", CREATE, disk_body("debian", description="a"))
     disk = reply.json
     assert reply.status == 201
@@ -75,11 +75,11 @@ def test_create(call: Caller, world: World) -> None:
         "disk_type": "distributed",
         "read_only": False,
     }
-    # It takes an import as soon as it is made.
+    # It accepts bulk writes as soon as it is created.
     assert call("GET", f"/v1/disks/{disk['id']}").json == disk | {"state": {"state": "import_ready"}}
 
 
-def test_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> None:
+def test_a_disk_is_shown_as_the_api_version_writes_it(call: Caller, world: World) -> None:
     created = call(
         "POST", CREATE, disk_body(disk_backend=None, disk_source=IMPORTING), headers=WITHOUT_BACKEND
     )
@@ -110,7 +110,7 @@ def test_a_disk_is_shown_as_in_each_version(call: Caller, world: World) -> None:
         ({}, "disk_backend"),
     ],
 )
-def test_each_version_takes_one_form_of_the_source(
+def test_each_api_version_accepts_one_form_of_the_source(
     call: Caller, world: World, headers: dict[str, str], taken: str
 ) -> None:
     forms: dict[str, Any] = {
@@ -129,14 +129,14 @@ def test_each_version_takes_one_form_of_the_source(
     assert call("POST", CREATE, disk_body(**forms), headers=headers).status == 201
 
 
-def test_a_simulator_of_an_old_version_takes_the_old_form() -> None:
+def test_a_simulator_of_an_old_version_accepts_the_old_form() -> None:
     with Simulator(max_api_version="2025112000.0.0") as simulator, closing(Caller(simulator)) as call:
         simulator.create_project("proj")
         assert call("POST", CREATE, disk_body(disk_backend=None, disk_source=IMPORTING)).status == 201
         assert call("POST", CREATE, disk_body("other")).status == 400
 
 
-def test_a_local_disk(call: Caller, world: World) -> None:
+def test_a_local_disk_cannot_be_imported_into(call: Caller, world: World) -> None:
     disk = create_disk(call, disk_backend={"type": "local"})
     shown = call("GET", f"/v1/disks/{disk}").json
     assert (shown["disk_type"], shown["state"]) == ("local", {"state": "detached"})
@@ -161,7 +161,7 @@ def test_a_blank_disk_is_detached(call: Caller, world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["snapshot", "image"])
-def test_a_disk_of_a_snapshot_or_an_image(
+def test_a_disk_can_copy_a_snapshot_or_an_image(
     simulator: Simulator, call: Caller, world: World, kind: str
 ) -> None:
     simulator.create_snapshot("big", "proj", size=2 * GIB, block_size=2048)
@@ -185,7 +185,7 @@ def test_a_disk_of_a_snapshot_or_an_image(
     assert [found.name for found in simulator.disks("proj")] == ["disk"]
 
 
-# Scenario, request, what it changes of a good body, answer.
+# Scenario, request, changes to a good body, response.
 CREATE_ERRORS = [
     (9, "/v1/disks", {}, (400, None, "unable to parse query string: missing field `project`")),
     (10, "/v1/disks?project=nope", {}, (404, "ObjectNotFound", 'not found: project with name "nope"')),
@@ -225,7 +225,7 @@ CREATE_ERRORS = [
 
 
 @pytest.mark.parametrize(("number", "target", "changes", "error"), CREATE_ERRORS)
-def test_create_errors(
+def test_creating_a_bad_disk_fails_with_the_error_of_the_service(
     simulator: Simulator,
     call: Caller,
     world: World,
@@ -276,7 +276,7 @@ def test_create_errors(
         ),
     ],
 )
-def test_bodies_that_cannot_be_read(
+def test_a_body_that_cannot_be_parsed_is_refused(
     call: Caller, world: World, changes: dict[str, Any], problem: str
 ) -> None:
     body = {key: value for key, value in (disk_body() | changes).items() if value is not None}
@@ -286,7 +286,7 @@ def test_bodies_that_cannot_be_read(
         assert message.startswith(f"unable to parse JSON body: {problem}")
 
 
-def test_block_size_in_the_old_form(call: Caller, world: World) -> None:
+def test_a_bad_block_size_in_the_old_form_is_refused(call: Caller, world: World) -> None:
     body = disk_body(disk_backend=None, disk_source={**IMPORTING, "block_size": 513})
     message = call("POST", CREATE, body, headers=WITHOUT_BACKEND).error[2]
     assert message.startswith(
@@ -294,12 +294,12 @@ def test_block_size_in_the_old_form(call: Caller, world: World) -> None:
     )
 
 
-def test_a_description_longer_than_its_column(call: Caller, world: World) -> None:
+def test_a_description_longer_than_its_column_is_an_internal_error(call: Caller, world: World) -> None:
     assert call("POST", CREATE, disk_body(description="x" * 513)).error == INTERNAL
     assert call("POST", CREATE, disk_body(description="x" * 512)).status == 201
 
 
-def test_a_disk_a_snapshot_and_an_image_may_have_one_name(
+def test_a_disk_a_snapshot_and_an_image_may_share_a_name(
     simulator: Simulator, call: Caller, world: World
 ) -> None:
     create_disk(call, "same")
@@ -307,7 +307,7 @@ def test_a_disk_a_snapshot_and_an_image_may_have_one_name(
     simulator.create_image("same", "proj")
     assert call("GET", "/v1/disks/same?project=proj").status == 200
     assert call("GET", "/v1/snapshots/same?project=proj").status == 200
-    # And each project has names of its own.
+    # Each project has its own names.
     assert call("POST", "/v1/disks?project=other", disk_body("same")).status == 201
 
 
@@ -318,7 +318,7 @@ def test_the_name_of_a_deleted_disk_is_free(call: Caller, world: World) -> None:
     assert create_disk(call) != first
 
 
-def test_the_largest_disk(call: Caller, world: World) -> None:
+def test_a_disk_may_have_1023_gib(call: Caller, world: World) -> None:
     disk = create_disk(call, size=1023 * GIB)
     start(call, disk)
     assert write(call, disk, 1023 * GIB - 512, b"x" * 512).status == 204
@@ -327,11 +327,11 @@ def test_the_largest_disk(call: Caller, world: World) -> None:
     assert snapshot(call, "s")["size"] == 1023 * GIB
 
 
-def test_quota(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_disk_over_the_quota_is_refused(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_snapshot("counts", "other", size=GIB)
     simulator.quota = 4 * GIB
     create_disk(call)
-    # Beside the world's own snapshot. The name is taken too, and the quota is judged first.
+    # The world's snapshot counts too. The name is also taken, but the quota is checked first.
     assert call("POST", CREATE, disk_body(size=2 * GIB)).error == OVER_QUOTA
     assert [disk.name for disk in simulator.disks("proj")] == ["disk"]
     assert create_disk(call, "last")
@@ -345,7 +345,9 @@ def test_quota(simulator: Simulator, call: Caller, world: World) -> None:
     assert call("GET", "/v1/utilization").json["capacity"]["storage"] == 2**63 - 1
 
 
-def test_no_room_is_judged_after_the_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_taken_name_is_reported_before_a_lack_of_space(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     create_disk(call)
     simulator.space = 2 * GIB
     assert call("POST", CREATE, disk_body("more")).error == NO_SPACE
@@ -386,7 +388,7 @@ SELECTORS = [
 
 
 @pytest.mark.parametrize(("number", "request_", "error"), SELECTORS)
-def test_selectors(
+def test_a_bad_selector_is_refused_with_the_error_of_the_service(
     call: Caller, world: World, number: int, request_: str, error: tuple[int, str, str]
 ) -> None:
     filled = request_.replace("$disk", create_disk(call)).replace("$snap", str(world.snap))
@@ -394,13 +396,13 @@ def test_selectors(
 
 
 @pytest.mark.parametrize("kind", ["disks", "snapshots"])
-def test_a_selector_that_is_neither_name_nor_id(call: Caller, world: World, kind: str) -> None:
+def test_a_selector_that_is_neither_name_nor_id_is_refused(call: Caller, world: World, kind: str) -> None:
     reply = call("GET", f"/v1/{kind}/my_disk")
     assert reply.error[:2] == (400, None)
 
 
 @pytest.mark.parametrize("project", ["proj", "$proj"])
-def test_a_disk_by_name_and_by_id(call: Caller, world: World, project: str) -> None:
+def test_a_disk_is_viewed_by_name_and_by_id(call: Caller, world: World, project: str) -> None:
     disk = create_disk(call)
     by_name = call("GET", f"/v1/disks/disk?project={project.replace('$proj', str(world.proj))}")
     assert by_name.json == call("GET", f"/v1/disks/{disk}").json
@@ -427,7 +429,7 @@ STEPS = {
         ("faulted", ["finalize", "fail"], {"delete"}),
     ],
 )
-def test_what_each_state_allows(
+def test_each_state_allows_only_its_operations(
     simulator: Simulator, call: Caller, world: World, now: str, steps: list[str], allowed: set[str]
 ) -> None:
     for step in [*STEPS, "delete"]:
@@ -452,7 +454,7 @@ def test_what_each_state_allows(
             assert state(call, disk) == now
 
 
-def test_start_and_stop_many_times(call: Caller, world: World) -> None:
+def test_bulk_writes_can_be_started_and_stopped_repeatedly(call: Caller, world: World) -> None:
     disk = create_disk(call)
     for _ in range(16):
         start(call, disk)
@@ -461,7 +463,7 @@ def test_start_and_stop_many_times(call: Caller, world: World) -> None:
         assert state(call, disk) == "import_ready"
 
 
-def test_a_change_of_state_is_not_a_change_of_the_disk(call: Caller, world: World) -> None:
+def test_a_change_of_state_does_not_change_time_modified(call: Caller, world: World) -> None:
     disk = create_disk(call)
     start(call, disk)
     shown = call("GET", f"/v1/disks/{disk}").json
@@ -478,7 +480,7 @@ def test_a_change_of_state_is_not_a_change_of_the_disk(call: Caller, world: Worl
         (b"[]", "invalid type, expected struct FinalizeDisk"),
     ],
 )
-def test_finalize_with_a_body_that_cannot_be_read(
+def test_finalizing_with_a_body_that_cannot_be_parsed_is_refused(
     call: Caller, world: World, body: bytes, problem: str
 ) -> None:
     disk = create_disk(call)
@@ -489,14 +491,16 @@ def test_finalize_with_a_body_that_cannot_be_read(
 
 
 @pytest.mark.parametrize("body", [{}, {"snapshot_name": None}, {"more": 1}])
-def test_finalize_without_a_snapshot(simulator: Simulator, call: Caller, world: World, body: object) -> None:
+def test_finalizing_without_a_snapshot_name_takes_no_snapshot(
+    simulator: Simulator, call: Caller, world: World, body: object
+) -> None:
     disk = create_disk(call)
     assert call("POST", f"/v1/disks/{disk}/finalize", body).status == 204
     assert state(call, disk) == "detached"
     assert [found.name for found in simulator.snapshots("proj")] == ["snap"]
 
 
-def test_finalize_with_a_snapshot(call: Caller, world: World) -> None:
+def test_finalizing_with_a_snapshot_name_takes_a_snapshot(call: Caller, world: World) -> None:
     disk = create_disk(call, size=2 * GIB)
     reply = finalize(call, disk, "s")
     assert (reply.status, reply.body) == (204, b"")
@@ -516,7 +520,7 @@ def test_finalize_with_a_snapshot(call: Caller, world: World) -> None:
     assert call("GET", f"/v1/snapshots/{found['id']}").json == found
 
 
-def test_finalize_with_a_snapshot_name_that_is_taken(call: Caller, world: World) -> None:
+def test_finalizing_with_a_taken_snapshot_name_is_refused(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "snap").error == (
         400,
@@ -528,7 +532,7 @@ def test_finalize_with_a_snapshot_name_that_is_taken(call: Caller, world: World)
 
 
 @pytest.mark.parametrize(("limit", "error"), [("quota", OVER_QUOTA), ("space", NO_SPACE)])
-def test_no_quota_or_room_for_the_snapshot(
+def test_finalizing_without_quota_or_space_for_the_snapshot_is_refused(
     simulator: Simulator, call: Caller, world: World, limit: str, error: tuple[int, str, str]
 ) -> None:
     disk = create_disk(call)
@@ -536,20 +540,24 @@ def test_no_quota_or_room_for_the_snapshot(
     assert finalize(call, disk, "s").error == error
     assert state(call, disk) == "import_ready"
     assert [found.name for found in simulator.snapshots("proj")] == ["snap"]
-    # The room is judged before the name, and the name before the quota.
+    # The space is checked before the name, and the name before the quota.
     expected = error[1] if limit == "space" else "ObjectAlreadyExists"
     assert finalize(call, disk, "snap").error[1] == expected
     assert finalize(call, disk).status == 204
 
 
-def test_finalize_while_a_region_is_replaced(simulator: Simulator, call: Caller, world: World) -> None:
+def test_finalizing_while_a_region_is_replaced_is_a_conflict(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     disk = create_disk(call)
     simulator.fail_next(Refuse(409, "volume repair lock", "Conflict"), operation="disk_finalize_import")
     assert finalize(call, disk, "s").error == (409, "Conflict", "volume repair lock")
     assert state(call, disk) == "import_ready"
 
 
-def test_finalize_when_the_pantry_is_lost(simulator: Simulator, call: Caller, world: World) -> None:
+def test_finalizing_with_a_snapshot_fails_if_the_pantry_is_lost(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     disk = create_disk(call)
     start(call, disk)
     simulator.fail_next(LosePantry())
@@ -562,7 +570,9 @@ def test_finalize_when_the_pantry_is_lost(simulator: Simulator, call: Caller, wo
     assert state(call, disk) == "detached"
 
 
-def test_image_of_the_snapshot_survives_both(simulator: Simulator, call: Caller, world: World) -> None:
+def test_an_image_keeps_its_bytes_when_disk_and_snapshot_are_deleted(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     for number, order in enumerate(permutations(["snapshot", "disk", "image"])):
         name = f"d{number}"
         disk = create_disk(
@@ -593,14 +603,14 @@ def test_image_of_the_snapshot_survives_both(simulator: Simulator, call: Caller,
     assert stored_extents(simulator) == []
 
 
-def test_image_of_a_snapshot_whose_disk_is_gone(call: Caller, world: World) -> None:
+def test_an_image_can_be_made_of_a_snapshot_whose_disk_is_deleted(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "s").status == 204
     assert delete_disk(call, disk).status == 204
     assert create_image(call, snapshot(call, "s")["id"]).status == 201
 
 
-def test_a_disk_or_a_snapshot_is_deleted_once(call: Caller, world: World) -> None:
+def test_a_disk_or_a_snapshot_can_be_deleted_only_once(call: Caller, world: World) -> None:
     disk = create_disk(call)
     assert finalize(call, disk, "s").status == 204
     for target in (f"/v1/disks/{disk}", f"/v1/snapshots/{snapshot(call, 's')['id']}"):
@@ -608,7 +618,9 @@ def test_a_disk_or_a_snapshot_is_deleted_once(call: Caller, world: World) -> Non
         assert call("DELETE", target).error[:2] == (404, "ObjectNotFound")
 
 
-def test_a_disk_whose_deletion_fails(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_disk_whose_deletion_fails_comes_back_faulted(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     disk = create_disk(call)
     assert finalize(call, disk).status == 204
     simulator.fail_next(Unwind())
@@ -620,7 +632,7 @@ def test_a_disk_whose_deletion_fails(simulator: Simulator, call: Caller, world: 
     assert simulator.disks("proj") == []
 
 
-def test_what_counts_against_the_quota(call: Caller, world: World) -> None:
+def test_disks_and_snapshots_count_against_the_quota(call: Caller, world: World) -> None:
     before = provisioned(call)
     disk = create_disk(call, size=3 * GIB)
     assert provisioned(call) - before == 3 * GIB
@@ -634,7 +646,7 @@ def test_what_counts_against_the_quota(call: Caller, world: World) -> None:
     assert provisioned(call) == before
 
 
-def test_methods_that_there_are_not(call: Caller, world: World) -> None:
+def test_unknown_methods_are_refused_with_the_allowed_ones(call: Caller, world: World) -> None:
     for request, allowed in (
         ("GET /v1/disks/x/bulk-write", ["POST"]),
         ("PUT /v1/disks/x/finalize", ["POST"]),
@@ -646,7 +658,9 @@ def test_methods_that_there_are_not(call: Caller, world: World) -> None:
         assert reply.headers.get_all("allow") == allowed
 
 
-def test_two_starts_at_once(simulator: Simulator, call: Caller, world: World) -> None:
+def test_only_one_of_two_simultaneous_starts_succeeds(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     disk = create_disk(call)
     together = threading.Barrier(2)
 
@@ -664,7 +678,7 @@ def test_two_starts_at_once(simulator: Simulator, call: Caller, world: World) ->
     assert state(call, disk) == "importing_from_bulk_writes"
 
 
-def test_an_imported_image_counts_for_nothing_and_has_its_bytes(
+def test_an_imported_image_has_its_bytes_and_does_not_count_against_the_quota(
     simulator: Simulator, call: Caller, world: World
 ) -> None:
     before = provisioned(call)

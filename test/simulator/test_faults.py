@@ -1,4 +1,4 @@
-"""Faults on demand: each of them, how often, and for which operation."""
+"""Tests of each fault: what it does, how often, and for which operation."""
 
 import http.client
 import math
@@ -19,7 +19,9 @@ def exchange(simulator: Simulator, head: str = "GET /v1/images HTTP/1.1", body: 
         return read_to_end(connection)
 
 
-def test_answer_instead(simulator: Simulator, call: Caller, world: World) -> None:
+def test_answer_replaces_the_response_and_the_service_does_not_act(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     simulator.fail_next(Answer(503, '{"mässage": 1}', {"Retry-After": "2", "Content-Type": "x/y"}))
     simulator.fail_next(Answer(502, b"<html>\xff</html>"))
     simulator.fail_next(Answer(204, "nothing of this"))
@@ -35,19 +37,21 @@ def test_answer_instead(simulator: Simulator, call: Caller, world: World) -> Non
     assert call("GET", "/v1/images/simg").status == 200
 
 
-def test_answer_after_acting(simulator: Simulator, call: Caller, world: World) -> None:
+def test_answer_after_acting_replaces_the_response_of_a_service_that_acted(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     simulator.fail_next(Answer(504, after_acting=True))
     assert call("DELETE", "/v1/images/simg").status == 504
     assert call("GET", "/v1/images/simg").status == 404
 
 
-def test_times(simulator: Simulator, call: Caller) -> None:
+def test_a_fault_applies_the_given_number_of_times(simulator: Simulator, call: Caller) -> None:
     simulator.fail_next(Answer(429), times=3)
     simulator.fail_next(Answer(500))
     assert [call("GET", "/v1/images").status for _ in range(5)] == [429, 429, 429, 500, 200]
 
 
-def test_operation(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_fault_can_be_limited_to_one_operation(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.fail_next(Answer(500), operation="image_view")
     simulator.fail_next(Answer(501), times=2, operation="image_delete")
     simulator.fail_next(Answer(502))
@@ -56,7 +60,7 @@ def test_operation(simulator: Simulator, call: Caller, world: World) -> None:
     assert [call(*request.split()).status for request in requests] == [502, 501, 200, 500, 501, 200]
 
 
-def test_a_request_that_is_no_operation(simulator: Simulator, call: Caller) -> None:
+def test_a_fault_also_applies_to_a_request_without_an_operation(simulator: Simulator, call: Caller) -> None:
     simulator.fail_next(Answer(500), operation="image_list")
     assert call("PUT", "/v1/images").status == 405
     simulator.fail_next(Answer(502))
@@ -64,14 +68,14 @@ def test_a_request_that_is_no_operation(simulator: Simulator, call: Caller) -> N
     assert call("GET", "/v1/images").status == 500
 
 
-def test_clear_faults(simulator: Simulator, call: Caller) -> None:
+def test_clear_faults_removes_pending_faults(simulator: Simulator, call: Caller) -> None:
     simulator.fail_next(Answer(500), times=5)
     assert call("GET", "/v1/images").status == 500
     simulator.clear_faults()
     assert call("GET", "/v1/images").status == 200
 
 
-def test_delay(simulator: Simulator, call: Caller, world: World) -> None:
+def test_delay_responds_as_usual_but_later(simulator: Simulator, call: Caller, world: World) -> None:
     started = time.monotonic()
     simulator.fail_next(Delay(0.1))
     assert call("GET", "/v1/images").names == ["simg"]
@@ -79,7 +83,7 @@ def test_delay(simulator: Simulator, call: Caller, world: World) -> None:
 
 
 @pytest.mark.parametrize(("after_acting", "left"), [(False, ["simg"]), (True, [])])
-def test_delay_before_and_after_acting(
+def test_delay_waits_before_or_after_the_service_acts(
     simulator: Simulator, call: Caller, world: World, after_acting: bool, left: list[str]
 ) -> None:
     simulator.fail_next(Delay(math.inf, after_acting=after_acting))
@@ -98,7 +102,7 @@ def test_delay_before_and_after_acting(
 
 @pytest.mark.parametrize("reset", [False, True])
 @pytest.mark.parametrize(("after_acting", "left"), [(False, ["simg"]), (True, [])])
-def test_drop(
+def test_drop_closes_the_connection_without_a_response(
     simulator: Simulator, call: Caller, world: World, reset: bool, after_acting: bool, left: list[str]
 ) -> None:
     simulator.fail_next(Drop(after_acting=after_acting, reset=reset))
@@ -112,7 +116,9 @@ def test_drop(
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])
-def test_truncate(simulator: Simulator, call: Caller, encoding: str) -> None:
+def test_truncate_sends_only_the_beginning_of_the_body(
+    simulator: Simulator, call: Caller, encoding: str
+) -> None:
     simulator.create_images(["a", "b", "c"])
     simulator.fail_next(Truncate(20))
     head, _, body = exchange(simulator, f"GET /v1/images HTTP/1.1\r\naccept-encoding: {encoding}").partition(
@@ -129,7 +135,7 @@ def test_truncate(simulator: Simulator, call: Caller, encoding: str) -> None:
     assert exchange(simulator).endswith(b"\r\n\r\n")
 
 
-def test_truncate_acts(simulator: Simulator, call: Caller, world: World) -> None:
+def test_truncate_lets_the_service_act(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.fail_next(Truncate())
     with pytest.raises(http.client.IncompleteRead):
         call("POST", f"/v1/images/{world.pimg}/promote")
@@ -138,7 +144,7 @@ def test_truncate_acts(simulator: Simulator, call: Caller, world: World) -> None
 
 
 @pytest.mark.parametrize("body_only", [False, True])
-def test_drip_sends_everything(simulator: Simulator, world: World, body_only: bool) -> None:
+def test_drip_sends_the_whole_response(simulator: Simulator, world: World, body_only: bool) -> None:
     simulator.fail_next(Drip(0.001, size=50, body_only=body_only))
     dripped = exchange(simulator, "GET /v1/images/simg HTTP/1.1").splitlines()
     plain = exchange(simulator, "GET /v1/images/simg HTTP/1.1").splitlines()
@@ -164,12 +170,12 @@ def test_drip_sends_pieces_of_its_size(simulator: Simulator, world: World) -> No
         assert len(connection.recv(65536)) % 60 == 0
 
 
-def test_interim(simulator: Simulator, world: World) -> None:
+def test_interim_sends_interim_responses_before_the_real_one(simulator: Simulator, world: World) -> None:
     simulator.fail_next(Interim(count=2, headers={"link": "</x>"}))
     simulator.fail_next(Interim(status=102))
-    answers = exchange(simulator)
-    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"103", b"103", b"200"]
-    assert answers.count(b"link: </x>\r\n") == 2
+    responses = exchange(simulator)
+    assert re.findall(rb"HTTP/1.1 (\d+)", responses) == [b"103", b"103", b"200"]
+    assert responses.count(b"link: </x>\r\n") == 2
     assert re.findall(rb"HTTP/1.1 (\d+)", exchange(simulator)) == [b"102", b"200"]
 
 
@@ -193,7 +199,7 @@ def test_interim(simulator: Simulator, world: World) -> None:
         (Interim, {"headers": {"a": "\u20ac"}}),
     ],
 )
-def test_nonsense_is_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
+def test_faults_with_impossible_values_are_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"between|frame the body|not headers"):
         kind(**arguments)
 
@@ -210,17 +216,17 @@ def test_nonsense_is_refused(kind: type[Fault], arguments: dict[str, Any]) -> No
         (Interim, {"count": 1.5}),
     ],
 )
-def test_wrong_types_are_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
+def test_faults_with_values_of_a_wrong_type_are_refused(kind: type[Fault], arguments: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"number|body"):
         kind(**arguments)
 
 
-def test_a_date_of_the_fault_is_the_only_one(simulator: Simulator) -> None:
+def test_a_date_header_of_a_fault_replaces_the_date_of_the_server(simulator: Simulator) -> None:
     simulator.fail_next(Answer(502, headers={"Date": "Thu, 01 Jan 1970 00:00:00 GMT"}))
     assert re.findall(rb"(?i)date: ([^\r]*)", exchange(simulator)) == [b"Thu, 01 Jan 1970 00:00:00 GMT"]
 
 
-def test_nonsense_rules_are_refused(simulator: Simulator) -> None:
+def test_fail_next_refuses_impossible_arguments(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="times"):
         simulator.fail_next(Drop(), times=0)
     with pytest.raises(ValueError, match="times"):
@@ -246,7 +252,7 @@ def test_nonsense_rules_are_refused(simulator: Simulator) -> None:
         Drip(math.inf, body_only=True),
     ],
 )
-def test_stop_ends_a_fault_under_way(fault: Fault) -> None:
+def test_stop_interrupts_a_fault_that_is_under_way(fault: Fault) -> None:
     with Simulator() as simulator:
         simulator.fail_next(fault)
         with connected(simulator) as connection:

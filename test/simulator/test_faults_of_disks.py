@@ -1,4 +1,4 @@
-"""What goes wrong with disks: lost answers, work that goes on without its client, failures that are undone."""
+"""Faults of disk operations: lost responses, work that continues without its client, failures that are undone."""
 
 import json
 import math
@@ -31,7 +31,7 @@ LOST: list[Fault] = [Drop(during=0.05), Drop(during=0.05, reset=True), Drop(afte
 
 
 def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
-    """Send a request and return its connection, on which no answer has been read."""
+    """Send a request and return its connection, without reading a response."""
     url = simulator.url.partition("//")[2].split(":")
     connection = socket.create_connection((url[0], int(url[1])), timeout=30)
     content = b"" if body is None else json.dumps(body).encode()
@@ -40,7 +40,7 @@ def send(simulator: Simulator, head: str, body: object = None) -> socket.socket:
 
 
 def ask_until(look: Callable[[], str], wanted: str) -> None:
-    """Look again and again until the answer is the wanted one."""
+    """Repeat a request until its result is the wanted one."""
     seen = ""
     for _ in range(100_000):
         seen = look()
@@ -58,7 +58,7 @@ def detached(call: Caller, world: World) -> str:
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_finalize_goes_on_without_its_client(
+def test_a_finalization_continues_without_its_client(
     simulator: Simulator, call: Caller, world: World, fault: Fault
 ) -> None:
     disk = create_disk(call)
@@ -71,7 +71,9 @@ def test_finalize_goes_on_without_its_client(
     assert snapshot(call, "s")["state"] == "ready"
 
 
-def test_meanwhile_it_is_finalizing(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_disk_is_finalizing_while_its_finalization_is_delayed(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     disk = create_disk(call)
     simulator.fail_next(Delay(math.inf), operation="disk_finalize_import")
     with send(simulator, f"POST /v1/disks/{disk}/finalize HTTP/1.1", {"snapshot_name": "s"}):
@@ -96,7 +98,7 @@ def test_meanwhile_it_is_finalizing(simulator: Simulator, call: Caller, world: W
 
 
 @pytest.mark.parametrize("fault", LOST)
-def test_create_goes_on_without_its_client(
+def test_the_creation_of_a_disk_continues_without_its_client(
     simulator: Simulator, call: Caller, world: World, fault: Fault
 ) -> None:
     simulator.fail_next(fault, operation="disk_create")
@@ -109,7 +111,9 @@ def test_create_goes_on_without_its_client(
     assert error == (400, "ObjectAlreadyExists", 'already exists: disk "disk"')
 
 
-def test_meanwhile_it_is_creating(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_disk_is_creating_while_its_creation_is_delayed(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     simulator.fail_next(Delay(math.inf), operation="disk_create")
     with send(simulator, CREATE, disk_body()):
         ask_until(lambda: "".join(disk.state for disk in simulator.disks("proj")), "creating")
@@ -120,7 +124,7 @@ def test_meanwhile_it_is_creating(simulator: Simulator, call: Caller, world: Wor
         assert error[1] == "ObjectAlreadyExists"
 
 
-def test_meanwhile_a_disk_that_is_deleted_is_gone_but_counts(
+def test_a_disk_whose_deletion_is_delayed_is_not_found_but_counts_against_the_quota(
     simulator: Simulator, call: Caller, detached: str
 ) -> None:
     before = provisioned(call)
@@ -134,7 +138,7 @@ def test_meanwhile_a_disk_that_is_deleted_is_gone_but_counts(
         assert create_disk(call) != detached
 
 
-def test_a_slow_answer_comes_in_the_end(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_delayed_response_arrives(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.fail_next(Delay(0.01), times=3)
     disk = create_disk(call)
     assert state(call, disk) == "import_ready"
@@ -142,7 +146,7 @@ def test_a_slow_answer_comes_in_the_end(simulator: Simulator, call: Caller, worl
     assert snapshot(call, "s")["state"] == "ready"
 
 
-def test_what_is_refused_comes_late_as_well(simulator: Simulator, call: Caller, detached: str) -> None:
+def test_a_refusal_is_delayed_too(simulator: Simulator, call: Caller, detached: str) -> None:
     simulator.fail_next(Delay(math.inf), operation="disk_finalize_import")
     count = len(simulator.requests)
     with send(simulator, f"POST /v1/disks/{detached}/finalize HTTP/1.1", {}) as connection:
@@ -153,7 +157,7 @@ def test_what_is_refused_comes_late_as_well(simulator: Simulator, call: Caller, 
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_connection_is_dropped_before_the_work_is_done(
+def test_drop_during_closes_the_connection_before_the_work_is_done(
     simulator: Simulator, call: Caller, world: World, reset: bool
 ) -> None:
     disk = create_disk(call)
@@ -167,9 +171,7 @@ def test_a_connection_is_dropped_before_the_work_is_done(
     ask_until(lambda: state(call, disk), "finalizing")
 
 
-def test_nothing_happens_if_the_connection_is_dropped_before(
-    simulator: Simulator, call: Caller, world: World
-) -> None:
+def test_drop_alone_does_not_start_the_work(simulator: Simulator, call: Caller, world: World) -> None:
     disk = create_disk(call)
     for fault in (Drop(), Answer(503), Refuse(503, "Service Unavailable", "ServiceNotAvailable")):
         simulator.fail_next(fault, operation="disk_finalize_import")
@@ -182,7 +184,7 @@ def test_nothing_happens_if_the_connection_is_dropped_before(
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import", "disk_delete", "image_create"])
-def test_a_hand_over_refuses_what_begins_something(
+def test_a_hand_over_to_newer_software_refuses_new_work(
     simulator: Simulator, call: Caller, world: World, operation: str
 ) -> None:
     simulator.fail_next(Refuse(503, "Service Unavailable", "ServiceNotAvailable"), operation=operation)  # type: ignore[arg-type]  # a plain str, which the parameters of a test are
@@ -207,11 +209,11 @@ def test_a_hand_over_refuses_what_begins_something(
     assert delete_disk(call, disk).status == 204
 
 
-def test_what_fails_is_undone(simulator: Simulator, call: Caller, world: World) -> None:
+def test_unwind_undoes_the_work(simulator: Simulator, call: Caller, world: World) -> None:
     before = provisioned(call)
     internal = (500, "Internal", "Internal Server Error")
     simulator.fail_next(Unwind())
-    # Only what begins something suffers it.
+    # Only requests that begin work suffer it.
     assert call("GET", "/v1/disks/disk?project=proj").status == 404
     assert call("POST", "/v1/disks?project=proj", disk_body()).error == internal
     assert (simulator.disks("proj"), provisioned(call)) == ([], before)
@@ -224,7 +226,7 @@ def test_what_fails_is_undone(simulator: Simulator, call: Caller, world: World) 
     assert finalize(call, disk, "s").status == 204
 
 
-def test_what_is_refused_anyway_is_not_undone(simulator: Simulator, call: Caller, detached: str) -> None:
+def test_unwind_does_not_change_a_refusal(simulator: Simulator, call: Caller, detached: str) -> None:
     simulator.fail_next(Unwind(), operation="disk_finalize_import")
     assert finalize(call, detached).error[2] == "cannot finalize disk in state DiskState(Detached)"
     assert state(call, detached) == "detached"
@@ -250,7 +252,7 @@ def test_a_fault_that_an_operation_cannot_suffer_is_refused(
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
-    """Return a database whose simulator has stopped with three disks under way."""
+    """Return a database whose simulator was stopped while it worked on three disks."""
     path = tmp_path / "state.db"
     with Simulator(database=path) as simulator, closing(Caller(simulator)) as call:
         simulator.create_project("proj")
@@ -273,7 +275,7 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_restarted_simulator_finishes_what_was_under_way(database: Path) -> None:
+def test_a_restarted_simulator_finishes_the_work_under_way(database: Path) -> None:
     with Simulator(database=database) as simulator, closing(Caller(simulator)) as call:
         assert [(disk.name, disk.state) for disk in simulator.disks("proj")] == [
             ("creating", "import_ready"),
@@ -286,7 +288,7 @@ def test_a_restarted_simulator_finishes_what_was_under_way(database: Path) -> No
         assert provisioned(call) == 4 * GIB
 
 
-def test_a_connection_that_faults_do_not_concern_is_left_alone(simulator: Simulator, world: World) -> None:
+def test_faults_do_not_affect_other_connections(simulator: Simulator, world: World) -> None:
     simulator.fail_next(LosePantry())
     with connected(simulator) as connection:
         connection.sendall(raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close"))

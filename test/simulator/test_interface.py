@@ -1,4 +1,4 @@
-"""The simulator as Python sees it: seeding, users, the record of requests, the clock, the pytest fixture."""
+"""The simulator's Python interface: seeding, users, recorded requests, the clock, the pytest fixture."""
 
 import subprocess
 import sys
@@ -16,12 +16,12 @@ import oxide
 import oxide.testing
 from oxide.testing import Drop, ReceivedRequest, Simulator
 from oxide.testing._http_messages import Request, Response
-from oxide.testing._journal import KEPT_ANSWER_BYTES, KEPT_BODY_BYTES, KEPT_REQUESTS
+from oxide.testing._journal import KEPT_BODY_BYTES, KEPT_REQUESTS, KEPT_RESPONSE_BYTES
 
 pytest_plugins = ["pytester"]
 
 
-def test_seeded_image(simulator: Simulator, call: Caller) -> None:
+def test_a_seeded_image_has_the_given_values(simulator: Simulator, call: Caller) -> None:
     simulator.clock = lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     project = simulator.create_project("proj")
     image = simulator.create_image(
@@ -44,7 +44,7 @@ def test_seeded_image(simulator: Simulator, call: Caller) -> None:
     assert {name: item[name] for name in expected} == expected
 
 
-def test_seeded_images_are_all_or_none(simulator: Simulator, call: Caller) -> None:
+def test_create_images_creates_all_or_none(simulator: Simulator, call: Caller) -> None:
     ids = simulator.create_images(["a", "b"])
     assert [item["id"] for item in call("GET", "/v1/images").json["items"]] == [str(image) for image in ids]
     with pytest.raises(ValueError, match="already exists there: c, a"):
@@ -52,7 +52,7 @@ def test_seeded_images_are_all_or_none(simulator: Simulator, call: Caller) -> No
     assert call("GET", "/v1/images").names == ["a", "b"]
 
 
-def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
+def test_seeding_refuses_values_that_the_service_would_refuse(simulator: Simulator) -> None:
     simulator.create_project("proj")
     simulator.create_snapshot("snap", "proj")
     simulator.create_user("u")
@@ -96,14 +96,14 @@ def test_seeding_refuses_what_the_service_would(simulator: Simulator) -> None:
     assert simulator.create_user("v").startswith("oxide-token-")
 
 
-def test_ids_are_uuids(simulator: Simulator) -> None:
+def test_methods_that_create_resources_return_uuids(simulator: Simulator) -> None:
     project = simulator.create_project("proj")
     assert isinstance(project, UUID)
     assert isinstance(simulator.create_snapshot("snap", project), UUID)
     assert isinstance(simulator.create_image("a", str(project)), UUID)
 
 
-def test_each_token_is_different_and_has_the_form_of_the_service(simulator: Simulator) -> None:
+def test_tokens_are_unique_and_look_like_those_of_the_service(simulator: Simulator) -> None:
     tokens = {simulator.token, simulator.create_user("a"), simulator.create_user("b")}
     assert len(tokens) == 3
     assert all(len(token) == 52 and token.startswith("oxide-token-") for token in tokens)
@@ -114,7 +114,7 @@ def test_each_token_is_different_and_has_the_form_of_the_service(simulator: Simu
     assert simulator.token not in repr(simulator)
 
 
-def test_recorded_request(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_recorded_request_has_all_its_parts(simulator: Simulator, call: Caller, world: World) -> None:
     reply = call(
         "POST",
         "//v1/images/?project=%70roj&more=1&more=2",
@@ -142,7 +142,7 @@ def test_recorded_request(simulator: Simulator, call: Caller, world: World) -> N
     assert simulator.token not in repr(request)
 
 
-def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_recorded_request_has_user_and_status(simulator: Simulator, call: Caller, world: World) -> None:
     token = simulator.create_user("carol")
     call("GET", "/v1/images/simg")
     call("GET", "/v1/images/simg", token=token)
@@ -164,27 +164,29 @@ def test_record_says_who_called_and_what_they_got(simulator: Simulator, call: Ca
     "value",
     ["oxide-token-secret x", "oxide-token-secret", "Digest oxide-token-secret", "bearer\toxide-token-secret"],
 )
-def test_record_masks_credentials_of_any_form(simulator: Simulator, call: Caller, value: str) -> None:
+def test_credentials_in_any_form_are_masked_in_the_record(
+    simulator: Simulator, call: Caller, value: str
+) -> None:
     call("GET", "/v1/images", token=None, headers={"Authorization": value})
     assert simulator.requests[0].headers["authorization"] == "***"
 
 
-def test_record_has_the_answer_before_compression(simulator: Simulator, call: Caller) -> None:
+def test_a_recorded_request_has_the_response_before_compression(simulator: Simulator, call: Caller) -> None:
     simulator.create_images([f"image-{number}" for number in range(20)])
     plain = call("GET", "/v1/images").body
     assert (
         call("GET", "/v1/images", headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
     )
-    assert [request.answer for request in simulator.requests] == [plain[:KEPT_ANSWER_BYTES]] * 2
+    assert [request.answer for request in simulator.requests] == [plain[:KEPT_RESPONSE_BYTES]] * 2
 
 
 @pytest.mark.parametrize("target", ["/v1/images?", "http://elsewhere/v1/images?limit=5", "/%2F?%20=+"])
-def test_recorded_target_is_what_was_sent(simulator: Simulator, call: Caller, target: str) -> None:
+def test_a_recorded_request_has_the_target_as_sent(simulator: Simulator, call: Caller, target: str) -> None:
     call("GET", target)
     assert simulator.requests[0].target == target
 
 
-def test_recorded_body_is_cut(simulator: Simulator, call: Caller) -> None:
+def test_the_body_of_a_recorded_request_is_truncated(simulator: Simulator, call: Caller) -> None:
     call("POST", "/v1/images", b"x" * 2_000_000)
     assert simulator.requests[0].body == b"x" * KEPT_BODY_BYTES
 
@@ -200,24 +202,24 @@ def test_repeated_headers_are_joined(simulator: Simulator) -> None:
     assert simulator.requests[0].headers["x-twice"] == "1, 2"
 
 
-def test_record_is_bounded(simulator: Simulator, call: Caller) -> None:
+def test_the_record_of_requests_is_bounded(simulator: Simulator, call: Caller) -> None:
     simulator.create_images((f"i{number:03}" for number in range(300)), description="x" * 300)
     big = call("GET", "/v1/images?limit=300")
-    assert simulator.requests[0].answer == big.body[:KEPT_ANSWER_BYTES] != big.body
+    assert simulator.requests[0].answer == big.body[:KEPT_RESPONSE_BYTES] != big.body
     for _ in range(KEPT_REQUESTS + 5 - 1):
         simulator._journal.arrived(Request("GET", "/x", (), b""), None, None)
     assert len(simulator.requests) == KEPT_REQUESTS
-    simulator._journal.answered(1, Response(200))
+    simulator._journal.responded(1, Response(200))
     assert simulator.requests[0].status is None
 
 
-def test_wait_for_requests(simulator: Simulator) -> None:
+def test_wait_for_requests_times_out(simulator: Simulator) -> None:
     with pytest.raises(TimeoutError, match="fewer than 1"):
         simulator.wait_for_requests(1, timeout=0.01)
     simulator.wait_for_requests(0)
 
 
-def test_clock_must_know_its_zone(
+def test_the_clock_must_return_a_time_with_a_zone(
     simulator: Simulator, call: Caller, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator.clock = lambda: datetime(2026, 1, 1)
@@ -227,7 +229,7 @@ def test_clock_must_know_its_zone(
     assert "must return times with a time zone" in caplog.text
 
 
-def test_configuration_leads_the_client_here(simulator: Simulator) -> None:
+def test_configuration_connects_a_client_to_the_simulator(simulator: Simulator) -> None:
     simulator.create_image("a")
     configuration = simulator.configuration(timeout=5)
     assert (configuration.host, configuration.timeout) == (simulator.url, 5)
@@ -246,7 +248,7 @@ def test_configuration_trusts_the_generated_certificate() -> None:
         assert oxide.ImagesApi(client).image_list().items == []
 
 
-def test_public_names() -> None:
+def test_every_public_name_can_be_loaded() -> None:
     assert dir(oxide.testing) == sorted(oxide.testing.__all__)
     assert all(getattr(oxide.testing, name).__name__ for name in oxide.testing.__all__ if name != "Fault")
     with pytest.raises(AttributeError, match="Simulation"):
@@ -258,7 +260,7 @@ def _fresh_interpreter(code: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_plugin_imports_nothing_but_pytest() -> None:
+def test_the_pytest_plugin_imports_nothing_but_pytest() -> None:
     code = (
         "import sys, pytest\n"
         "before = set(sys.modules)\n"
@@ -271,7 +273,9 @@ def test_plugin_imports_nothing_but_pytest() -> None:
     )
 
 
-def test_fixture_is_fresh_for_every_test(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_test_gets_a_fresh_simulator(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(oxide.__file__).parents[1]))
     pytester.makepyfile(
         """
@@ -290,8 +294,8 @@ def test_fixture_is_fresh_for_every_test(pytester: pytest.Pytester, monkeypatch:
     result.assert_outcomes(passed=2)
 
 
-def test_pytest_starts_in_a_program_that_has_imported_the_package(tmp_path: Path) -> None:
-    """With warnings as errors, too."""
+def test_pytest_runs_in_a_program_that_has_imported_the_package(tmp_path: Path) -> None:
+    """This works with warnings as errors, too."""
     (tmp_path / "test_it.py").write_text("def test_it(oxide_simulator): assert oxide_simulator.url\n")
     program = "import oxide, pytest; raise SystemExit(pytest.main(['-W', 'error', '-p', 'no:cacheprovider']))"
     result = subprocess.run(
@@ -301,13 +305,15 @@ def test_pytest_starts_in_a_program_that_has_imported_the_package(tmp_path: Path
     assert "1 passed" in result.stdout
 
 
-def test_plugin_is_declared() -> None:
+def test_the_pytest_plugin_is_declared() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     ((name, module),) = project["project"]["entry-points"]["pytest11"].items()
     assert (name, module) == ("oxide_simulator", "oxide.testing.pytest_plugin")
 
 
-def test_disks_and_snapshots_of_a_project(simulator: Simulator, call: Caller, world: World) -> None:
+def test_disks_and_snapshots_of_a_project_are_listed(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     assert simulator.disks("proj") == simulator.disks(world.proj) == []
     (found,) = simulator.snapshots("proj")
     assert (found.name, found.id, found.state, found.size) == ("snap", world.snap, "ready", 2**30)
@@ -319,7 +325,7 @@ def test_disks_and_snapshots_of_a_project(simulator: Simulator, call: Caller, wo
             look("nope")
 
 
-def test_a_seeded_snapshot_is_one_of_the_service(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_seeded_snapshot_works_in_the_api(simulator: Simulator, call: Caller, world: World) -> None:
     assert call("GET", f"/v1/snapshots/{world.snap}").json["state"] == "ready"
     created = call("POST", "/v1/images?project=proj", world.body())
     assert simulator.image_content(created.json["id"], 2**30 - 1) == b"\0"
@@ -327,7 +333,7 @@ def test_a_seeded_snapshot_is_one_of_the_service(simulator: Simulator, call: Cal
     assert simulator.snapshots("proj") == []
 
 
-def test_content_of_an_image_that_was_seeded_is_zeros(simulator: Simulator) -> None:
+def test_the_content_of_a_seeded_image_is_zeros(simulator: Simulator) -> None:
     image = simulator.create_image("a", size=1000)
     assert simulator.image_content(image) == simulator.image_content(str(image)) == bytes(1000)
     assert simulator.image_content(image, 990) == bytes(10)
@@ -335,7 +341,7 @@ def test_content_of_an_image_that_was_seeded_is_zeros(simulator: Simulator) -> N
     assert simulator.image_content(image, 1000) == simulator.image_content(image, 1000, 0) == b""
 
 
-def test_content_that_is_not_there_is_refused(simulator: Simulator, call: Caller) -> None:
+def test_content_beyond_the_end_of_an_image_is_refused(simulator: Simulator, call: Caller) -> None:
     image = simulator.create_image("a", size=1000)
     for offset, size in ((0, 1001), (999, 2), (1001, None), (1001, 0)):
         with pytest.raises(ValueError, match="the image ends at byte 1000, before"):
@@ -353,7 +359,7 @@ def test_content_that_is_not_there_is_refused(simulator: Simulator, call: Caller
 
 
 @pytest.mark.parametrize("limit", ["quota", "space"])
-def test_limits_are_bytes_or_none(simulator: Simulator, limit: str) -> None:
+def test_quota_and_space_are_bytes_or_none(simulator: Simulator, limit: str) -> None:
     assert getattr(simulator, limit) is None
     setattr(simulator, limit, 0)
     assert getattr(simulator, limit) == 0
@@ -364,7 +370,7 @@ def test_limits_are_bytes_or_none(simulator: Simulator, limit: str) -> None:
     assert getattr(simulator, limit) is None
 
 
-def test_repr_tells_where_it_is_and_how_much_it_has_done(call: Caller, simulator: Simulator) -> None:
+def test_the_repr_shows_url_state_and_counts(call: Caller, simulator: Simulator) -> None:
     call("GET", "/v1/images")
     assert repr(simulator) == f"<Simulator at {simulator.url}: running, 1 requests, 1 connections>"
     simulator.stop()

@@ -1,4 +1,4 @@
-"""Starting, stopping, restarting, and many requests at once."""
+"""Starting, stopping and restarting a simulator, and many requests at once."""
 
 import contextlib
 import gc
@@ -29,7 +29,7 @@ def open_files() -> set[str]:
 @pytest.mark.skipif(
     not Path("/proc/self/fd").exists(), reason="only Linux lists a process's open files there"
 )
-def test_a_hundred_times_without_a_trace(tmp_path: Path) -> None:
+def test_a_hundred_simulators_leave_no_thread_and_no_open_file(tmp_path: Path) -> None:
     gc.collect()
     threads, files = set(threading.enumerate()), open_files()
     for number in range(100):
@@ -45,7 +45,7 @@ def test_a_hundred_times_without_a_trace(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-def test_stop_with_half_a_request_and_an_unread_answer() -> None:
+def test_stop_ends_connections_with_half_a_request_or_an_unread_response() -> None:
     with Simulator() as simulator:
         simulator.create_images(f"i{number:04}" for number in range(9999))
         with connected(simulator) as half, connected(simulator) as unread, connected(simulator) as silent:
@@ -54,18 +54,18 @@ def test_stop_with_half_a_request_and_an_unread_answer() -> None:
             simulator.wait_for_requests(1, answered=False)
             simulator.stop()
             for ended in (half, silent):
-                # What was not yet read, or not yet accepted, makes the end a reset.
+                # Unread or unaccepted data turns the end of the connection into a reset.
                 with contextlib.suppress(ConnectionResetError):
                     assert read_to_end(ended) == b""
     assert [thread.name for thread in threading.enumerate() if "oxide" in thread.name] == []
 
 
-def test_stop_with_tls_connections_open() -> None:
+def test_stop_ends_open_tls_connections() -> None:
     with Simulator(tls=True) as simulator, connected(simulator):
         simulator.stop()
 
 
-def test_start_and_stop_again_begins_anew() -> None:
+def test_a_restarted_simulator_is_empty() -> None:
     simulator = Simulator()
     simulator.stop()
     for _ in range(2):
@@ -85,7 +85,7 @@ def test_start_and_stop_again_begins_anew() -> None:
                 use()
 
 
-def test_port_is_free_after_stop_and_can_be_chosen(tmp_path: Path) -> None:
+def test_a_port_can_be_chosen_and_is_free_after_stop(tmp_path: Path) -> None:
     with Simulator() as simulator:
         port = urlsplit(simulator.url).port or 0
         with pytest.raises(OSError, match="in use"):
@@ -99,7 +99,7 @@ def test_port_is_free_after_stop_and_can_be_chosen(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-def test_it_bears_that_there_are_no_more_files_to_be_had() -> None:
+def test_it_survives_running_out_of_file_descriptors() -> None:
     """A connection that cannot be accepted waits until it can."""
     import resource
 
@@ -122,7 +122,7 @@ def test_it_bears_that_there_are_no_more_files_to_be_had() -> None:
 
 def test_a_connection_that_cannot_be_used_is_closed() -> None:
     server = Server("127.0.0.1", 0, None)
-    # Not TCP, so that its options cannot be set.
+    # This is not TCP, so its options cannot be set.
     ours, theirs = socket.socketpair()
     with pytest.raises(OSError, match="support"):
         server._start(theirs)
@@ -131,7 +131,7 @@ def test_a_connection_that_cannot_be_used_is_closed() -> None:
     server.stop()
 
 
-def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_start_leaves_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("this is no database, and long enough to tell" * 30)
     files = open_files() if Path("/proc/self/fd").exists() else set()
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
@@ -144,7 +144,7 @@ def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_version_is_refused(tmp_path: Path) -> None:
-    """And left as it is."""
+    """The file is left unchanged."""
     database = tmp_path / "state.db"
     for version, statement in ((0, "CREATE TABLE image (id)"), (999, "CREATE TABLE other (id)")):
         with contextlib.closing(sqlite3.connect(database)) as connection:
@@ -164,7 +164,7 @@ def test_a_port_that_does_not_exist_is_refused(port: int) -> None:
 
 
 @pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
-def test_ipv6() -> None:
+def test_the_simulator_listens_on_ipv6() -> None:
     try:
         simulator = Simulator("::1")
         simulator.start()
@@ -176,7 +176,7 @@ def test_ipv6() -> None:
     simulator.stop()
 
 
-def test_restart_with_a_database_file(tmp_path: Path) -> None:
+def test_a_database_file_keeps_everything_across_a_restart(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     with Simulator(database=database) as simulator:
         simulator.create_project("proj")
@@ -205,7 +205,7 @@ def test_restart_with_a_database_file(tmp_path: Path) -> None:
         call.close()
 
 
-def test_connections_are_prompt_and_forgotten_when_over(simulator: Simulator) -> None:
+def test_closed_connections_are_forgotten(simulator: Simulator) -> None:
     assert simulator._server
     for _ in range(20):
         with contextlib.closing(Caller(simulator)) as call:
@@ -221,7 +221,7 @@ def test_connections_are_prompt_and_forgotten_when_over(simulator: Simulator) ->
     assert len(peers) < 20
 
 
-def test_of_sixteen_simultaneous_creates_exactly_one_wins(simulator: Simulator, world: World) -> None:
+def test_exactly_one_of_sixteen_simultaneous_creations_succeeds(simulator: Simulator, world: World) -> None:
     callers = [Caller(simulator) for _ in range(16)]
     _exactly_one_creates(callers, world.body(name="contended"))
 
@@ -259,7 +259,7 @@ def _exactly_one_creates(callers: list[Caller], body: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize("database", [None, "state"])
-def test_none_of_many_simultaneous_requests_is_lost(tmp_path: Path, database: str | None) -> None:
+def test_no_request_is_lost_among_many_simultaneous_ones(tmp_path: Path, database: str | None) -> None:
     with Simulator(database=database and tmp_path / database) as simulator:
         simulator.create_project("proj")
         snapshot = simulator.create_snapshot("snap", "proj")
@@ -288,7 +288,7 @@ def test_none_of_many_simultaneous_requests_is_lost(tmp_path: Path, database: st
         assert len(simulator.requests) == 16 * 25 + 1
 
 
-def test_simultaneous_deletes_of_one_image(simulator: Simulator, world: World) -> None:
+def test_exactly_one_of_several_simultaneous_deletions_succeeds(simulator: Simulator, world: World) -> None:
     callers = [Caller(simulator) for _ in range(8)]
     together = threading.Barrier(8)
 

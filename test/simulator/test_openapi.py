@@ -1,4 +1,4 @@
-"""The contract that the simulator serves, and schemathesis's opinion on whether it keeps it."""
+"""The OpenAPI document that the simulator serves, and a run of schemathesis against it."""
 
 import importlib.util
 import json
@@ -56,14 +56,14 @@ NAME = "#/components/schemas/Name"
 WITH_A_BODY = {"disk_bulk_write_import", "disk_create", "disk_finalize_import", "image_create"}
 
 
-def test_document_is_served_to_anybody(call: Caller) -> None:
+def test_the_document_is_served_without_credentials(call: Caller) -> None:
     reply = call("GET", "/openapi.json", token=None)
     assert reply.status == 200
     assert reply.json == openapi_document()
     assert reply.json["openapi"].startswith("3.")
 
 
-def test_operations_parameters_and_statuses() -> None:
+def test_the_document_has_the_published_operations_parameters_and_statuses() -> None:
     found = {
         operation["operationId"]: (method, path, operation)
         for path, methods in openapi_document()["paths"].items()
@@ -79,7 +79,7 @@ def test_operations_parameters_and_statuses() -> None:
         assert operation["summary"]
 
 
-def test_schemas() -> None:
+def test_the_document_has_the_published_schemas() -> None:
     schemas = openapi_document()["components"]["schemas"]
     assert set(schemas) == {
         "BlockSize", "ByteCount", "Digest", "DigestType", "Disk", "DiskBackend", "DiskCreate", "DiskSource", "DiskState",
@@ -110,7 +110,7 @@ def test_schemas() -> None:
 @example("aaaaaaaa-2222-3333-4444-555555555555")
 @example("a" * 63)
 @example("a" * 64)
-def test_schema_of_names_is_the_rule_for_names(text: str) -> None:
+def test_the_schema_of_names_agrees_with_the_rule_for_names(text: str) -> None:
     schema = openapi_document()["components"]["schemas"]["Name"]
     # `$` of a JSON schema's pattern is the end of the text, as `\\Z` is in Python.
     fits = re.search(schema["pattern"].removesuffix("$") + r"\Z", text) is not None
@@ -118,7 +118,7 @@ def test_schema_of_names_is_the_rule_for_names(text: str) -> None:
 
 
 def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str, Any]:
-    """Return the contract with values among its choices that lead beyond a 404."""
+    """Return the document with the IDs and names of existing resources among its values."""
     changed: dict[str, Any] = json.loads(json.dumps(document))
     schemas = changed["components"]["schemas"]
     known = [
@@ -140,15 +140,17 @@ def _with_values_that_exist(document: dict[str, Any], world: World) -> dict[str,
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("schemathesis"), reason="schemathesis is not installed")
-def test_schemathesis_finds_nothing(simulator: Simulator, call: Caller, world: World, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_difference_from_the_document(
+    simulator: Simulator, call: Caller, world: World, tmp_path: Path
+) -> None:
     document = _with_values_that_exist(call("GET", "/openapi.json").json, world)
     (tmp_path / "openapi.json").write_text(json.dumps(document))
     (tmp_path / "schemathesis.toml").write_text(
-        # A request that fits the schemas may well make no sense: an ID with a project, a token of no scan.
+        # A request that fits the schemas may still be wrong: an ID with a project, a token of no scan.
         "checks.positive_data_acceptance.enabled = false\n"
-        # What is malformed is refused before credentials are looked at.
+        # A malformed request is refused before credentials are checked.
         "checks.missing_required_header.enabled = false\n"
-        # A text longer than its column is a 500, here as there; the check is made below.
+        # A text longer than its column gets 500, as in the real service; this is checked below.
         "checks.not_a_server_error.enabled = false\n"
     )
     command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", simulator.url]
@@ -161,7 +163,7 @@ def test_schemathesis_finds_nothing(simulator: Simulator, call: Caller, world: W
         if request.status == 500:
             asked = json.loads(request.body)
             assert any(len(asked.get(key, "")) > length for key, length in longest.items())
-    # It got through to what the operations do, except for those that need a disk in one certain state.
-    answered = {(request.operation, request.status) for request in simulator.requests}
+    # Every operation succeeded at least once, except those that need a disk in a certain state.
+    seen = {(request.operation, request.status) for request in simulator.requests}
     reached = {name for name in OPERATIONS if not name.startswith("disk_")} | {"disk_create", "disk_view"}
-    assert answered >= {(name, int(OPERATIONS[name][2])) for name in reached}
+    assert seen >= {(name, int(OPERATIONS[name][2])) for name in reached}

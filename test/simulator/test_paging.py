@@ -1,4 +1,4 @@
-"""Listing page by page: orders, limits and scopes, and what tokens are made of."""
+"""Listing page by page: orders, limits, scopes, and the contents of tokens."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ def test_every_page_with_an_item_has_a_token(simulator: Simulator, call: Caller)
     assert all_pages(call, "limit=3") == [["a", "b", "c"], []]
 
 
-def test_names_in_byte_order(simulator: Simulator, call: Caller) -> None:
+def test_names_are_sorted_in_byte_order(simulator: Simulator, call: Caller) -> None:
     names = ["a", "a-b", "a0", "aa", "ab", "b"]
     simulator.create_images(random.Random(5).sample(names, len(names)))
     assert call("GET", "/v1/images").names == names
@@ -70,14 +70,14 @@ def test_without_a_limit_a_page_has_100_images(simulator: Simulator, call: Calle
     assert [len(page) for page in all_pages(call, "")] == [100, 1, 0]
 
 
-def test_limit_is_clamped(simulator: Simulator, call: Caller) -> None:
+def test_a_large_limit_is_clamped_to_10000(simulator: Simulator, call: Caller) -> None:
     simulator.create_images(f"i{number:05}" for number in range(10_001))
     reply = call("GET", "/v1/images?limit=20000")
     assert len(reply.json["items"]) == 10_000
     assert call("GET", f"/v1/images?page_token={reply.json['next_page']}&limit=20000").names == ["i10000"]
 
 
-def test_token_replaces_every_other_parameter(call: Caller, world: World) -> None:
+def test_a_page_token_replaces_every_other_parameter_but_limit(call: Caller, world: World) -> None:
     of_proj = page_start(sort_by="name_ascending", project="proj", last_seen="a")
     assert call("GET", f"/v1/images?page_token={of_proj}&sort_by=foo&project=BAD_NAME").names == ["pimg"]
     assert call("GET", f"/v1/images?page_token={of_proj}&project=other").names == ["pimg"]
@@ -118,12 +118,14 @@ def test_token_replaces_every_other_parameter(call: Caller, world: World) -> Non
     ],
 )
 @pytest.mark.parametrize("credentials", ["", None])
-def test_a_bad_token_is_refused(call: Caller, bad: str, message: str, credentials: str | None) -> None:
+def test_a_bad_page_token_is_refused(call: Caller, bad: str, message: str, credentials: str | None) -> None:
     reply = call("GET", f"/v1/images?page_token={bad}", token=credentials)
     assert reply.error == (400, None, message)
 
 
-def test_a_page_goes_on_after_its_last_image_is_deleted(simulator: Simulator, call: Caller) -> None:
+def test_the_next_page_is_right_after_the_last_image_seen_is_deleted(
+    simulator: Simulator, call: Caller
+) -> None:
     simulator.create_images([*"abcd"])
     next_page = call("GET", "/v1/images?limit=2").json["next_page"]
     assert call("DELETE", "/v1/images/b").status == 204
@@ -145,7 +147,9 @@ def test_a_page_goes_on_after_its_last_image_is_deleted(simulator: Simulator, ca
         ),
     ],
 )
-def test_content_of_tokens(call: Caller, world: World, parameters: str, expected: str) -> None:
+def test_a_page_token_holds_order_scope_and_last_item(
+    call: Caller, world: World, parameters: str, expected: str
+) -> None:
     def fill(text: str) -> str:
         return text.replace("$proj", str(world.proj)).replace("$pimg", str(world.pimg))
 
@@ -154,11 +158,11 @@ def test_content_of_tokens(call: Caller, world: World, parameters: str, expected
     assert base64.urlsafe_b64decode(next_page).decode() == fill(expected)
 
 
-def test_handmade_token_without_order_or_scope(call: Caller, world: World) -> None:
+def test_a_page_token_may_lack_order_and_scope(call: Caller, world: World) -> None:
     assert call("GET", f"/v1/images?page_token={page_start(last_seen='a', more=1)}").names == ["simg"]
 
 
-def test_scope_of_a_token_is_judged_again(call: Caller, world: World) -> None:
+def test_the_project_in_a_page_token_is_checked_again(call: Caller, world: World) -> None:
     bad = page_start(sort_by="name_ascending", project="gone", last_seen="a")
     message = 'not found: project with name "gone"'
     assert call("GET", f"/v1/images?page_token={bad}").error == (404, "ObjectNotFound", message)

@@ -1,4 +1,4 @@
-"""What the service says of requests that it cannot read: bodies, queries, paths and versions."""
+"""How the service refuses requests that it cannot read: bodies, queries, paths and versions."""
 
 import json
 from urllib.parse import quote
@@ -15,7 +15,7 @@ QUERY_PREFIX = "unable to parse query string: "
 
 
 def _raw_body(**changes: str) -> bytes:
-    """Return a good body whose members are JSON texts, some of them changed."""
+    """Return a valid body, with changes to some members, which are JSON texts."""
     members = {
         "name": '"a"',
         "description": '""',
@@ -72,7 +72,7 @@ def _raw_body(**changes: str) -> bytes:
         ),
     ],
 )
-def test_a_bad_body_is_refused_as_the_service_does(
+def test_a_bad_body_is_refused_with_the_message_of_the_service(
     call: Caller, world: World, body: bytes, problem: str
 ) -> None:
     status, code, message = call("POST", "/v1/images", body).error
@@ -83,12 +83,12 @@ def test_a_bad_body_is_refused_as_the_service_does(
 
 
 @pytest.mark.parametrize("garbage", [b" x", b"\n\n}", b"{}", b"\xff"])
-def test_body_may_be_followed_by_anything(call: Caller, world: World, garbage: bytes) -> None:
+def test_anything_after_the_json_of_a_body_is_ignored(call: Caller, world: World, garbage: bytes) -> None:
     body = b"\n " + json.dumps(world.body(description="ü\n")).encode() + garbage
     assert call("POST", "/v1/images", body).status == 201
 
 
-def test_column_counts_bytes(call: Caller, world: World) -> None:
+def test_the_column_in_a_message_counts_bytes(call: Caller, world: World) -> None:
     body = json.dumps(world.body(name="ü"), ensure_ascii=False).encode()
     message = call("POST", "/v1/images", body).error[2]
     assert message.endswith(f"at line 1 column {len(body)}")
@@ -109,7 +109,7 @@ _JSON = st.recursive(
         lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     )
 )
-def test_no_body_is_too_strange(call: Caller, body: bytes) -> None:
+def test_any_invalid_body_is_refused_with_400(call: Caller, body: bytes) -> None:
     status, code, message = call("POST", "/v1/images", body).error
     assert (status, code) == (400, None)
     assert message.startswith(JSON_PREFIX)
@@ -135,11 +135,11 @@ def test_a_bad_limit_is_refused(call: Caller, limit: str, problem: str) -> None:
 
 
 @pytest.mark.parametrize("limit", ["1", "%2B1", "0001", "4294967295"])
-def test_a_good_limit_is_taken(call: Caller, limit: str) -> None:
+def test_a_valid_limit_is_accepted(call: Caller, limit: str) -> None:
     assert call("GET", f"/v1/images?limit={limit}").status == 200
 
 
-def test_a_bad_order_is_refused(call: Caller) -> None:
+def test_an_unknown_sort_order_is_refused(call: Caller) -> None:
     problem = "unknown variant `foo`, expected one of `name_ascending`, `name_descending`, `id_ascending`"
     assert call("GET", "/v1/images?sort_by=foo").error == (400, None, QUERY_PREFIX + problem)
 
@@ -161,30 +161,30 @@ def test_a_project_given_twice_is_refused(call: Caller, world: World, request_: 
     assert reply.error == (400, None, QUERY_PREFIX + "duplicate field `project`")
 
 
-def test_list_takes_the_last_of_equal_parameters(call: Caller, world: World) -> None:
+def test_a_listing_uses_the_last_of_repeated_parameters(call: Caller, world: World) -> None:
     reply = call("GET", "/v1/images?sort_by=foo&project=NO&project=proj&sort_by=name_descending")
     assert reply.names == ["pimg"]
 
 
-def test_parameters_that_are_no_utf_8(call: Caller, world: World) -> None:
+def test_parameters_that_are_not_utf_8_are_tolerated_or_refused(call: Caller, world: World) -> None:
     assert call("GET", "/v1/images?more=%ff&%fe=1").names == ["simg"]
     neither = "data did not match any variant of untagged enum NameOrId"
     assert call("GET", "/v1/images?project=%ff").error == (400, None, QUERY_PREFIX + neither)
 
 
-def test_errors_are_utf_8(call: Caller) -> None:
+def test_error_bodies_are_utf_8(call: Caller) -> None:
     body = call("POST", "/v1/images", _raw_body(source='{"type": "ü", "id": ""}')).body
     assert "unknown variant `ü`" in body.decode()
 
 
-def test_form_encoding_of_parameters(call: Caller, world: World) -> None:
+def test_parameters_are_decoded_as_form_data(call: Caller, world: World) -> None:
     assert call("GET", "/v1/images?%70roject=%70roj").names == ["pimg"]
     assert call("GET", "/v1/images?project=pr+oj").status == 400
 
 
 @given(text=st.text(st.characters(codec="utf-8"), min_size=1))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_no_identifier_is_too_strange(call: Caller, text: str) -> None:
+def test_any_text_as_identifier_gets_200_400_or_404(call: Caller, text: str) -> None:
     for target in (f"/v1/images/{quote(text, safe='')}", f"/v1/images?project={quote(text, safe='')}"):
         reply = call("GET", target)
         assert reply.status in {200, 400, 404}, reply.body
@@ -237,12 +237,12 @@ def test_a_bad_api_version_is_refused(call: Caller, version: str, message: str) 
         "2026081901.0.0+build", f"1.0.0-{'9' * 5000}",
     ],
 )  # fmt: skip
-def test_a_good_api_version_is_taken(call: Caller, world: World, version: str) -> None:
+def test_a_valid_api_version_is_accepted(call: Caller, world: World, version: str) -> None:
     plain = call("GET", f"/v1/images/{world.pimg}")
     assert call("GET", f"/v1/images/{world.pimg}", headers={"api-version": version}).body == plain.body
 
 
-def test_newest_version_is_a_setting() -> None:
+def test_max_api_version_sets_the_newest_version() -> None:
     with Simulator(max_api_version="2026081901.0.0-rc2") as simulator:
         call = Caller(simulator)
         statuses = [

@@ -57,7 +57,7 @@ def run(*arguments: str) -> Iterator[Running]:
 
 
 def fail(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the program, which is to end by itself."""
+    """Run the program, which has to end by itself."""
     command = [sys.executable, "-W", "error", "-m", "oxide.testing", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
@@ -69,7 +69,7 @@ def image_of(snapshot: str | None) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_logs_and_stops(number: signal.Signals) -> None:
+def test_the_program_serves_logs_and_stops(number: signal.Signals) -> None:
     with run() as running:
         assert running.url.startswith("http://127.0.0.1:")
         assert running.snapshot is None
@@ -84,7 +84,7 @@ def test_it_serves_logs_and_stops(number: signal.Signals) -> None:
     assert running.token not in log
 
 
-def test_database_and_token_outlive_it(tmp_path: Path) -> None:
+def test_database_and_token_survive_a_restart_of_the_program(tmp_path: Path) -> None:
     database = str(tmp_path / "state.db")
     with run("--database", database, "--demo", "--token", "oxide-token-mine") as running:
         assert running.token == "oxide-token-mine"
@@ -100,7 +100,7 @@ def test_database_and_token_outlive_it(tmp_path: Path) -> None:
         assert running.stop(signal.SIGTERM)[0] == 0
 
 
-def test_demo_has_what_it_tells() -> None:
+def test_the_demo_creates_what_it_prints() -> None:
     with run("--demo") as running, contextlib.closing(Caller(running)) as call:
         created = call("POST", "/v1/images?project=my-project", image_of(running.snapshot))
         assert created.status == 201
@@ -133,7 +133,7 @@ def test_demo_has_what_it_tells() -> None:
             assert re.search(rf"\b{name}\b", told)
 
 
-def test_demo_leaves_what_a_database_has(tmp_path: Path) -> None:
+def test_the_demo_keeps_what_a_database_has(tmp_path: Path) -> None:
     database = tmp_path / "state.db"
     with Simulator(database=database) as simulator:
         simulator.create_project("my-project")
@@ -156,7 +156,7 @@ def test_demo_leaves_what_a_database_has(tmp_path: Path) -> None:
         ("localhost", "localhost"),
     ],
 )
-def test_it_tells_an_address_that_the_client_takes(host: str, called: str) -> None:
+def test_the_program_prints_a_url_that_the_client_accepts(host: str, called: str) -> None:
     with run("--host", host) as running:
         assert running.url.rpartition(":")[0] == f"http://{called}"
         with ImagesApi.from_environment(running.url, running.token) as images:
@@ -164,14 +164,14 @@ def test_it_tells_an_address_that_the_client_takes(host: str, called: str) -> No
 
 
 @pytest.mark.parametrize("port", ["65536", "99999", "-1", "http", ""])
-def test_a_port_that_is_none_is_refused(port: str) -> None:
+def test_an_invalid_port_is_refused(port: str) -> None:
     failed = fail("--port", port)
     assert failed.returncode == 2
     assert failed.stderr.endswith(f"argument --port: a port must be a number from 0 to 65535, not {port!r}\n")
 
 
 @pytest.mark.parametrize("content", [None, "no database" * 100])
-def test_a_database_that_cannot_be_used_is_named(content: str | None, tmp_path: Path) -> None:
+def test_an_error_names_a_database_that_cannot_be_used(content: str | None, tmp_path: Path) -> None:
     database = tmp_path / "missing" / "state.db"
     if content is not None:
         database.parent.mkdir()
@@ -181,7 +181,7 @@ def test_a_database_that_cannot_be_used_is_named(content: str | None, tmp_path: 
     assert failed.stderr.startswith(f"The simulator cannot start: {database}: ")
 
 
-def test_it_says_why_it_cannot_start() -> None:
+def test_the_program_says_why_it_cannot_start() -> None:
     with run() as running:
         port = running.url.rpartition(":")[2]
         for arguments in (["--port", port], ["--token", "mine"]):
@@ -192,7 +192,7 @@ def test_it_says_why_it_cannot_start() -> None:
 
 
 @pytest.mark.parametrize("missing", ["h11", "oxide.testing._server"])
-def test_it_says_in_one_line_what_to_install(missing: str) -> None:
+def test_the_program_says_in_one_line_what_to_install(missing: str) -> None:
     program = f"import sys, runpy; sys.modules[{missing!r}] = None; runpy.run_module('oxide.testing', run_name='__main__')"
     command = [sys.executable, "-W", "error", "-c", program]
     checkout = Path(__file__).parents[2]
@@ -204,8 +204,8 @@ def test_it_says_in_one_line_what_to_install(missing: str) -> None:
     )
 
 
-def test_outside_a_checkout_it_names_the_packages_themselves(tmp_path: Path) -> None:
-    """The name of this package is that of another project on the index."""
+def test_outside_a_checkout_the_program_names_the_missing_packages(tmp_path: Path) -> None:
+    """Another project on the package index has the name of this package."""
     shutil.copytree(Path(oxide.__file__).parent, tmp_path / "oxide")
     program = (
         "import sys, runpy; sys.modules['h11'] = None; runpy.run_module('oxide.testing', run_name='__main__')"

@@ -30,7 +30,7 @@ from oxide.testing import Simulator
         ("POST", "/openapi.json", ["GET"]),
     ],
 )
-def test_a_method_that_a_path_does_not_have_is_405(
+def test_an_unsupported_method_gets_405(
     call: Caller, world: World, method: str, path: str, allowed: list[str]
 ) -> None:
     reply = call(method, path.replace("$pimg", str(world.pimg)), token=None)
@@ -54,13 +54,13 @@ def test_a_method_that_a_path_does_not_have_is_405(
         "/v1/Images",
     ],
 )
-def test_an_unknown_path_is_404(call: Caller, path: str) -> None:
+def test_an_unknown_path_gets_404(call: Caller, path: str) -> None:
     for method in ("GET", "PUT"):
         assert call(method, path, token=None).error == (404, None, "Not Found")
 
 
 @pytest.mark.parametrize("path", ["/v1/images/", "//v1//images", "/v1/images//?limit=5", "/%76%31/%69mages"])
-def test_empty_and_encoded_segments(call: Caller, world: World, path: str) -> None:
+def test_empty_segments_are_ignored_and_encoded_ones_decoded(call: Caller, world: World, path: str) -> None:
     assert call("GET", path).names == ["simg"]
 
 
@@ -71,7 +71,7 @@ def test_a_bad_path_is_refused(call: Caller, path: str) -> None:
     assert call("GET", path).error == (400, None, "invalid path encoding")
 
 
-def test_the_target_of_a_whole_server_is_no_path_of_the_service(call: Caller) -> None:
+def test_a_target_for_the_whole_server_gets_404(call: Caller) -> None:
     assert call("OPTIONS", "*").error == (404, None, "Not Found")
     assert call("GET", "/nope/%2e%2e").error == (404, None, "Not Found")
 
@@ -79,13 +79,13 @@ def test_the_target_of_a_whole_server_is_no_path_of_the_service(call: Caller) ->
 @pytest.mark.parametrize(
     "segment", ["a%2Fb", "%2F", "simg%252D", "simg%00", "%F0%9F%98%80", "simg%20", "%2e", "%2e%2E"]
 )
-def test_segments_are_decoded_once(call: Caller, world: World, segment: str) -> None:
+def test_path_segments_are_decoded_only_once(call: Caller, world: World, segment: str) -> None:
     problem = "bad parameter in URL path: data did not match any variant of untagged enum NameOrId"
     assert call("GET", f"/v1/images/{segment}").error == (400, None, problem)
 
 
 @pytest.mark.parametrize("authority", ["http://elsewhere", "HTTPS://[::1]:80"])
-def test_absolute_target(call: Caller, world: World, authority: str) -> None:
+def test_an_absolute_target_is_accepted(call: Caller, world: World, authority: str) -> None:
     assert call("GET", f"{authority}/v1/images?limit=1").names == ["simg"]
     assert call("GET", authority).status == 404
 
@@ -112,7 +112,7 @@ def test_every_response_has_its_own_request_id(call: Caller, world: World) -> No
     assert len(seen) == 9
 
 
-def test_form_of_error_bodies(call: Caller) -> None:
+def test_error_bodies_have_the_form_of_the_service(call: Caller) -> None:
     reply = call("GET", "/v1/images?project=nope")
     assert reply.body.decode() == (
         "{\n"
@@ -145,7 +145,7 @@ def test_times_are_utc_with_microseconds(
     assert call("POST", f"/v1/images/{world.pimg}/promote").json["time_modified"] == written
 
 
-def test_keep_alive_through_successes_and_errors(simulator: Simulator, world: World) -> None:
+def test_a_connection_is_kept_after_successes_and_errors(simulator: Simulator, world: World) -> None:
     url = urlsplit(simulator.url)
     connection = http.client.HTTPConnection(url.hostname or "", url.port)
     connection.connect()
@@ -166,24 +166,24 @@ def test_keep_alive_through_successes_and_errors(simulator: Simulator, world: Wo
     connection.close()
 
 
-def test_pipelined_requests_are_answered_in_order(simulator: Simulator, world: World) -> None:
+def test_pipelined_requests_get_responses_in_order(simulator: Simulator, world: World) -> None:
     with connected(simulator) as connection:
         connection.sendall(
             raw_request(simulator, "GET /v1/images/simg HTTP/1.1")
             + raw_request(simulator, "GET /nope HTTP/1.1")
             + raw_request(simulator, "GET /v1/images HTTP/1.1\r\nconnection: close")
         )
-        answers = read_to_end(connection)
-    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404", b"200"]
+        responses = read_to_end(connection)
+    assert re.findall(rb"HTTP/1.1 (\d+)", responses) == [b"200", b"404", b"200"]
 
 
-def test_http_1_0_ends_with_the_connection(simulator: Simulator, world: World) -> None:
+def test_a_response_to_http_1_0_ends_the_connection(simulator: Simulator, world: World) -> None:
     with connected(simulator) as connection:
         connection.sendall(raw_request(simulator, "GET /v1/images HTTP/1.0\r\naccept-encoding: gzip"))
         assert read_to_end(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_expect_continue(simulator: Simulator, world: World) -> None:
+def test_expect_100_continue_gets_an_interim_response(simulator: Simulator, world: World) -> None:
     body = json.dumps(world.body()).encode()
     request = raw_request(
         simulator, "POST /v1/images HTTP/1.1\r\nexpect: 100-continue\r\nconnection: close", body
@@ -196,7 +196,7 @@ def test_expect_continue(simulator: Simulator, world: World) -> None:
         assert read_to_end(connection).startswith(b"HTTP/1.1 201 ")
 
 
-def test_a_chunked_request_is_read(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_chunked_request_is_accepted(simulator: Simulator, call: Caller, world: World) -> None:
     body = json.dumps(world.body()).encode()
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     head = raw_request(
@@ -218,18 +218,18 @@ def test_a_chunked_request_is_read(simulator: Simulator, call: Caller, world: Wo
         (b"GET / HTTP/1.1\r\nhost: x\r\na: " + b"b" * 500_000, b"431"),
     ],
 )
-def test_a_request_that_is_not_http_is_answered_and_ends_the_connection(
+def test_a_request_that_is_not_http_gets_a_response_and_ends_the_connection(
     simulator: Simulator, garbage: bytes, status: bytes
 ) -> None:
     with connected(simulator) as connection:
         connection.sendall(garbage)
-        answer = connection.recv(65536)
-    assert answer.split()[1] == status
-    assert b"connection: close" in answer.lower()
+        response = connection.recv(65536)
+    assert response.split()[1] == status
+    assert b"connection: close" in response.lower()
     assert simulator.requests == []
 
 
-def test_request_cut_short_is_none(simulator: Simulator, call: Caller) -> None:
+def test_a_request_that_is_cut_short_is_not_recorded(simulator: Simulator, call: Caller) -> None:
     with connected(simulator) as connection:
         connection.sendall(b"POST /v1/images HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nhalf")
     assert call("GET", "/v1/images").status == 200
@@ -255,13 +255,15 @@ def test_a_response_is_compressed_if_the_client_accepts_it(
     "accepted",
     [None, "identity", "gzip;q=0", "gzip; q=0.000", "*;q=0", "br, deflate", "gzip;q=0, *", "*, gzip;q=0"],
 )
-def test_no_gzip_unless_accepted(simulator: Simulator, call: Caller, accepted: str | None) -> None:
+def test_a_response_is_not_compressed_unless_the_client_accepts_it(
+    simulator: Simulator, call: Caller, accepted: str | None
+) -> None:
     simulator.create_images(["a", "b"], description="x" * 200)
     reply = call("GET", "/v1/images", headers={"accept-encoding": accepted} if accepted else {})
     assert reply.headers["content-encoding"] is None
 
 
-def test_gzip_from_512_bytes_and_never_for_errors(simulator: Simulator, call: Caller) -> None:
+def test_only_successes_of_at_least_512_bytes_are_compressed(simulator: Simulator, call: Caller) -> None:
     simulator.clock = lambda: datetime(2026, 1, 1, tzinfo=UTC)
     headers = {"accept-encoding": "gzip"}
     bare = call("GET", f"/v1/images/{simulator.create_image('a')}")
@@ -276,12 +278,12 @@ def test_gzip_from_512_bytes_and_never_for_errors(simulator: Simulator, call: Ca
     assert error.json
 
 
-def test_no_content_has_no_body_headers(call: Caller, world: World) -> None:
+def test_a_204_has_no_headers_of_a_body(call: Caller, world: World) -> None:
     headers = call("DELETE", "/v1/images/simg", headers={"accept-encoding": "gzip"}).headers
     assert {name.lower() for name in headers} == {"x-request-id", "date"}
 
 
-def test_generated_certificate() -> None:
+def test_the_generated_certificate_can_be_verified() -> None:
     with Simulator(tls=True) as simulator:
         assert simulator.url.startswith("https://127.0.0.1:")
         trusting = ssl.create_default_context(cadata=simulator.ca_certificate)
@@ -300,7 +302,7 @@ def test_generated_certificate() -> None:
             ssl.create_default_context().wrap_socket(bare, server_hostname="127.0.0.1")
 
 
-def test_given_tls_context() -> None:
+def test_a_given_tls_context_is_used() -> None:
     with Simulator(tls=True) as maker:
         context = maker._tls_context()
         authority = maker.ca_certificate
@@ -314,7 +316,7 @@ def test_given_tls_context() -> None:
         connection.close()
 
 
-def test_tls_is_ended_in_due_form() -> None:
+def test_a_tls_connection_ends_with_a_closing_alert() -> None:
     with Simulator(tls=True) as simulator:
         trusting = ssl.create_default_context(cadata=simulator.ca_certificate)
         with (
@@ -325,9 +327,9 @@ def test_tls_is_ended_in_due_form() -> None:
             assert read_to_end(secure).endswith(b'{"next_page":null,"items":[]}')
 
 
-def test_what_is_not_http_is_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_that_is_not_http_is_logged(simulator: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="oxide.testing"), connected(simulator) as connection:
         connection.sendall(b"garbage\r\n\r\n")
         assert read_to_end(connection).startswith(b"HTTP/1.1 400 ")
     (record,) = caplog.records
-    assert record.getMessage().startswith("a request that is not HTTP: ")
+    assert record.getMessage().startswith("a client sent something other than HTTP: ")

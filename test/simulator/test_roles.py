@@ -1,4 +1,4 @@
-"""Who may do what: 401, 403 and 404 for every role."""
+"""Which role may do what: 401, 403 and 404 for every role."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def _expectations() -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize(("action", "caller", "status"), _expectations())
-def test_role(
+def test_each_role_may_do_what_the_service_allows(
     simulator: Simulator, call: Caller, world: World, action: str, caller: str, status: int
 ) -> None:
     where, _, role = caller.partition(":")
@@ -95,7 +95,7 @@ def _not_found(action: str, world: World) -> tuple[str, str]:
     return ("project-image", 'name "pimg"') if of_project else ("silo-image", 'name "simg"')
 
 
-def test_malformed_without_credentials_is_400(call: Caller, world: World) -> None:
+def test_a_malformed_request_without_credentials_gets_400(call: Caller, world: World) -> None:
     for request in (
         "GET /v1/images?limit=x",
         "GET /v1/images/BAD",
@@ -106,7 +106,7 @@ def test_malformed_without_credentials_is_400(call: Caller, world: World) -> Non
     ):
         method, target = request.split()
         assert call(method, target, token=None).status == 400, request
-    # The four that change something ask for credentials before they look at what selects the image.
+    # The four operations that change something check credentials before the image's selector.
     for request in (
         f"DELETE /v1/images/{world.pimg}?project=proj",
         f"POST /v1/images/{world.pimg}/promote?project=proj",
@@ -121,15 +121,17 @@ def test_malformed_without_credentials_is_400(call: Caller, world: World) -> Non
     "authorization",
     ["Bearer foo", "Basic $token", "Bearer", "", "$token", "Bearer  ", "Bearer oxide-session-1"],
 )
-def test_what_is_no_credential(simulator: Simulator, call: Caller, world: World, authorization: str) -> None:
+def test_an_authorization_of_another_kind_counts_as_no_credentials(
+    simulator: Simulator, call: Caller, world: World, authorization: str
+) -> None:
     headers = {"authorization": authorization.replace("$token", simulator.token)}
     reply = call("GET", "/v1/images", token=None, headers=headers)
     assert reply.error == (401, "Unauthorized", "credentials missing or invalid")
-    # No credential at all: what selects the image is judged first.
+    # Without credentials of the right kind, the image's selector is checked first.
     assert call("GET", f"/v1/images/{world.pimg}?project=proj", token=None, headers=headers).status == 400
 
 
-def test_unknown_token_is_401_before_anything_is_looked_at(call: Caller, world: World) -> None:
+def test_an_unknown_token_gets_401_before_any_lookup(call: Caller, world: World) -> None:
     for request in (
         "GET /v1/images",
         f"GET /v1/images/{world.pimg}?project=proj",
@@ -140,12 +142,14 @@ def test_unknown_token_is_401_before_anything_is_looked_at(call: Caller, world: 
     assert call("GET", "/v1/images?limit=x", token="oxide-token-00").status == 400
 
 
-def test_scheme_in_any_case(simulator: Simulator, call: Caller) -> None:
+def test_the_bearer_scheme_may_be_in_any_case(simulator: Simulator, call: Caller) -> None:
     headers = {"authorization": f"bEARER   {simulator.token}"}
     assert call("GET", "/v1/images", token=None, headers=headers).status == 200
 
 
-def test_project_role_reaches_its_images_by_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_project_role_gives_access_to_its_images_only_by_name(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     token = simulator.create_user("u", project_roles={world.proj: "limited_collaborator"})
     created = call("POST", "/v1/images?project=proj", world.body(), token=token)
     assert created.status == 201
@@ -154,7 +158,9 @@ def test_project_role_reaches_its_images_by_name(simulator: Simulator, call: Cal
     assert call("DELETE", "/v1/images/new?project=proj", token=token).status == 204
 
 
-def test_silo_limited_collaborator_full_cycle(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_limited_collaborator_of_the_silo_may_promote_demote_delete_and_create(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     token = simulator.create_user("u", "limited_collaborator")
     assert call("POST", f"/v1/images/{world.pimg}/promote", token=token).status == 202
     assert call("POST", f"/v1/images/{world.pimg}/demote?project=other", token=token).status == 202
@@ -162,20 +168,24 @@ def test_silo_limited_collaborator_full_cycle(simulator: Simulator, call: Caller
     assert call("POST", "/v1/images", world.body(), token=token).status == 201
 
 
-def test_silo_viewer_with_project_admin(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_project_admin_who_views_the_silo_may_delete_only_project_images(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     token = simulator.create_user("u", "viewer", {"proj": "admin"})
     assert call("DELETE", f"/v1/images/{world.simg}", token=token).status == 403
     assert call("POST", f"/v1/images/{world.simg}/demote?project=proj").status == 202
     assert call("DELETE", f"/v1/images/{world.simg}", token=token).status == 204
 
 
-def test_unreadable_snapshot_is_not_found(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_snapshot_that_the_caller_may_not_read_is_not_found(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     token = simulator.create_user("u", project_roles={"other": "admin"})
     reply = call("POST", "/v1/images?project=other", world.body(), token=token)
     assert reply.error == (404, "ObjectNotFound", f'not found: snapshot with id "{world.snap}"')
 
 
-def test_roles_on_one_project_say_nothing_of_another(
+def test_a_role_on_one_project_gives_no_access_to_another(
     simulator: Simulator, call: Caller, world: World
 ) -> None:
     token = simulator.create_user("u", project_roles={"other": "admin"})

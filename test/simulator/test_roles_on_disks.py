@@ -1,4 +1,4 @@
-"""Who may do what with disks and snapshots."""
+"""Which role may do what with disks and snapshots."""
 
 from typing import Any
 
@@ -128,7 +128,7 @@ def test_a_role_on_the_project_is_enough_for_an_import(
     assert call("DELETE", target, token=token).status == 204
 
 
-def test_an_unknown_token_is_told_before_the_state(call: Caller, world: World) -> None:
+def test_an_unknown_token_is_reported_before_a_wrong_state(call: Caller, world: World) -> None:
     disk = create_disk(call)
     for step in ("bulk-write-start", "bulk-write-stop"):
         assert call("POST", f"/v1/disks/{disk}/{step}", token="oxide-token-unknown").status == 401

@@ -1,4 +1,4 @@
-"""The behaviour of the real service, scenario by scenario, over raw HTTP; a number says which rows belong together."""
+"""The simulator behaves like the real service, scenario by scenario, over raw HTTP; equal numbers mark related rows."""
 
 import json
 from dataclasses import asdict
@@ -11,8 +11,8 @@ from simulator_http import Caller, World, connected, raw_request
 
 from oxide.testing import Delay, Simulator
 
-# Scenario, request, body, answer. A body is what it changes of a good one (null takes away), or text after a colon.
-# Of an answer: status, code (`-` for none), message, which may end anywhere with an ellipsis.
+# Scenario, request, body, response. A body lists changes to a good one (null removes), or is text after a colon.
+# A response is status, code (`-` for none), message, which may end anywhere with an ellipsis.
 ERRORS = r"""
  1 | GET /v1/images?project=nope           |  | 404 ObjectNotFound not found: project with name "nope"
  1 | GET /v1/images?project=$nobody        |  | 404 ObjectNotFound not found: project with id "$nobody"
@@ -71,9 +71,9 @@ def _everything(call: Caller) -> list[object]:
     return [call("GET", scope).json["items"] for scope in scopes]
 
 
-@pytest.mark.parametrize(("number", "request_", "body", "answer"), _rows(ERRORS))
-def test_error_is_answered_and_changes_nothing(
-    call: Caller, world: World, number: str, request_: str, body: str, answer: str
+@pytest.mark.parametrize(("number", "request_", "body", "response"), _rows(ERRORS))
+def test_an_error_has_the_expected_response_and_changes_nothing(
+    call: Caller, world: World, number: str, request_: str, body: str, response: str
 ) -> None:
     values = {"nobody": NOBODY, "long": "a" * 64, **asdict(world)}
     request, _, anonymous = Template(request_).substitute(values).partition(" (")
@@ -88,7 +88,7 @@ def test_error_is_answered_and_changes_nothing(
 
     status, code, message = call(method, target, content, token=None if anonymous else "").error
 
-    expected_status, expected_code, expected = Template(answer).substitute(values).split(" ", 2)
+    expected_status, expected_code, expected = Template(response).substitute(values).split(" ", 2)
     assert (str(status), code or "-") == (expected_status, expected_code), number
     beginning, ellipsis, _ = expected.partition("…")
     assert message.startswith(beginning)
@@ -101,7 +101,7 @@ def test_an_empty_silo_lists_no_images(call: Caller) -> None:
     assert (reply.status, reply.body) == (200, b'{"next_page":null,"items":[]}')
 
 
-def test_create_in_project(call: Caller, world: World) -> None:
+def test_an_image_is_created_in_a_project(call: Caller, world: World) -> None:
     reply = call("POST", "/v1/images?project=proj", world.body(name="alpine-edge", description="a"))
     image = reply.json
     assert reply.status == 201
@@ -125,27 +125,31 @@ def test_create_in_project(call: Caller, world: World) -> None:
     assert call("GET", f"/v1/images/{image['id']}").json == image
 
 
-def test_sizes_are_those_of_the_snapshot(simulator: Simulator, call: Caller, world: World) -> None:
+def test_an_image_has_the_sizes_of_its_snapshot(simulator: Simulator, call: Caller, world: World) -> None:
     snapshot = simulator.create_snapshot("big", world.proj, size=2**63 - 1, block_size=4096)
     body = world.body(source={"type": "snapshot", "id": str(snapshot)}, size=1, block_size=2048)
     image = call("POST", "/v1/images?project=proj", body).json
     assert (image["size"], image["block_size"]) == (2**63 - 1, 4096)
 
 
-def test_create_in_silo(call: Caller, world: World) -> None:
+def test_an_image_is_created_in_the_silo(call: Caller, world: World) -> None:
     reply = call("POST", "/v1/images", world.body())
     assert (reply.status, reply.json["project_id"]) == (201, None)
     assert call("GET", "/v1/images").names == ["new", "simg"]
     assert call("GET", "/v1/images?project=proj").names == ["pimg"]
 
 
-def test_silo_image_from_snapshot_of_any_project(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_silo_image_may_come_from_a_snapshot_of_any_project(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     snapshot = simulator.create_snapshot("elsewhere", "other")
     body = world.body(source={"type": "snapshot", "id": str(snapshot)})
     assert call("POST", "/v1/images", body).status == 201
 
 
-def test_one_name_in_every_scope(call: Caller, simulator: Simulator, world: World) -> None:
+def test_images_in_different_scopes_may_share_a_name(
+    call: Caller, simulator: Simulator, world: World
+) -> None:
     elsewhere = simulator.create_snapshot("snap", "other")
     in_other = world.body(source={"type": "snapshot", "id": str(elsewhere)})
     assert call("POST", "/v1/images?project=proj", world.body()).status == 201
@@ -154,7 +158,7 @@ def test_one_name_in_every_scope(call: Caller, simulator: Simulator, world: Worl
 
 
 @pytest.mark.parametrize("scope", ["", "?project=proj"])
-def test_name_is_free_after_delete(call: Caller, world: World, scope: str) -> None:
+def test_the_name_of_a_deleted_image_is_free(call: Caller, world: World, scope: str) -> None:
     first = call("POST", f"/v1/images{scope}", world.body()).json["id"]
     assert call("DELETE", f"/v1/images/new{scope}").status == 204
     again = call("POST", f"/v1/images{scope}", world.body())
@@ -185,7 +189,7 @@ def test_unknown_fields_are_ignored(call: Caller, world: World) -> None:
         ),
     ],
 )
-def test_other_content_types(call: Caller, world: World, content_type: str, message: str) -> None:
+def test_other_content_types_are_refused(call: Caller, world: World, content_type: str, message: str) -> None:
     reply = call("POST", "/v1/images", world.body(), headers={"content-type": content_type})
     assert reply.error == (400, None, message)
 
@@ -193,7 +197,9 @@ def test_other_content_types(call: Caller, world: World, content_type: str, mess
 @pytest.mark.parametrize(
     "content_type", [None, "application/json", "APPLICATION/JSON; charset=utf-8", "application/problem+json"]
 )
-def test_no_content_type_is_json(call: Caller, world: World, content_type: str | None) -> None:
+def test_json_is_accepted_with_a_json_content_type_or_none(
+    call: Caller, world: World, content_type: str | None
+) -> None:
     headers = {} if content_type is None else {"content-type": content_type}
     assert call("POST", "/v1/images", world.body(), headers=headers).status == 201
 
@@ -213,7 +219,9 @@ def test_a_body_that_is_too_large_is_refused(call: Caller, world: World) -> None
     ids=["os", "version", "description"],
 )
 @pytest.mark.parametrize("letter", ["x", "ß", "𝔛", "\0"])
-def test_text_longer_than_its_column(call: Caller, world: World, field: str, most: int, letter: str) -> None:
+def test_a_text_longer_than_its_column_is_an_internal_error(
+    call: Caller, world: World, field: str, most: int, letter: str
+) -> None:
     internal = (500, "Internal", "Internal Server Error")
     assert call("POST", "/v1/images", world.body(**{field: letter * (most + 1)})).error == internal
     reply = call("POST", "/v1/images", world.body(**{field: letter * most}))
@@ -234,13 +242,13 @@ def test_an_image_is_viewed_by_id_and_by_name(call: Caller, world: World, projec
 
 
 @pytest.mark.parametrize("form", ["{}", "%7B{}%7D", "urn:uuid:{}", "hex", "upper"])
-def test_every_form_of_an_id(call: Caller, world: World, form: str) -> None:
+def test_an_id_may_have_any_form(call: Caller, world: World, form: str) -> None:
     forms = {"hex": world.pimg.hex, "upper": str(world.pimg).upper()}
     spelled = forms.get(form) or form.format(world.pimg)
     assert call("GET", f"/v1/images/{spelled}").json["name"] == "pimg"
 
 
-def test_a_name_of_hex_digits_and_hyphens_is_a_name(simulator: Simulator, call: Caller) -> None:
+def test_a_name_of_hex_digits_and_hyphens_is_not_taken_for_an_id(simulator: Simulator, call: Caller) -> None:
     simulator.create_image("deadbeef-deadbeef-deadbeef-deadbeef")
     assert call("GET", "/v1/images/deadbeef-deadbeef-deadbeef-deadbeef").status == 200
 
@@ -272,7 +280,7 @@ def test_a_promoted_image_is_in_the_silo(call: Caller, world: World, target: str
     assert call("GET", "/v1/images").names == ["pimg", "simg"]
 
 
-def test_promote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_promoting_to_a_taken_name_is_refused(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_image("pimg")
     before = _everything(call)
     error = (400, "ObjectAlreadyExists", 'already exists: silo-image "pimg"')
@@ -295,7 +303,7 @@ def test_a_demoted_image_is_in_the_project(call: Caller, world: World, image: st
     assert call("GET", f"/v1/images/{world.simg}").json == reply.json
 
 
-def test_demote_to_a_taken_name(simulator: Simulator, call: Caller, world: World) -> None:
+def test_demoting_to_a_taken_name_is_refused(simulator: Simulator, call: Caller, world: World) -> None:
     simulator.create_image("simg", "other")
     before = _everything(call)
     error = (400, "ObjectAlreadyExists", 'already exists: project-image "simg"')
@@ -303,7 +311,9 @@ def test_demote_to_a_taken_name(simulator: Simulator, call: Caller, world: World
     assert _everything(call) == before
 
 
-def test_abandoned_create_completes(simulator: Simulator, call: Caller, world: World) -> None:
+def test_a_creation_completes_if_its_client_disconnects(
+    simulator: Simulator, call: Caller, world: World
+) -> None:
     simulator.fail_next(Delay(0.2))
     body = json.dumps(world.body()).encode()
     with connected(simulator) as connection:

@@ -1,4 +1,4 @@
-"""A simulator where something runs out, is held by another, or is inherited by a forked process."""
+"""A simulator under stress: resources run out, a database is locked, a process forks."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 
 @contextlib.contextmanager
 def forked_child() -> Iterator[None]:
-    """Fork a process, which lives until the end of the block."""
+    """Fork a process that lives until the end of the block."""
     ready, told = os.pipe()
     ended, end = os.pipe()
     child = os.fork()
@@ -46,10 +46,10 @@ def forked_child() -> Iterator[None]:
     ("fault", "inherited"),
     [(Drop(), True), (Drop(during=0), True), (Drop(after_acting=True), True), (Drop(reset=True), False)],
 )
-def test_a_dropped_connection_is_seen_beside_a_forked_child(
+def test_the_client_sees_a_dropped_connection_although_a_forked_child_exists(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, fault: Fault, inherited: bool
 ) -> None:
-    """An end in order is seen even if the child keeps the socket; a reset, since the child lets go of it."""
+    """An orderly end is seen even if the child keeps the socket, and a reset because the child closes it."""
     if inherited:
         monkeypatch.setattr(_server, "_SERVERS", set())
     simulator.fail_next(fault, operation="image_list")
@@ -68,7 +68,7 @@ def test_a_dropped_connection_is_seen_beside_a_forked_child(
 
 @NEEDS_FORK
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_port_is_free_after_stop_beside_a_forked_child() -> None:
+def test_a_port_is_free_after_stop_although_a_forked_child_exists() -> None:
     with Simulator() as simulator:
         port = int(simulator.url.rpartition(":")[2])
         with forked_child():
@@ -79,7 +79,7 @@ def test_a_port_is_free_after_stop_beside_a_forked_child() -> None:
 
 @NEEDS_FORK
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_forked_child_calls_the_simulator_of_its_parent(simulator: Simulator) -> None:
+def test_a_forked_child_can_call_the_simulator_of_its_parent(simulator: Simulator) -> None:
     simulator.create_image("a")
     child = os.fork()
     if child == 0:
@@ -105,7 +105,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Si
         yield simulator, other
 
 
-def test_a_locked_database_answers_500(
+def test_requests_to_a_locked_database_get_500(
     locked: tuple[Simulator, sqlite3.Connection], caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator, other = locked
@@ -115,7 +115,7 @@ def test_a_locked_database_answers_500(
             assert call("GET", "/v1/images").error == (500, "Internal", "Internal Server Error")
         other.rollback()
         assert call("GET", "/v1/images").status == 200
-        # The caller is known all the same.
+        # The user of the request is still known.
         assert {request.user for request in simulator.requests} == {"admin"}
     failures = [record for record in caplog.records if record.levelname == "ERROR"]
     assert [(record.getMessage(), record.exc_info) for record in failures] == [
@@ -123,7 +123,9 @@ def test_a_locked_database_answers_500(
     ] * 3
 
 
-def test_a_broken_database_answers_500_and_stops(simulator: Simulator, call: Caller) -> None:
+def test_requests_to_a_broken_database_get_500_and_the_simulator_stops(
+    simulator: Simulator, call: Caller
+) -> None:
     assert call("GET", "/v1/images").status == 200
     assert isinstance(simulator._store, Store)
     simulator._store.close()
@@ -132,7 +134,7 @@ def test_a_broken_database_answers_500_and_stops(simulator: Simulator, call: Cal
     simulator.stop()
 
 
-def test_a_thread_that_cannot_start_costs_one_connection(
+def test_if_a_thread_cannot_start_only_its_connection_ends(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     start = threading.Thread.start
@@ -151,7 +153,9 @@ def test_a_thread_that_cannot_start_costs_one_connection(
     assert "a connection was closed: can't start new thread" in caplog.messages
 
 
-def test_a_simulator_whose_thread_cannot_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulator_that_cannot_start_its_thread_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def refuse(thread: threading.Thread) -> None:
         message = "can't start new thread"
         raise RuntimeError(message)
@@ -166,14 +170,14 @@ def test_a_simulator_whose_thread_cannot_start_leaves_nothing(monkeypatch: pytes
         assert simulator.url
 
 
-def test_stop_bears_a_connection_that_ended_by_itself(simulator: Simulator) -> None:
+def test_stop_tolerates_a_connection_that_ended_by_itself(simulator: Simulator) -> None:
     for _ in range(3):
         with connected(simulator) as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     simulator.stop()
 
 
-def test_what_is_not_http_is_logged_once_a_second(
+def test_requests_that_are_not_http_are_logged_once_a_second_at_most(
     simulator: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [0.0]

@@ -1,4 +1,4 @@
-"""Calls as the tests make them: the six operations, with answers that fit, and a client whose time is the test's."""
+"""Calls for the tests: the six operations with matching responses, and a client with a fake clock."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import pytest
 from core_support import BY_NAME, IMAGE, NEW_IMAGE
 
 import oxide
-from transport.fault_server import Gone, answer
+from transport.fault_server import Gone, http_response
 
 TOKEN = "oxide-token-of-the-tests"
 IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
@@ -25,7 +25,7 @@ IMAGE_ID = UUID("11111111-2222-4333-8444-555555555555")
 
 @dataclass(frozen=True)
 class Call:
-    """One operation, with arguments, and the answer of a server that does it."""
+    """One operation, with arguments, and the response of a server that carries it out."""
 
     name: str
     method: str
@@ -38,7 +38,7 @@ class Call:
         return getattr(api, self.name + form)(*self.arguments, **options)
 
     def __repr__(self) -> str:
-        """Return the name, which is what a test is called by."""
+        """Return the name, for the ID of a test."""
         return self.name
 
 
@@ -70,13 +70,13 @@ CALLS = [*READS, *WRITES]
 
 
 def image_by_name(request: bytes) -> bytes:
-    """Answer a request for an image with one of the name that was asked for."""
+    """Respond to a request for an image with one of the requested name."""
     name = request.split(b" ", 2)[1].rpartition(b"/")[2].decode()
-    return answer(200, image(name))
+    return http_response(200, image(name))
 
 
 class FakeClock:
-    """A clock that goes on only when it is told to."""
+    """A clock that advances only on command."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -96,7 +96,7 @@ class FakeClock:
             self.now += seconds
 
     def tick(self, seconds: float) -> None:
-        """Go on once the client has looked at the clock again, which it does before it waits for anything."""
+        """Advance once the client has read the clock again, as it does before it waits."""
         with self._changed:
             assert self._changed.wait_for(lambda: self._asked or self._stopped, 30)
             if self._stopped:
@@ -105,14 +105,14 @@ class FakeClock:
             self.now += seconds
 
     def stop(self) -> None:
-        """Let nobody wait for the client any more."""
+        """Release everything that waits for the client."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
 
 class NoticedClock(FakeClock):
-    """Notices that another thread looks at it, in the middle of a read; with `alarm`, raises SIGALRM in the main one."""
+    """A clock that notices its use in another thread; with `alarm`, its use in the main thread raises SIGALRM."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class NoticedClock(FakeClock):
 
 @dataclass
 class Session:
-    """A client, and what it has done besides."""
+    """A client, with its attempts and its sleeps."""
 
     api: oxide.ImagesApi
     sleeps: list[float] = field(default_factory=list)
@@ -168,7 +168,7 @@ def session(
 
 
 def close_under_a_reader(client: Session, clock: NoticedClock) -> None:
-    """Close a client while another thread waits for more of an answer, and check that it is told."""
+    """Close a client while another thread reads a response, and check that the thread gets an error."""
     with ThreadPoolExecutor(1) as executor:
         response = client.api.image_view_without_preload_content("open")
         result = executor.submit(response.read)
@@ -179,7 +179,7 @@ def close_under_a_reader(client: Session, clock: NoticedClock) -> None:
 
 
 def outcomes(error: oxide.ApiException) -> list[str]:
-    """Return what each attempt of a failed call came to."""
+    """Return the outcome of each attempt of a failed call."""
     return [attempt.outcome for attempt in error.attempts]
 
 

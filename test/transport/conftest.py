@@ -1,4 +1,4 @@
-"""Every test of the transport gives back the sockets and threads that it took."""
+"""Checks that every test of the transport releases its sockets and threads."""
 
 import gc
 import ssl
@@ -14,20 +14,20 @@ from transport.calls import open_sockets
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """Fail a test that leaves a socket or a thread."""
+    """Make a test fail if it leaves a socket or a thread."""
     sockets, threads = len(open_sockets()), threading.active_count()
     yield
     if len(open_sockets()) > sockets or threading.active_count() > threads:
-        # What an exception's traceback held on to.
+        # Tracebacks of exceptions may have kept some alive.
         gc.collect()
-    # There may be fewer than before: what another test's exceptions held on to may go at any time.
+    # There may be fewer than before, since those of an earlier test may be freed at any time.
     assert len(open_sockets()) <= sockets
     assert threading.active_count() <= threads
 
 
 @pytest.fixture(scope="session")
 def ca(authority: Authority) -> trustme.CA:
-    """Return what issues certificates."""
+    """Return the authority that issues certificates."""
     return authority.ca
 
 
@@ -39,5 +39,5 @@ def ca_file(authority: Authority) -> str:
 
 @pytest.fixture(scope="session")
 def server_tls(authority: Authority) -> ssl.SSLContext:
-    """Return what a server needs to be `127.0.0.1` and `localhost`."""
+    """Return the TLS context of a server for `127.0.0.1` and `localhost`."""
     return authority.server_context("127.0.0.1", "localhost")

@@ -1,4 +1,4 @@
-"""A server on loopback that does what a script says, connection by connection, byte by byte.
+"""A server on loopback that follows a script, connection by connection, byte by byte.
 
 A script is a list of steps, each a function of the `Peer` that has connected. When it has run, the connection is
 closed. Nothing here waits for time to pass: a step that stalls lasts until the client, or the test, is gone.
@@ -30,7 +30,7 @@ class Peer:
         self.number = number
 
     def receive(self) -> bytes:
-        """Return some bytes; raise `Gone` where there are no more."""
+        """Return some bytes; raise `Gone` if there are no more."""
         data = self.sock.recv(65536)
         if not data:
             raise Gone
@@ -95,12 +95,12 @@ class FaultServer:
             raise self._problems[0]
 
     def listen(self) -> None:
-        """Take connections, which have been refused so far."""
+        """Accept connections, which have been refused so far."""
         self._listener.listen(128)
         self._start(self._accept)
 
     def refuse(self) -> None:
-        """Take no further connection."""
+        """Refuse further connections."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -152,7 +152,7 @@ class FaultServer:
 
 
 def request(peer: Peer) -> bytes:
-    """Read one request, with its body, note and return it."""
+    """Read one request with its body, record it and return it."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += peer.receive()
@@ -186,23 +186,23 @@ def send(data: bytes | Iterable[bytes]) -> Step:
 
 
 def stall(peer: Peer) -> None:
-    """Say nothing until the client, or the server, closes the connection."""
+    """Send nothing until the client or the server closes the connection."""
     while peer.sock.recv(65536):
         pass
 
 
 def reset(peer: Peer) -> None:
-    """Break the connection, so that the client sees a reset."""
+    """Reset the connection."""
     peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     peer.sock.close()
     raise Gone
 
 
 def close_notify(peer: Peer) -> None:
-    """Say in TLS that nothing follows; a connection that is closed without that may have been cut."""
+    """Send the closing alert of TLS; a connection that is closed without it may have been truncated."""
     sock: Any = peer.sock
     sock.setblocking(False)
-    # It does not wait for the client to say so too.
+    # It does not wait for the client's closing alert.
     with suppress(ssl.SSLWantReadError):
         sock.unwrap()
 
@@ -213,7 +213,7 @@ def until_released(peer: Peer) -> None:
 
 
 def always(*steps: Step) -> Step:
-    """Do the steps again and again, until the client is gone."""
+    """Repeat the steps until the client is gone."""
 
     def step(peer: Peer) -> None:
         while True:
@@ -224,7 +224,7 @@ def always(*steps: Step) -> Step:
 
 
 def drip(data: bytes, tick: Callable[[], object] | None = None) -> Step:
-    """Send byte by byte, with a call of `tick` before each; without one, in real time, fifty bytes a second."""
+    """Send byte by byte, with a call of `tick` before each; without `tick`, fifty bytes a second."""
 
     def step(peer: Peer) -> None:
         for byte in data:
@@ -238,7 +238,7 @@ def drip(data: bytes, tick: Callable[[], object] | None = None) -> Step:
 
 
 def respond(make: Callable[[bytes], bytes]) -> Step:
-    """Answer each request with what `make` makes of it."""
+    """Respond to each request with what `make` makes of it."""
 
     def step(peer: Peer) -> None:
         while True:
@@ -248,7 +248,7 @@ def respond(make: Callable[[bytes], bytes]) -> Step:
 
 
 def do(function: Callable[[], Any]) -> Step:
-    """Call a function of the test's."""
+    """Call a function of the test."""
     return lambda _: function()
 
 
@@ -258,7 +258,7 @@ def handshake(context: ssl.SSLContext) -> Step:
 
 
 class InnerTls:
-    """TLS over any connection, which may be TLS itself; slowly, each byte of it for itself, if so wanted."""
+    """TLS over any connection, which may be TLS itself; handshake or records may be slow, byte by byte."""
 
     def __init__(
         self, peer: Peer, context: ssl.SSLContext, *, slow_handshake: bool, slow_records: bool
@@ -301,7 +301,7 @@ class InnerTls:
         return data
 
     def sendall(self, data: bytes) -> None:
-        """Send one record, or more where it takes more."""
+        """Send the bytes in one record, or in more if necessary."""
         self._run(self._tls.write, data)
 
     def send_together(self, *pieces: bytes) -> None:
@@ -311,7 +311,7 @@ class InnerTls:
         self._flush()
 
     def close(self) -> None:
-        """Say that nothing follows, and close the connection underneath."""
+        """Send the closing alert, and close the connection underneath."""
         self._slow = False
         with suppress(OSError):
             self._tls.unwrap()
@@ -324,7 +324,7 @@ class InnerTls:
 def inner_handshake(
     context: ssl.SSLContext, *, slow_handshake: bool = False, slow_records: bool = False
 ) -> Step:
-    """Begin TLS within whatever the connection is already."""
+    """Begin TLS within the existing connection."""
 
     def step(peer: Peer) -> None:
         inner: Any = InnerTls(peer, context, slow_handshake=slow_handshake, slow_records=slow_records)
@@ -333,10 +333,10 @@ def inner_handshake(
     return step
 
 
-def answer(
+def http_response(
     status: int = 200, body: bytes = b"", *headers: str, reason: str = "Reason", length: bool = True
 ) -> bytes:
-    """Return an answer, framed by its length unless `length` is false."""
+    """Return a response, framed by its length unless `length` is false."""
     lines = [f"HTTP/1.1 {status} {reason}", *headers]
     if length:
         lines.append(f"Content-Length: {len(body)}")
@@ -344,13 +344,13 @@ def answer(
 
 
 def chunked(body: bytes, *headers: str, size: int = 7, status: int = 200) -> bytes:
-    """Return an answer in chunks of `size` bytes."""
+    """Return a response in chunks of `size` bytes."""
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
     coded = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
-    head = answer(status, b"", *headers, "Transfer-Encoding: chunked", length=False)
+    head = http_response(status, b"", *headers, "Transfer-Encoding: chunked", length=False)
     return head + coded + b"0\r\n\r\n"
 
 
 def gzipped(body: bytes, *headers: str, status: int = 200) -> bytes:
-    """Return an answer with a gzip body."""
-    return answer(status, gzip.compress(body, mtime=0), *headers, "Content-Encoding: gzip")
+    """Return a response with a gzip body."""
+    return http_response(status, gzip.compress(body, mtime=0), *headers, "Content-Encoding: gzip")

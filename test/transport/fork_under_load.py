@@ -1,7 +1,7 @@
 """A program that forks while several of its threads make calls: `python -m transport.fork_under_load URL [CA FILE]`.
 
-The server answers with an image of the name that was asked for. Every process asks for names of its own, in several
-threads at once, and fails on an answer that is not its own, and where it hangs.
+The server responds with an image of the requested name. Every process asks for names of its own, in several
+threads at once, and fails on a response that is not its own, and where it hangs.
 """
 
 import os
@@ -23,7 +23,7 @@ LIMIT: Final = 40  # seconds, after which a process that hangs is ended
 def call(
     api: oxide.ImagesApi, who: str, problems: list[str], *, until: threading.Event | None = None
 ) -> None:
-    """Ask for names of one's own, `CALLS` times or until told to stop."""
+    """Request names of one's own, `CALLS` times or until told to stop."""
     try:
         turn = 0
         while turn < CALLS if until is None else not until.is_set():
@@ -50,17 +50,17 @@ def call_in_threads(api: oxide.ImagesApi, who: str) -> list[str]:
 
 
 def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoReturn:
-    """Do what a child does, and end with status 0 if all went well."""
+    """Run a child, and exit with status 0 if all went well."""
     signal.alarm(LIMIT)
     problems = []
-    # A thread may have been in the middle of a call; what was opened is not for this process to read.
+    # A thread may have been in the middle of a call, whose connection this process must not read.
     try:
         opened.read()
     except oxide.ApiValueError as error:
         if "before a fork" not in str(error):
             problems.append(f"{who}: {error}")
     else:
-        problems.append(f"{who} could read its parent's answer")
+        problems.append(f"{who} could read its parent's response")
     opened.close()
     problems += call_in_threads(api, who)
     # A child of its own, once with connections of its own, and once before it has made any.
@@ -77,13 +77,13 @@ def child(api: oxide.ImagesApi, who: str, opened: oxide.RESTResponse) -> NoRetur
     print(*problems, sep="\n", file=sys.stderr, end="")
     if problems:
         os._exit(1)
-    # Through everything that Python does at its end.
+    # Exit through everything that Python does at exit.
     sys.exit(0)
 
 
 def main(url: str, ca_file: str | None) -> int:
-    """Fork under load; return 0 if nobody got what was not theirs."""
-    # What this program is for is what newer Pythons warn of.
+    """Fork under load; return 0 if every process got only its own responses."""
+    # Newer Pythons warn of exactly what this program does.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     signal.alarm(LIMIT)
     client = oxide.ApiClient(oxide.Configuration(url, access_token="token", ssl_ca_cert=ca_file))
@@ -99,7 +99,7 @@ def main(url: str, ca_file: str | None) -> int:
     children = []
     opened = [api.image_view_without_preload_content(f"open-{number}") for number in range(FORKS)]
     for number in range(FORKS):
-        # Between the forks, so that they happen with connections in use, and with some at rest.
+        # The calls run between the forks, so that some connections are in use and some are idle.
         api.image_view("main")
         pid = os.fork()
         if pid == 0:

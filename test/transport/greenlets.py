@@ -21,7 +21,7 @@ if sys.argv[1] == "before":
 import oxide
 
 if sys.argv[1] == "after":
-    # Used for the first time, so that everything is loaded.
+    # The first use loads everything.
     oxide.ApiClient().close()
     monkey.patch_all()
 

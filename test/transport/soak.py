@@ -1,7 +1,7 @@
 """Many calls from many threads against a server that fails at random: `PYTHONPATH=test python -m transport.soak`.
 
 The server, a process of its own, notes what arrives and what it acts upon. In the end that must be what the client says:
-nothing acknowledged is lost, no write was sent twice, every answer belongs to its request, every failure is one of
+nothing acknowledged is lost, no write was sent twice, every response belongs to its request, every failure is one of
 ours, and no socket, thread or memory is left behind.
 """
 
@@ -29,9 +29,9 @@ from transport.fault_server import (
     FaultServer,
     Gone,
     Peer,
-    answer,
     chunked,
     gzipped,
+    http_response,
     request,
     reset,
     stall,
@@ -45,7 +45,7 @@ DONE, REFUSED, ACTED, UNKNOWN, NOT_SENT = range(1, 6)
 
 
 class Service:
-    """Counts what arrives and what is acted upon, by the number of the call, and fails at random."""
+    """A server that fails at random, and counts what arrives and what it acts on, by the number of the call."""
 
     def __init__(self, calls: int, seed: int) -> None:
         self.arrived, self.acted = bytearray(calls), bytearray(calls)
@@ -75,7 +75,7 @@ class Service:
 
 
 def result(method: str, path: str, number: int) -> tuple[int, bytes]:
-    """Return status and body of what is asked for; the image tells the number of the call."""
+    """Return status and body of the response; the image has the number of the call."""
     if method == "DELETE":
         return 204, b""
     found = image(f"call-{number}")
@@ -88,7 +88,7 @@ Fault = Callable[[Peer, int, bytes, Callable[[], None]], None]
 
 
 def replying(make: Callable[[int, bytes], bytes], *, acts: bool = True, ends: bool = False) -> Fault:
-    """Answer with what `make` makes of status and body."""
+    """Respond with what `make` makes of status and body."""
 
     def fault(peer: Peer, status: int, body: bytes, act: Callable[[], None]) -> None:
         if acts:
@@ -101,7 +101,7 @@ def replying(make: Callable[[int, bytes], bytes], *, acts: bool = True, ends: bo
 
 
 def losing(lose: Callable[[Peer], object], *, acts: bool) -> Fault:
-    """Lose the connection without an answer."""
+    """Lose the connection without a response."""
 
     def fault(peer: Peer, status: int, body: bytes, act: Callable[[], None]) -> None:
         if acts:
@@ -117,43 +117,43 @@ def close(peer: Peer) -> None:
 
 
 def plain(status: int, body: bytes) -> bytes:
-    """Answer as the service does."""
-    return answer(status, body, length=status != 204)
+    """Respond as the service does."""
+    return http_response(status, body, length=status != 204)
 
 
 def cut(make: Callable[[int, bytes], bytes], share: float) -> Callable[[int, bytes], bytes]:
-    """Leave out the end of an answer."""
+    """Omit the end of a response."""
 
-    def cut_answer(status: int, body: bytes) -> bytes:
+    def cut_response(status: int, body: bytes) -> bytes:
         data = make(status, body)
         return data[: int(len(data) * share)]
 
-    return cut_answer
+    return cut_response
 
 
 def in_chunks(status: int, body: bytes) -> bytes:
-    """Answer in chunks."""
+    """Respond in chunks."""
     return chunked(body, status=status) if body else plain(status, body)
 
 
 def zipped(status: int, body: bytes) -> bytes:
-    """Answer with gzip."""
+    """Respond with gzip."""
     return gzipped(body, status=status) if body else plain(status, body)
 
 
-OTHERS: Final = answer(200, image("somebody-elses"))
+OTHERS: Final = http_response(200, image("somebody-elses"))
 # How often each happens, in thousandths; the first kinds are no faults.
 FAULTS: Final[dict[Fault, int]] = {
     replying(plain): 700,
     replying(in_chunks): 40,
     replying(zipped): 40,
     replying(lambda status, body: b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + plain(status, body)): 20,
-    replying(lambda status, body: answer(status, body, "Connection: close", length=status != 204), ends=True): 20,
+    replying(lambda status, body: http_response(status, body, "Connection: close", length=status != 204), ends=True): 20,
     replying(lambda status, body: plain(status, body) + OTHERS): 20,
-    replying(lambda status, body: answer(503, b'{"message": "later"}', "Retry-After: 0"), acts=False): 20,
-    replying(lambda status, body: answer(429, b"", "Retry-After: 9999"), acts=False): 10,
-    replying(lambda status, body: answer(404, b'{"message": "none"}') + OTHERS, acts=False): 10,
-    replying(lambda status, body: answer(302, b"", "Location: https://elsewhere.example/"), acts=False): 5,
+    replying(lambda status, body: http_response(503, b'{"message": "later"}', "Retry-After: 0"), acts=False): 20,
+    replying(lambda status, body: http_response(429, b"", "Retry-After: 9999"), acts=False): 10,
+    replying(lambda status, body: http_response(404, b'{"message": "none"}') + OTHERS, acts=False): 10,
+    replying(lambda status, body: http_response(302, b"", "Location: https://elsewhere.example/"), acts=False): 5,
     losing(close, acts=False): 15,
     losing(close, acts=True): 15,
     losing(reset, acts=False): 15,
@@ -165,15 +165,15 @@ FAULTS: Final[dict[Fault, int]] = {
     replying(cut(in_chunks, 0.9), ends=True): 10,
     replying(cut(zipped, 0.9), ends=True): 5,
     replying(lambda status, body: b"garbage\r\n\r\n" + plain(status, body)): 4,
-    replying(lambda status, body: answer(status, body, "Content-Length: 7")): 4,
-    replying(lambda status, body: answer(status, body, "Content-Encoding: br")): 5,
-    replying(lambda status, body: answer(status, gzip.compress(b" " * 10**6), "Content-Encoding: gzip")): 5,
+    replying(lambda status, body: http_response(status, body, "Content-Length: 7")): 4,
+    replying(lambda status, body: http_response(status, body, "Content-Encoding: br")): 5,
+    replying(lambda status, body: http_response(status, gzip.compress(b" " * 10**6), "Content-Encoding: gzip")): 5,
     replying(lambda status, body: plain(status, body)[:-1] + b"!" if body else plain(status, body)): 5,
 }  # fmt: skip
 
 
 def run_service(calls: int, seed: int, pipe: Connection) -> None:
-    """Serve until told to stop, and tell what has been counted."""
+    """Serve until told to stop, and report the counts."""
     service = Service(calls, seed)
     with FaultServer(otherwise=[service.serve]) as server:
         pipe.send(server.url)
@@ -183,7 +183,7 @@ def run_service(calls: int, seed: int, pipe: Connection) -> None:
 
 @dataclass
 class Soak:
-    """The client's side: what came of each call, and what went wrong."""
+    """The client's side: the result of each call, and everything that went wrong."""
 
     api: oxide.ImagesApi
     calls: int
@@ -239,11 +239,11 @@ class Soak:
         else:
             got = self.api.image_view(name, **options).name
         if got != name:
-            self.problems.append(f"call {number} got the answer to {got}")
+            self.problems.append(f"call {number} got the response to {got}")
         return DONE
 
     def compare(self, arrived: bytes, acted: bytes) -> None:
-        """Check what the client says against what the service has counted."""
+        """Compare the client's results with the service's counts."""
         for number, came_to in enumerate(self.came_to):
             arrivals, acts = arrived[number], acted[number]
             read = OPERATIONS[number % len(OPERATIONS)] in READS
@@ -259,7 +259,7 @@ class Soak:
 
 
 def judge(error: oxide.ApiException) -> int:
-    """Return what a failed call came to."""
+    """Return the result of a failed call."""
     if error.outcome == "not sent":
         return NOT_SENT
     if error.outcome == "unknown" or error.status is None:
@@ -274,7 +274,7 @@ def resident() -> int:
 
 
 def soak(calls: int, threads: int, seed: int) -> list[str]:
-    """Make the calls, tell about them, and return what went wrong."""
+    """Make the calls, print a summary, and return what went wrong."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     service = context.Process(target=run_service, args=(calls, seed, theirs))
@@ -282,7 +282,7 @@ def soak(calls: int, threads: int, seed: int) -> list[str]:
     try:
         url = ours.recv()
         before = len(open_sockets()), threading.active_count()
-        # The pauses are the server's to ask for, and are not made.
+        # The server asks for these waits; the client does not really sleep.
         client = oxide.ApiClient(
             oxide.Configuration(url, max_response_bytes=CAP), sleep=lambda _: None, jitter=lambda: 0.0
         )
@@ -311,7 +311,7 @@ def soak(calls: int, threads: int, seed: int) -> list[str]:
         problems.append(f"{kept} connections kept for {threads} threads")
     if after != before:
         problems.append(f"sockets and threads before and after: {before}, {after}")
-    # Of objects, pydantic alone keeps up to 16,384 strings that it has read. What each call leaves adds to that.
+    # Pydantic alone keeps up to 16,384 strings that it has read. Anything that each call leaves adds to that.
     if blocks > 20_000:
         problems.append(f"{blocks} more blocks of memory")
     if memory > 8192:

@@ -1,4 +1,4 @@
-"""Names and the addresses that they stand for: each is tried, within its share of the time."""
+"""A name with several addresses: each address is tried, within its share of the time."""
 
 import socket
 from collections.abc import Iterator
@@ -9,13 +9,13 @@ import pytest
 
 import oxide
 from transport.calls import CALLS, LIST, Call, outcomes, session
-from transport.fault_server import FaultServer, answer, request, send
+from transport.fault_server import FaultServer, http_response, request, send
 from transport.test_time import full_backlog
 
 
 @contextmanager
 def resolving(patch: pytest.MonkeyPatch, *found: Any) -> Iterator[list[str]]:
-    """Have the system's resolver find these, or raise this; return the names that it is asked for."""
+    """Make the system's resolver return these addresses or raise this; return the names that it was asked for."""
     asked: list[str] = []
 
     def getaddrinfo(host: str, port: int, *options: Any) -> list[Any]:
@@ -34,12 +34,12 @@ def at(port: int, family: int = socket.AF_INET) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+def test_an_address_that_drops_packets_leaves_time_for_the_next_address(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
         full_backlog() as silent,
-        FaultServer([request, send(answer(call.status, call.body))]) as server,
+        FaultServer([request, send(http_response(call.status, call.body))]) as server,
         session("http://localhost") as client,
         resolving(monkeypatch, at(silent), at(server.port)),
     ):
@@ -50,11 +50,11 @@ def test_an_address_that_swallows_packets_leaves_time_for_the_next(
 @pytest.mark.parametrize(
     "first", [at(1), at(1, family=200)], ids=["refuses", "of-a-family-that-this-machine-does-not-have"]
 )
-def test_an_address_that_cannot_be_connected_to_leaves_the_next(
+def test_after_an_address_that_cannot_be_reached_the_next_is_tried(
     first: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        FaultServer([request, send(answer(200, LIST.body))]) as server,
+        FaultServer([request, send(http_response(200, LIST.body))]) as server,
         session("http://localhost") as client,
         resolving(monkeypatch, first, at(server.port)),
     ):
@@ -62,7 +62,7 @@ def test_an_address_that_cannot_be_connected_to_leaves_the_next(
         assert len(client.attempts) == 1
 
 
-def test_the_error_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_every_address_fails_the_last_error_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     with (
         session("http://localhost") as client,
         resolving(monkeypatch, at(1, family=200), at(1)),
@@ -82,7 +82,7 @@ def test_the_error_of_the_last_address_is_raised(monkeypatch: pytest.MonkeyPatch
     ],
     ids=["unknown", "again", "no-name"],
 )
-def test_a_name_that_cannot_be_resolved(
+def test_a_name_that_cannot_be_resolved_is_a_connection_error(
     call: Call, problem: Exception, tries: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with session("http://localhost") as client, resolving(monkeypatch, problem) as asked:
@@ -101,11 +101,11 @@ def test_a_name_that_cannot_be_resolved(
         ("other.example", {"rack.example": "127.0.0.1"}, "other.example"),
     ],
 )
-def test_which_name_the_resolver_is_asked_for(
+def test_the_resolver_is_asked_for_the_name_of_the_host(
     host: str, resolve: dict[str, str], asked_for: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        FaultServer([request, send(answer(200, LIST.body))]) as server,
+        FaultServer([request, send(http_response(200, LIST.body))]) as server,
         session(f"http://{host}", resolve=resolve, allow_http_token=True) as client,
         resolving(monkeypatch, at(server.port)) as asked,
     ):

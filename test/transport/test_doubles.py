@@ -1,4 +1,4 @@
-"""What tests of programs put in the place of the network works here too: recorders, fake sockets, caching resolvers."""
+"""Replacements of the network in tests of programs work: recorders, fake sockets, caching resolvers."""
 
 import os
 import socket
@@ -16,9 +16,9 @@ from mocket.mocks.mockhttp import Entry  # type: ignore[import-untyped]  # has n
 
 import oxide
 from transport.calls import DELETE, PROMOTE, TOKEN, VIEW, image, image_by_name, session
-from transport.fault_server import FaultServer, always, answer, gzipped, request, reset, respond, send
+from transport.fault_server import FaultServer, always, gzipped, http_response, request, reset, respond, send
 
-# Each is run by a fresh interpreter with the URL of a server and the path of a cassette.
+# A fresh interpreter runs each program with the URL of a server and the path of a cassette.
 ORDERS = {
     "recorder-first": "import vcr, oxide; oxide.ApiClient().close()",
     "client-first": "import oxide; oxide.ApiClient().close(); import vcr",
@@ -36,7 +36,7 @@ with oxide.ImagesApi.from_environment(host=sys.argv[1], token="oxide-token-of-th
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_vcrpy_records_and_replays_whatever_was_imported_first(order: str, tmp_path: Path) -> None:
+def test_vcrpy_records_and_replays_in_any_order_of_imports(order: str, tmp_path: Path) -> None:
     cassette = tmp_path / "cassette.yaml"
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         for played, sent in ((0, 3), (2, 4)):
@@ -56,23 +56,23 @@ def test_vcrpy_records_and_replays_whatever_was_imported_first(order: str, tmp_p
 
 @pytest.mark.parametrize("serializer", ["yaml", "json"])
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_a_cassette_holds_no_token_and_gives_what_was_recorded(
+def test_a_cassette_holds_no_token_and_replays_the_recording(
     secure: bool, serializer: Any, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path
 ) -> None:
     cassette = tmp_path / "cassette"
-    refusal = answer(404, b'{"message": "no such image", "request_id": "r"}')
+    refusal = http_response(404, b'{"message": "no such image", "request_id": "r"}')
     script = [
         request,
         send(gzipped(image("one"))),
         request,
         send(refusal),
         request,
-        send(answer(204, length=False)),
+        send(http_response(204, length=False)),
     ]
     settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
     url = ""
     for recording in (True, False):
-        # Replayed without a server that could answer.
+        # The replay has no server that could respond.
         scripts = [script] if recording else []
         with FaultServer(*scripts, tls=server_tls if secure else None) as server:
             url = server.url if recording else url
@@ -93,7 +93,7 @@ def test_a_cassette_holds_no_token_and_gives_what_was_recorded(
     assert "<hidden>" in text
 
 
-def test_a_call_that_a_cassette_does_not_have_raises_what_vcrpy_raises(tmp_path: Path) -> None:
+def test_a_call_missing_from_a_cassette_raises_the_error_of_vcrpy(tmp_path: Path) -> None:
     cassette = str(tmp_path / "cassette.yaml")
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         with vcr.use_cassette(cassette):
@@ -106,7 +106,7 @@ def test_a_call_that_a_cassette_does_not_have_raises_what_vcrpy_raises(tmp_path:
         assert len(server.requests) == 1
 
 
-def test_a_call_that_fails_while_it_is_recorded_fails_as_ever(tmp_path: Path) -> None:
+def test_a_call_that_fails_during_recording_raises_its_usual_error(tmp_path: Path) -> None:
     with FaultServer(otherwise=[request, reset]) as server, session(server.url) as client:
         with (
             vcr.use_cassette(str(tmp_path / "cassette.yaml")),
@@ -123,8 +123,8 @@ FAKED = "rack.example"
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:httpretty")  # of a module that is gone in Python 3.12
 @pytest.mark.filterwarnings("ignore:functools.partial:FutureWarning")  # how it replaces a function of urllib3
-def test_httpretty_takes_the_place_of_the_socket(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Without this, no urllib3 since 2.3 works with it.
+def test_httpretty_can_replace_the_socket(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without this, it does not work with urllib3 since 2.3.
     monkeypatch.setattr(httpretty.core.fakesock.socket, "shutdown", lambda *_: None, raising=False)
     url = f"{scheme}://{FAKED}"
     with httpretty.enabled(allow_net_connect=False), session(url, allow_http_token=True) as client:
@@ -136,7 +136,7 @@ def test_httpretty_takes_the_place_of_the_socket(scheme: str, monkeypatch: pytes
         assert httpretty.last_request().headers["authorization"] == f"Bearer {TOKEN}"
 
 
-def test_mocket_takes_the_place_of_the_socket() -> None:
+def test_mocket_can_replace_the_socket() -> None:
     url = f"http://{FAKED}"
     with Mocketizer(strict_mode=True), session(url, allow_http_token=True) as client:
         Entry.single_register(Entry.GET, f"{url}/v1/images/a", body=image("a").decode())
@@ -146,7 +146,7 @@ def test_mocket_takes_the_place_of_the_socket() -> None:
             client.api.image_view("b")
 
 
-def test_a_caching_resolver_may_name_its_parameters_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_caching_resolver_may_have_any_parameter_names(monkeypatch: pytest.MonkeyPatch) -> None:
     genuine = socket.getaddrinfo
     cache: dict[tuple[Any, ...], Any] = {}
 
@@ -157,7 +157,7 @@ def test_a_caching_resolver_may_name_its_parameters_as_it_likes(monkeypatch: pyt
         return cache[asked]
 
     with (
-        FaultServer(otherwise=[always(request, send(answer(200, VIEW.body)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(200, VIEW.body)))]) as server,
         session(server.url) as client,
     ):
         monkeypatch.setattr(socket, "getaddrinfo", cached)

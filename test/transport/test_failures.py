@@ -1,4 +1,4 @@
-"""Every failure is one exception of one tree, with everything there is to know on it."""
+"""Every failure is one exception of one class tree, with all its details."""
 
 import copy
 import errno
@@ -12,7 +12,7 @@ import pytest
 
 import oxide
 from transport.calls import CALLS, LIST, TOKEN, VIEW, Call, session
-from transport.fault_server import FaultServer, Script, answer, chunked, request, reset, send, stall
+from transport.fault_server import FaultServer, Script, chunked, http_response, request, reset, send, stall
 
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda error: pickle.loads(pickle.dumps(error)),
@@ -22,7 +22,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 
 def same(one: BaseException, other: BaseException) -> None:
-    """Check that two exceptions tell the same."""
+    """Check that two exceptions have the same content."""
     assert type(one) is type(other)
     assert one.args == other.args
     assert str(one) == str(other)
@@ -33,30 +33,33 @@ def same(one: BaseException, other: BaseException) -> None:
 FAILURES: dict[str, tuple[Script, type[oxide.ApiException]]] = {
     "reset": ([request, reset], oxide.ApiConnectionError),
     "closed": ([request], oxide.ApiConnectionError),
-    "cut": ([request, send(answer(200, b"1234")[:-2])], oxide.ApiConnectionError),
+    "cut": ([request, send(http_response(200, b"1234")[:-2])], oxide.ApiConnectionError),
     "cut-chunk": ([request, send(chunked(b"1234")[:-7])], oxide.ApiConnectionError),
     "cut-gzip": (
-        [request, send(answer(200, b"\x1f\x8b", "Content-Encoding: gzip"))],
+        [request, send(http_response(200, b"\x1f\x8b", "Content-Encoding: gzip"))],
         oxide.ApiConnectionError,
     ),
     "silent": ([request, stall], oxide.ApiTimeoutError),
-    "silent-body": ([request, send(answer(200, b"1234")[:-2]), stall], oxide.ApiTimeoutError),
+    "silent-body": ([request, send(http_response(200, b"1234")[:-2]), stall], oxide.ApiTimeoutError),
     "garbage": ([request, send(b"garbage\r\n\r\n")], oxide.ApiResponseError),
-    "no-gzip": ([request, send(answer(200, b"{}", "Content-Encoding: gzip"))], oxide.ApiResponseError),
-    "too-large": ([request, send(answer(200, b" " * 2000))], oxide.ApiResponseError),
-    "no-json": ([request, send(answer(200, b"<html>"))], oxide.ApiResponseError),
-    "wrong-json": ([request, send(answer(200, b"{}"))], oxide.ApiResponseError),
+    "no-gzip": ([request, send(http_response(200, b"{}", "Content-Encoding: gzip"))], oxide.ApiResponseError),
+    "too-large": ([request, send(http_response(200, b" " * 2000))], oxide.ApiResponseError),
+    "no-json": ([request, send(http_response(200, b"<html>"))], oxide.ApiResponseError),
+    "wrong-json": ([request, send(http_response(200, b"{}"))], oxide.ApiResponseError),
     "not-found": (
-        [request, send(answer(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}'))],
+        [
+            request,
+            send(http_response(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}')),
+        ],
         oxide.NotFoundException,
     ),
-    "redirect": ([request, send(answer(307, b"", "Location: /elsewhere"))], oxide.RedirectException),
-    "teapot": ([request, send(answer(418, b"\xff", "Retry-After: 3"))], oxide.ApiException),
+    "redirect": ([request, send(http_response(307, b"", "Location: /elsewhere"))], oxide.RedirectException),
+    "teapot": ([request, send(http_response(418, b"\xff", "Retry-After: 3"))], oxide.ApiException),
 }
 
 
 def failure(what: str, call: Call = LIST) -> oxide.ApiException:
-    """Return what a call ends in."""
+    """Return the exception of a call."""
     script, kind = FAILURES[what]
     silence = 0.1 if stall in script else 30
     with (
@@ -113,7 +116,7 @@ def test_a_failure_of_a_real_call_can_be_copied(what: str, how: str) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("what", [what for what in FAILURES if what not in {"no-json", "wrong-json"}])
-def test_a_failure_says_which_call_it_was(what: str, call: Call) -> None:
+def test_a_failure_names_the_call(what: str, call: Call) -> None:
     error = failure(what, call)
     assert (error.operation, error.method) == (call.name, call.method)
     assert str(error.url).startswith("http://127.0.0.1:")
@@ -140,7 +143,7 @@ def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
     with FaultServer() as elsewhere:
         location = f"Location: {elsewhere.url}/v1/images"
         with (
-            FaultServer([request, send(answer(status, b"", location)), stall]) as server,
+            FaultServer([request, send(http_response(status, b"", location)), stall]) as server,
             session(server.url) as client,
         ):
             with pytest.raises(oxide.RedirectException) as raised:
@@ -155,7 +158,7 @@ def test_a_redirect_is_not_followed(call: Call, status: int) -> None:
 def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
     headers = [f"Location: {target}"] if target else []
     with (
-        FaultServer([request, send(answer(302, b"<html>", *headers))]) as server,
+        FaultServer([request, send(http_response(302, b"<html>", *headers))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.RedirectException) as raised,
     ):
@@ -166,10 +169,10 @@ def test_a_redirect_names_its_target_and_the_likely_cause(target: str) -> None:
     assert "redirects are not followed" in str(raised.value)
 
 
-def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
+def test_any_location_is_shown_on_one_line() -> None:
     location = "Location: http://x/\x85\xa0" + "y" * 5000
     with (
-        FaultServer([request, send(answer(302, b"", location))]) as server,
+        FaultServer([request, send(http_response(302, b"", location))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.RedirectException) as raised,
     ):
@@ -182,7 +185,7 @@ def test_a_location_is_shown_on_one_line_whatever_is_in_it() -> None:
     ("what", "number"),
     [("reset", errno.ECONNRESET), ("closed", None), ("silent", None)],
 )
-def test_a_failure_has_the_number_and_text_of_its_cause(what: str, number: int | None) -> None:
+def test_a_failure_has_the_errno_and_text_of_its_cause(what: str, number: int | None) -> None:
     error: Any = failure(what)
     copied = pickle.loads(pickle.dumps(error))
     expected = None if number is None else os.strerror(number)
@@ -190,7 +193,7 @@ def test_a_failure_has_the_number_and_text_of_its_cause(what: str, number: int |
         assert (one.errno, one.strerror) == (number, expected)
 
 
-def test_a_connection_that_is_refused_has_the_number_of_that() -> None:
+def test_a_refused_connection_has_the_errno_of_its_cause() -> None:
     with (
         FaultServer(listening=False) as server,
         session(server.url, max_retries=0) as client,

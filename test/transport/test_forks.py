@@ -1,4 +1,4 @@
-"""After a fork neither side reads the other's answer, nor waits for the other's lock."""
+"""After a fork, neither process reads the other's response or waits for the other's lock."""
 
 import ctypes
 import os
@@ -15,11 +15,22 @@ import pytest
 import oxide
 from transport import fork_under_load
 from transport.calls import NoticedClock, client_sockets, image, image_by_name, session
-from transport.fault_server import FaultServer, answer, chunked, request, respond, send, stall, until_released
+from transport.fault_server import (
+    FaultServer,
+    chunked,
+    http_response,
+    request,
+    respond,
+    send,
+    stall,
+    until_released,
+)
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_forks_under_load(secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path) -> None:
+def test_forks_under_load_mix_up_no_responses(
+    secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path
+) -> None:
     tls = server_tls if secure else None
     with FaultServer(otherwise=[respond(image_by_name)], tls=tls) as server:
         program = subprocess.run(
@@ -61,10 +72,10 @@ def in_child(work: Callable[[], None], fork: Callable[[], int] = os.fork) -> int
 fork_with_threads = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
-# Python does not see that of the system, as servers written in C call it.
+# Servers written in C call the system's fork, which Python does not see.
 @pytest.mark.parametrize("fork", [os.fork, ctypes.PyDLL(None).fork], ids=["python", "system"])
 @fork_with_threads
-def test_a_child_makes_connections_of_its_own_and_drops_its_parents(fork: Callable[[], int]) -> None:
+def test_a_child_makes_its_own_connections_and_drops_those_of_its_parent(fork: Callable[[], int]) -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         client.api.image_view("before")
         inherited = client_sockets(server.port)
@@ -106,8 +117,8 @@ def test_a_child_that_uses_an_open_response_does_not_disturb_its_parent() -> Non
 @fork_with_threads
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_a_child_can_close_a_response_that_a_thread_of_its_parent_was_reading(framing: str) -> None:
-    """Though that thread holds the lock of what it reads, which nobody in the child ever lets go."""
-    part = {"length": answer(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
+    """That thread holds the lock of the response, which nobody in the child ever releases."""
+    part = {"length": http_response(200, image("mine"))[:-9], "chunked": chunked(image("mine"))[:-9]}[framing]
     clock = NoticedClock()
     with (
         FaultServer([request, send(part), until_released, send(b"x"), stall]) as server,
@@ -146,8 +157,8 @@ def test_a_client_that_is_closed_before_a_fork_is_closed_after_it() -> None:
 
 
 @fork_with_threads
-def test_a_fork_in_the_middle_of_a_call_leaves_the_call_to_both() -> None:
-    """Such as by a token callable, or a hook: the child goes on in the middle of what its parent does."""
+def test_after_a_fork_in_the_middle_of_a_call_both_processes_can_finish_it() -> None:
+    """A token callable or a hook may fork; the child then continues in the middle of its parent's call."""
     children: list[int] = []
 
     def hook(attempt: oxide.Attempt) -> None:
@@ -171,8 +182,8 @@ def test_a_fork_in_the_middle_of_a_call_leaves_the_call_to_both() -> None:
 
 
 @fork_with_threads
-def test_two_processes_that_are_both_number_one_share_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is the first of a namespace of its own, as the programs of two containers are."""
+def test_processes_with_the_same_pid_share_no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is process 1 of its own namespace, like the programs of two containers."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("mine")

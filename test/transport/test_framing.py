@@ -1,4 +1,4 @@
-"""What is wrong in the framing of an answer is a typed error, and nobody reads what was meant for somebody else."""
+"""A badly framed response is a typed error, and no request gets the response to another one."""
 
 import gzip
 import select
@@ -13,9 +13,9 @@ from transport.fault_server import (
     FaultServer,
     Peer,
     always,
-    answer,
     chunked,
     gzipped,
+    http_response,
     part_of_request,
     request,
     send,
@@ -23,47 +23,47 @@ from transport.fault_server import (
 )
 
 BODY = image("right")
-WRONG = answer(200, image("wrong"))
+WRONG = http_response(200, image("wrong"))
 LENGTH = len(BODY)
 LINE = b"HTTP/1.1 200 OK\r\n"
 
 
 def headers(*lines: str) -> bytes:
-    """Return the head of an answer, with a body that fits it only if its lines say so."""
-    return answer(200, b"", *lines, length=False) + BODY
+    """Return a response with these header lines, and a body that fits only if they say so."""
+    return http_response(200, b"", *lines, length=False) + BODY
 
 
 def chunks(*sizes: str, end: bytes = b"\r\n") -> bytes:
-    """Return a chunked answer whose chunks of one byte have these for their sizes."""
+    """Return a chunked response in chunks of one byte, with these texts as their sizes."""
     body = b"".join(size.encode("latin-1") + end + b"{\r\n" for size in sizes)
-    return answer(200, b"", "Transfer-Encoding: chunked", length=False) + body + b"0\r\n\r\n"
+    return http_response(200, b"", "Transfer-Encoding: chunked", length=False) + body + b"0\r\n\r\n"
 
 
 MALFORMED_HEADS = {
     "garbage": b"garbage\r\n\r\n",
-    "empty-line-first": b"\r\n" + answer(200, BODY),
+    "empty-line-first": b"\r\n" + http_response(200, BODY),
     "no-http": b"SSH-2.0-OpenSSH_9.6\r\n",
     "tls": b"\x15\x03\x01\x00\x02\x02\x46\n",
-    "icy": answer(200, BODY).replace(b"HTTP/1.1", b"ICY"),
-    "http-2": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/2.0"),
-    "http-1": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1"),
-    "http-1.10": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.10"),
-    "lower-case": answer(200, BODY).replace(b"HTTP/1.1", b"http/1.1"),
-    "space-first": b" " + answer(200, BODY),
+    "icy": http_response(200, BODY).replace(b"HTTP/1.1", b"ICY"),
+    "http-2": http_response(200, BODY).replace(b"HTTP/1.1", b"HTTP/2.0"),
+    "http-1": http_response(200, BODY).replace(b"HTTP/1.1", b"HTTP/1"),
+    "http-1.10": http_response(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.10"),
+    "lower-case": http_response(200, BODY).replace(b"HTTP/1.1", b"http/1.1"),
+    "space-first": b" " + http_response(200, BODY),
     "no-status": b"HTTP/1.1\r\n\r\n",
     "empty-status": b"HTTP/1.1 \r\n\r\n",
-    "word-for-a-status": answer(200, BODY).replace(b"200", b"abc", 1),
-    "status-of-two-digits": answer(99, BODY),
-    "status-of-four-digits": answer(1000, BODY),
-    "status-0": answer(0, BODY).replace(b" 0 ", b" 000 ", 1),
-    "signed-status": answer(200, BODY).replace(b"200", b"+200", 1),
-    "status-with-an-underscore": answer(200, BODY).replace(b"200", b"2_00", 1),
-    "two-spaces": answer(200, BODY).replace(b" 200", b"  200", 1),
-    "tab": answer(200, BODY).replace(b" 200", b"\t200", 1),
-    "no-space-before-the-reason": answer(200, BODY).replace(b"200 ", b"200", 1),
-    "return-in-the-status-line": answer(200, BODY, reason="O\rK"),
-    "nul-in-the-status-line": answer(200, BODY, reason="O\0K"),
-    "vertical-tab-in-the-status-line": answer(200, BODY, reason="O\vK"),
+    "word-for-a-status": http_response(200, BODY).replace(b"200", b"abc", 1),
+    "status-of-two-digits": http_response(99, BODY),
+    "status-of-four-digits": http_response(1000, BODY),
+    "status-0": http_response(0, BODY).replace(b" 0 ", b" 000 ", 1),
+    "signed-status": http_response(200, BODY).replace(b"200", b"+200", 1),
+    "status-with-an-underscore": http_response(200, BODY).replace(b"200", b"2_00", 1),
+    "two-spaces": http_response(200, BODY).replace(b" 200", b"  200", 1),
+    "tab": http_response(200, BODY).replace(b" 200", b"\t200", 1),
+    "no-space-before-the-reason": http_response(200, BODY).replace(b"200 ", b"200", 1),
+    "return-in-the-status-line": http_response(200, BODY, reason="O\rK"),
+    "nul-in-the-status-line": http_response(200, BODY, reason="O\0K"),
+    "vertical-tab-in-the-status-line": http_response(200, BODY, reason="O\vK"),
     "endless-status-line": b"HTTP/1.1 200 " + b"x" * 70000 + b"\r\n\r\n",
     "endless-line-without-an-end": b"x" * 70000,
     "first-header-is-a-continuation": headers(" Content-Length: 5", "A: b"),
@@ -96,7 +96,7 @@ MALFORMED_HEADS = {
     "coding-empty": headers("Transfer-Encoding:"),
     "coding-with-a-return": chunked(BODY).replace(b"chunked", b"chunked\r"),
     "switching-protocols": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
-    + answer(200, BODY),
+    + http_response(200, BODY),
     "header-of-two-words": headers("A B: c", f"Content-Length: {LENGTH}"),
     "length-without-a-colon": headers(f"Content-Length {LENGTH}", "A: b"),
     "length-that-continues-no-header": headers("nonsense", f" Content-Length: {LENGTH}"),
@@ -105,11 +105,11 @@ MALFORMED_HEADS = {
     "length-a-word-and-chunked": chunked(BODY, "Content-Length: many"),
     "headers-of-300-kilobytes": headers(*["A: " + "x" * 1000] * 300, f"Content-Length: {LENGTH}"),
     "headers-of-300-kilobytes-without-colons": headers(*["x" * 1000] * 300, f"Content-Length: {LENGTH}"),
-    "headers-of-an-interim-answer-of-300-kilobytes": b"HTTP/1.1 100\r\n"
+    "headers-of-an-interim-response-of-300-kilobytes": b"HTTP/1.1 100\r\n"
     + (b"A: " + b"b" * 1000 + b"\r\n") * 300
     + b"\r\n"
-    + answer(200, BODY),
-    "21-interim-answers": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 21 + answer(200, BODY),
+    + http_response(200, BODY),
+    "21-interim-responses": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 21 + http_response(200, BODY),
 }
 MALFORMED_BODIES = {
     "chunk-size-in-c": chunks("0x1"),
@@ -130,10 +130,10 @@ MALFORMED_BODIES = {
     "chunk-too-long": chunked(BODY, size=LENGTH).replace(b"%x\r\n" % LENGTH, b"%x\r\n" % (LENGTH - 1)),
     "trailers-of-300-kilobytes": chunked(BODY)[:-2] + (b"A: " + b"b" * 1000 + b"\r\n") * 300 + b"\r\n",
     "trailer-line-endless": chunked(BODY)[:-2] + b"A: " + b"x" * 70000 + b"\r\n\r\n",
-    "gzip-none": answer(200, BODY, "Content-Encoding: gzip"),
+    "gzip-none": http_response(200, BODY, "Content-Encoding: gzip"),
     "gzip-damaged": gzipped(BODY).replace(gzip.compress(BODY)[20:24], b"????"),
     "gzip-of-another-check": gzipped(BODY)[:-8] + b"\0\0\0\0" + gzipped(BODY)[-4:],
-    "gzip-and-more": answer(200, gzip.compress(BODY) + b"more", "Content-Encoding: gzip"),
+    "gzip-and-more": http_response(200, gzip.compress(BODY) + b"more", "Content-Encoding: gzip"),
 }
 
 
@@ -142,12 +142,12 @@ MALFORMED_BODIES = {
 def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
     script = [request, send(MALFORMED_HEADS[what]), request, send(WRONG), stall]
     with (
-        FaultServer(script, [request, send(answer(200, BODY)), stall]) as server,
+        FaultServer(script, [request, send(http_response(200, BODY)), stall]) as server,
         session(server.url) as client,
     ):
         with pytest.raises(oxide.ApiResponseError) as raised:
             call(client.api)
-        # What the first connection would still have to say is not listened to.
+        # The client does not read the rest of the first connection.
         assert client.api.image_view("right").name == "right"
         assert server.connections == 2
     error = raised.value
@@ -160,12 +160,12 @@ def test_a_malformed_head_is_an_error(call: Call, what: str) -> None:
 @pytest.mark.parametrize("what", MALFORMED_BODIES)
 def test_a_malformed_body_is_an_error(call: Call, what: str) -> None:
     first = [request, send(MALFORMED_BODIES[what]), request, send(WRONG), stall]
-    # Where it is the coding alone that cannot be read, the connection is as good as new.
+    # If only the content coding is wrong, the connection can be used again.
     reusable = what.startswith(("gzip", "coding"))
     if reusable:
-        first[3] = send(answer(200, BODY))
+        first[3] = send(http_response(200, BODY))
     with (
-        FaultServer(first, [request, send(answer(200, BODY)), stall]) as server,
+        FaultServer(first, [request, send(http_response(200, BODY)), stall]) as server,
         session(server.url) as client,
     ):
         with pytest.raises(oxide.ApiResponseError) as raised:
@@ -179,22 +179,22 @@ def test_a_malformed_body_is_an_error(call: Call, what: str) -> None:
 
 
 GOOD = {
-    "length": answer(200, BODY),
+    "length": http_response(200, BODY),
     "length-after-spaces": headers(f"Content-Length: \t {LENGTH} \t"),
     "length-with-zeros": headers(f"Content-Length: 000{LENGTH}"),
-    "names-in-capitals": answer(200, BODY).replace(b"Content-Length", b"CONTENT-LENGTH"),
-    "no-reason": answer(200, BODY, reason=""),
-    "no-space-after-the-status": answer(200, BODY).replace(b"200 Reason", b"200"),
-    "reason-in-latin-1": answer(200, BODY, reason="D'accord, tr\xe8s bien"),
-    "lines-without-returns": answer(200, BODY).replace(b"\r\n", b"\n"),
-    "folded-header": answer(200, BODY, "A: b\r\n  c"),
-    "20000-folds": answer(200, BODY, "A: b" + "\r\n c" * 20_000),
-    "headers-in-latin-1": answer(200, BODY, "A: \xe8"),
-    "100-headers": answer(200, BODY, *["A: b"] * 99),
-    "interim-100": b"HTTP/1.1 100 Continue\r\n\r\n" + answer(200, BODY),
+    "names-in-capitals": http_response(200, BODY).replace(b"Content-Length", b"CONTENT-LENGTH"),
+    "no-reason": http_response(200, BODY, reason=""),
+    "no-space-after-the-status": http_response(200, BODY).replace(b"200 Reason", b"200"),
+    "reason-in-latin-1": http_response(200, BODY, reason="D'accord, tr\xe8s bien"),
+    "lines-without-returns": http_response(200, BODY).replace(b"\r\n", b"\n"),
+    "folded-header": http_response(200, BODY, "A: b\r\n  c"),
+    "20000-folds": http_response(200, BODY, "A: b" + "\r\n c" * 20_000),
+    "headers-in-latin-1": http_response(200, BODY, "A: \xe8"),
+    "100-headers": http_response(200, BODY, *["A: b"] * 99),
+    "interim-100": b"HTTP/1.1 100 Continue\r\n\r\n" + http_response(200, BODY),
     "interim-of-all-kinds": b"".join(b"HTTP/1.1 %d x\r\nA: b\r\n\r\n" % n for n in (100, 102, 103, 199))
-    + answer(200, BODY),
-    "20-interim-answers": b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * 20 + answer(200, BODY),
+    + http_response(200, BODY),
+    "20-interim-responses": b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * 20 + http_response(200, BODY),
     "chunked": chunked(BODY),
     "one-chunk": chunked(BODY, size=LENGTH),
     "chunks-of-one": chunked(BODY, size=1),
@@ -208,30 +208,30 @@ GOOD = {
     "x-gzip": gzipped(BODY).replace(b" gzip\r", b" x-gzip\r"),
     "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
     "gzip-in-chunks-of-one": chunked(gzip.compress(BODY), "Content-Encoding: gzip", size=1),
-    "gzip-in-two-parts": answer(
+    "gzip-in-two-parts": http_response(
         200, gzip.compress(BODY[:9]) + gzip.compress(BODY[9:]), "Content-Encoding: gzip"
     ),
-    "gzip-with-an-empty-part": answer(
+    "gzip-with-an-empty-part": http_response(
         200, gzip.compress(b"") + gzip.compress(BODY), "Content-Encoding: gzip"
     ),
-    "101-headers": answer(200, BODY, *["A: b"] * 100),
-    "20000-headers": answer(200, BODY, *["A: b"] * 20_000),
+    "101-headers": http_response(200, BODY, *["A: b"] * 100),
+    "20000-headers": http_response(200, BODY, *["A: b"] * 20_000),
     "chunk-size-of-16-digits-with-zeros": chunked(BODY, size=LENGTH).replace(
         b"%x\r\n{" % LENGTH, b"%016x\r\n{" % LENGTH
     ),
-    "gzip-with-zeros-behind": answer(200, gzip.compress(BODY) + b"\0" * 512, "Content-Encoding: gzip"),
-    "gzip-with-zeros-between": answer(
+    "gzip-with-zeros-behind": http_response(200, gzip.compress(BODY) + b"\0" * 512, "Content-Encoding: gzip"),
+    "gzip-with-zeros-between": http_response(
         200, gzip.compress(BODY[:9]) + b"\0" * 512 + gzip.compress(BODY[9:]), "Content-Encoding: gzip"
     ),
-    "coding-utf-8": answer(200, BODY, "Content-Encoding: UTF-8"),
-    "coding-none": answer(200, BODY, "Content-Encoding: none"),
-    "coding-empty": answer(200, BODY, "Content-Encoding:"),
-    "coding-br": answer(200, BODY, "Content-Encoding: br"),
-    "coding-unknown": answer(200, BODY, "Content-Encoding: x-rot13"),
-    "coding-in-two-lines": answer(200, BODY, "Content-Encoding: gzip", "Content-Encoding: identity"),
-    "identity": answer(200, BODY, "Content-Encoding: identity"),
-    "keep-alive": answer(200, BODY, "Connection: keep-alive"),
-    "http-1.0-kept": answer(200, BODY, "Connection: Keep-Alive").replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "coding-utf-8": http_response(200, BODY, "Content-Encoding: UTF-8"),
+    "coding-none": http_response(200, BODY, "Content-Encoding: none"),
+    "coding-empty": http_response(200, BODY, "Content-Encoding:"),
+    "coding-br": http_response(200, BODY, "Content-Encoding: br"),
+    "coding-unknown": http_response(200, BODY, "Content-Encoding: x-rot13"),
+    "coding-in-two-lines": http_response(200, BODY, "Content-Encoding: gzip", "Content-Encoding: identity"),
+    "identity": http_response(200, BODY, "Content-Encoding: identity"),
+    "keep-alive": http_response(200, BODY, "Connection: keep-alive"),
+    "http-1.0-kept": http_response(200, BODY, "Connection: Keep-Alive").replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
 ODD = {
     "header-without-a-colon": headers("nonsense", f"Content-Length: {LENGTH}"),
@@ -239,7 +239,8 @@ ODD = {
     "header-without-a-colon-continued": headers("nonsense", "  A: b", f"Content-Length: {LENGTH}"),
     "space-before-the-colon": headers("A \t: b", f"Content-Length: {LENGTH}"),
     "first-header-is-a-continuation": headers("  A: b", f"Content-Length: {LENGTH}"),
-    "interim-answer-with-an-odd-header": b"HTTP/1.1 103 Early Hints\r\nnonsense\r\n\r\n" + answer(200, BODY),
+    "interim-response-with-an-odd-header": b"HTTP/1.1 103 Early Hints\r\nnonsense\r\n\r\n"
+    + http_response(200, BODY),
     "length-twice": headers(f"Content-Length: {LENGTH}", f"content-length: {LENGTH}"),
     "length-twice-in-one": headers(f"Content-Length: {LENGTH}, {LENGTH}"),
     "length-and-chunked": chunked(BODY, f"Content-Length: {LENGTH - 5}"),
@@ -253,18 +254,18 @@ ODD = {
 ENDED_BY_CLOSING = {
     "http-1.0": headers().replace(b"HTTP/1.1", b"HTTP/1.0"),
     "no-length": headers(),
-    "no-length-gzip": answer(200, b"", "Content-Encoding: gzip", length=False) + gzip.compress(BODY),
-    "length-and-close": answer(200, BODY, "Connection: close"),
-    "close-in-another-line": answer(200, BODY, "Connection: keep-alive", "connection: Close"),
-    "close-in-a-list": answer(200, BODY, "Connection: x, CLOSE"),
+    "no-length-gzip": http_response(200, b"", "Content-Encoding: gzip", length=False) + gzip.compress(BODY),
+    "length-and-close": http_response(200, BODY, "Connection: close"),
+    "close-in-another-line": http_response(200, BODY, "Connection: keep-alive", "connection: Close"),
+    "close-in-a-list": http_response(200, BODY, "Connection: x, CLOSE"),
     "chunked-and-close": chunked(BODY, "Connection: close"),
-    "http-1.0-length": answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "http-1.0-length": http_response(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
 
 
 @pytest.mark.parametrize("what", GOOD)
 def test_unusual_responses_are_read_and_their_connection_is_kept(what: str) -> None:
-    script = [request, send(GOOD[what]), request, send(answer(200, image("next"))), stall]
+    script = [request, send(GOOD[what]), request, send(http_response(200, image("next"))), stall]
     with FaultServer(script) as server, session(server.url) as client:
         response = client.api.image_view_with_http_info("right")
         assert response.raw_data == BODY
@@ -274,10 +275,10 @@ def test_unusual_responses_are_read_and_their_connection_is_kept(what: str) -> N
 
 
 @pytest.mark.parametrize("what", ENDED_BY_CLOSING)
-def test_responses_that_end_a_connection_are_read(what: str) -> None:
+def test_responses_that_end_their_connection_are_read(what: str) -> None:
     with (
         FaultServer(
-            [request, send(ENDED_BY_CLOSING[what])], [request, send(answer(200, image("next"))), stall]
+            [request, send(ENDED_BY_CLOSING[what])], [request, send(http_response(200, image("next"))), stall]
         ) as server,
         session(server.url) as client,
     ):
@@ -290,7 +291,7 @@ def test_responses_that_end_a_connection_are_read(what: str) -> None:
 def test_odd_responses_are_read_and_their_connection_is_not_used_again(what: str) -> None:
     script = [request, send(ODD[what]), request, send(WRONG), stall]
     with (
-        FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server,
+        FaultServer(script, [request, send(http_response(200, image("next"))), stall]) as server,
         session(server.url) as client,
     ):
         assert client.api.image_view_with_http_info("right").raw_data == BODY
@@ -299,10 +300,12 @@ def test_odd_responses_are_read_and_their_connection_is_not_used_again(what: str
 
 
 @pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip"])
-def test_a_body_in_a_coding_that_was_not_asked_for_is_not_json(coding: str) -> None:
+def test_a_body_in_an_unrequested_coding_is_an_error(coding: str) -> None:
     body = gzip.compress(gzip.compress(BODY))
     with (
-        FaultServer([request, send(answer(200, body, f"Content-Encoding: {coding}")), stall]) as server,
+        FaultServer(
+            [request, send(http_response(200, body, f"Content-Encoding: {coding}")), stall]
+        ) as server,
         session(server.url) as client,
         pytest.raises(oxide.ApiResponseError, match="not JSON"),
     ):
@@ -311,13 +314,15 @@ def test_a_body_in_a_coding_that_was_not_asked_for_is_not_json(coding: str) -> N
 
 REFUSAL = b'{"message": "no such image", "error_code": "ObjectNotFound", "request_id": "r"}'
 ERRORS = {
-    "utf-8": answer(404, REFUSAL, "Content-Encoding: utf-8"),
-    "br": answer(404, REFUSAL, "Content-Encoding: br"),
-    "gzip-that-is-none": answer(404, REFUSAL, "Content-Encoding: gzip"),
-    "gzip-with-zeros-behind": answer(404, gzip.compress(REFUSAL) + b"\0" * 9, "Content-Encoding: gzip"),
-    "byte-order-mark": answer(404, b"\xef\xbb\xbf" + REFUSAL),
+    "utf-8": http_response(404, REFUSAL, "Content-Encoding: utf-8"),
+    "br": http_response(404, REFUSAL, "Content-Encoding: br"),
+    "gzip-that-is-none": http_response(404, REFUSAL, "Content-Encoding: gzip"),
+    "gzip-with-zeros-behind": http_response(
+        404, gzip.compress(REFUSAL) + b"\0" * 9, "Content-Encoding: gzip"
+    ),
+    "byte-order-mark": http_response(404, b"\xef\xbb\xbf" + REFUSAL),
     "length-and-chunked": chunked(REFUSAL, "Content-Length: 5", status=404),
-    "cut": answer(404, REFUSAL + b" ")[:-1],
+    "cut": http_response(404, REFUSAL + b" ")[:-1],
 }
 
 
@@ -338,7 +343,7 @@ def test_the_message_of_an_error_in_an_odd_response_is_kept(what: str) -> None:
 def test_a_byte_order_mark_before_json_is_ignored() -> None:
     body = b"\xef\xbb\xbf" + BODY
     with (
-        FaultServer([always(request, send(answer(200, body)))]) as server,
+        FaultServer([always(request, send(http_response(200, body)))]) as server,
         session(server.url) as client,
     ):
         assert client.api.image_view("right").name == "right"
@@ -349,10 +354,10 @@ def test_a_byte_order_mark_before_json_is_ignored() -> None:
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", '[{"a": NaN}]'])
 def test_nan_and_infinity_are_not_json(value: str) -> None:
-    """Though the parsers of both forms would take it."""
+    """The parsers of both forms would accept them."""
     body = BODY[:-1] + f', "more": {value}}}'.encode()
     with (
-        FaultServer([always(request, send(answer(200, body)))]) as server,
+        FaultServer([always(request, send(http_response(200, body)))]) as server,
         session(server.url) as client,
     ):
         with pytest.raises(oxide.ApiResponseError, match="not JSON"):
@@ -364,37 +369,39 @@ def test_nan_and_infinity_are_not_json(value: str) -> None:
             response.json()
 
 
-def test_an_image_may_be_called_nan() -> None:
+def test_an_image_may_have_the_name_nan() -> None:
     with (
-        FaultServer([request, send(answer(200, image("NaN, Infinity")))]) as server,
+        FaultServer([request, send(http_response(200, image("NaN, Infinity")))]) as server,
         session(server.url) as client,
     ):
         assert client.api.image_view("nan").name == "NaN, Infinity"
 
 
 BODILESS = {
-    "plain": answer(204, b"", length=False),
-    "length-0": answer(204, b""),
-    "length": answer(204, b"", "Content-Length: 5", length=False),
-    "chunked": answer(204, b"", "Transfer-Encoding: chunked", length=False),
-    "chunked-and-sent": answer(204, b"", "Transfer-Encoding: chunked", length=False) + b"0\r\n\r\n",
-    "chunked-and-length": answer(204, b"", "Transfer-Encoding: chunked", "Content-Length: 3", length=False),
-    "length-and-sent": answer(204, b"", "Content-Length: 5", length=False) + b"12345",
-    "gzip": answer(204, b"", "Content-Encoding: gzip", length=False),
-    "br": answer(204, b"", "Content-Encoding: br", length=False),
-    "200-empty": answer(200, b""),
-    "200-empty-gzip": answer(200, b"", "Content-Encoding: gzip"),
-    "200-empty-br": answer(200, b"", "Content-Encoding: br"),
+    "plain": http_response(204, b"", length=False),
+    "length-0": http_response(204, b""),
+    "length": http_response(204, b"", "Content-Length: 5", length=False),
+    "chunked": http_response(204, b"", "Transfer-Encoding: chunked", length=False),
+    "chunked-and-sent": http_response(204, b"", "Transfer-Encoding: chunked", length=False) + b"0\r\n\r\n",
+    "chunked-and-length": http_response(
+        204, b"", "Transfer-Encoding: chunked", "Content-Length: 3", length=False
+    ),
+    "length-and-sent": http_response(204, b"", "Content-Length: 5", length=False) + b"12345",
+    "gzip": http_response(204, b"", "Content-Encoding: gzip", length=False),
+    "br": http_response(204, b"", "Content-Encoding: br", length=False),
+    "200-empty": http_response(200, b""),
+    "200-empty-gzip": http_response(200, b"", "Content-Encoding: gzip"),
+    "200-empty-br": http_response(200, b"", "Content-Encoding: br"),
     "200-empty-chunked": chunked(b""),
-    "200-body": answer(200, b'"whatever"'),
+    "200-body": http_response(200, b'"whatever"'),
 }
 
 
 @pytest.mark.parametrize("form", ["", "_with_http_info", "_without_preload_content"])
 @pytest.mark.parametrize("what", BODILESS)
-def test_a_204_has_no_body_whatever_it_says(what: str, form: str) -> None:
+def test_a_204_has_no_body_whatever_its_headers_say(what: str, form: str) -> None:
     script = [request, send(BODILESS[what]), request, send(WRONG), stall]
-    right = answer(200, image("right"))
+    right = http_response(200, image("right"))
     kept = what in {"plain", "length-0", "gzip", "br"} or (
         what.startswith("200") and form != "_without_preload_content"
     )
@@ -409,7 +416,7 @@ def test_a_204_has_no_body_whatever_it_says(what: str, form: str) -> None:
 
 
 def test_a_304_is_a_redirect_without_a_body() -> None:
-    script = [request, send(answer(304, b"", "Content-Length: 500", length=False)), stall]
+    script = [request, send(http_response(304, b"", "Content-Length: 500", length=False)), stall]
     with (
         FaultServer(script) as server,
         session(server.url) as client,
@@ -419,30 +426,30 @@ def test_a_304_is_a_redirect_without_a_body() -> None:
 
 
 BEHIND = {
-    "answer": WRONG,
+    "response": WRONG,
     "byte": b"x",
     "line": b"\r\n",
     "head": WRONG[:30],
     "megabyte": WRONG + b"x" * 2**20,
 }
 ANSWERS = {
-    "length": answer(200, BODY),
+    "length": http_response(200, BODY),
     "chunked": chunked(BODY),
     "gzip": gzipped(BODY),
     "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
-    "refusal": answer(404, b'{"message": "right"}'),
-    "redirect": answer(302, b"", "Location: /right"),
-    "empty": answer(204, length=False),
+    "refusal": http_response(404, b'{"message": "right"}'),
+    "redirect": http_response(302, b"", "Location: /right"),
+    "empty": http_response(204, length=False),
 }
 
 
 @pytest.mark.parametrize("behind", BEHIND)
 @pytest.mark.parametrize("what", ANSWERS)
 @pytest.mark.parametrize("call", [VIEW, DELETE], ids=repr)
-def test_bytes_after_a_response_are_not_taken_for_the_next_one(call: Call, what: str, behind: str) -> None:
+def test_bytes_after_a_response_are_not_read_as_the_next_one(call: Call, what: str, behind: str) -> None:
     script = [request, send(ANSWERS[what] + BEHIND[behind]), request, send(WRONG), stall]
     with (
-        FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server,
+        FaultServer(script, [request, send(http_response(200, image("next"))), stall]) as server,
         session(server.url) as client,
     ):
         try:
@@ -457,12 +464,12 @@ def test_bytes_after_a_response_are_not_taken_for_the_next_one(call: Call, what:
         assert server.connections == 2
 
 
-def test_bytes_that_arrive_late_are_not_taken_for_the_next_response() -> None:
-    """They arrive once the first answer has been read and its connection been given back."""
-    script = [request, send(answer(200, BODY)), wait_for_release, send(WRONG), stall]
+def test_bytes_that_arrive_late_are_not_read_as_the_next_response() -> None:
+    """The bytes arrive after the first response has been read and its connection has been returned."""
+    script = [request, send(http_response(200, BODY)), wait_for_release, send(WRONG), stall]
     before = open_sockets()
     with (
-        FaultServer(script, [request, send(answer(200, image("next"))), stall]) as server,
+        FaultServer(script, [request, send(http_response(200, image("next"))), stall]) as server,
         session(server.url) as client,
     ):
         assert client.api.image_view("right").name == "right"
@@ -489,15 +496,17 @@ def wait_until_readable(descriptors: set[int], port: int) -> None:
                 sock.detach()
 
 
-@pytest.mark.parametrize("behind", [WRONG, b"x"], ids=["answer", "byte"])
-def test_bytes_that_tls_holds_back_are_not_taken_for_the_next_response(
+@pytest.mark.parametrize("behind", [WRONG, b"x"], ids=["response", "byte"])
+def test_bytes_buffered_by_tls_are_not_read_as_the_next_response(
     behind: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """They end the record that the body is in, of which no more was asked for than the body."""
-    head, separator, body = answer(404, b'{"message": "right"}').partition(b"\r\n\r\n")
+    """They are at the end of the body's record, of which the client read only the body."""
+    head, separator, body = http_response(404, b'{"message": "right"}').partition(b"\r\n\r\n")
     script = [request, send([head + separator, body + behind]), request, send(WRONG), stall]
     with (
-        FaultServer(script, [request, send(answer(200, image("next"))), stall], tls=server_tls) as server,
+        FaultServer(
+            script, [request, send(http_response(200, image("next"))), stall], tls=server_tls
+        ) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
     ):
         with pytest.raises(oxide.NotFoundException, match="right"):
@@ -508,7 +517,7 @@ def test_bytes_that_tls_holds_back_are_not_taken_for_the_next_response(
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
 def test_an_early_response_to_a_request_that_is_still_being_sent_is_read(call: Call) -> None:
-    refusal = answer(431, b'{"message": "too large"}', "Connection: close")
+    refusal = http_response(431, b'{"message": "too large"}', "Connection: close")
     with (
         FaultServer([part_of_request, send(refusal), stall]) as server,
         session(server.url) as client,
@@ -519,9 +528,9 @@ def test_an_early_response_to_a_request_that_is_still_being_sent_is_read(call: C
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff", b"[" * 100_000])
-def test_json_of_an_open_response_without_json_raises(body: bytes) -> None:
+def test_json_of_an_open_response_raises_if_the_body_is_not_json(body: bytes) -> None:
     with (
-        FaultServer([request, send(answer(200, body))]) as server,
+        FaultServer([request, send(http_response(200, body))]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
         pytest.raises(oxide.ApiResponseError, match="not JSON") as raised,

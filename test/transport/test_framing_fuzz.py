@@ -1,4 +1,4 @@
-"""Random and damaged bytes for an answer: the right result, which a second parser agrees with, or an error of ours."""
+"""Random and damaged responses give the right result, which a second parser confirms, or an error of the package."""
 
 import gzip
 import json
@@ -21,24 +21,24 @@ from hypothesis import strategies as st
 
 import oxide
 from transport.calls import DELETE, IMAGE_ID, LIST, VIEW, Call, image, page, session
-from transport.fault_server import answer, chunked, gzipped
+from transport.fault_server import chunked, gzipped, http_response
 
 BODY = image("right")
 SEEDS = [
-    answer(200, BODY),
-    answer(200, BODY, "Connection: close", "X-Request-Id: one"),
-    answer(200, BODY, length=False),
-    answer(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
-    b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" + answer(200, BODY),
+    http_response(200, BODY),
+    http_response(200, BODY, "Connection: close", "X-Request-Id: one"),
+    http_response(200, BODY, length=False),
+    http_response(200, BODY).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" + http_response(200, BODY),
     chunked(BODY),
     chunked(BODY, size=100)[:-2] + b"A: b\r\n\r\n",
     gzipped(BODY),
     chunked(gzip.compress(BODY, mtime=0), "Content-Encoding: gzip"),
-    answer(200, page("a", "b")),
-    answer(204, b"", length=False),
-    answer(302, b"", "Location: https://elsewhere.example/"),
-    answer(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}'),
-    answer(503, b"busy", "Retry-After: 3", "Date: Tue, 10 Nov 2026 12:00:00 GMT"),
+    http_response(200, page("a", "b")),
+    http_response(204, b"", length=False),
+    http_response(302, b"", "Location: https://elsewhere.example/"),
+    http_response(404, b'{"message": "m", "error_code": "ObjectNotFound", "request_id": "r"}'),
+    http_response(503, b"busy", "Retry-After: 3", "Date: Tue, 10 Nov 2026 12:00:00 GMT"),
 ]
 PIECES = [
     b"nonsense\r\n", b"A : b\r\n", b" A: b\r\n", b"Content-Length : 5\r\n", b"Content-Length: 317\r\n", b"0000000000000000",
@@ -52,10 +52,10 @@ PIECES = [
 
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
-    """Return an answer with some of it taken away, doubled or replaced."""
+    """Return a response with parts of it removed, repeated or replaced."""
     data = draw(st.sampled_from(SEEDS))
     for _ in range(draw(st.integers(1, 4))):
-        # Most of what matters stands in the head.
+        # Most of the interesting bytes are in the head.
         head = min(data.find(b"\r\n\r\n") + 8, len(data))
         reach = draw(st.sampled_from([head, len(data)]))
         start = draw(st.integers(0, reach))
@@ -65,11 +65,11 @@ def damaged(draw: st.DrawFn) -> bytes:
     return data
 
 
-class Answerer:
-    """Answers each connection with whatever is put into its queue, and closes it."""
+class Responder:
+    """A server that sends each connection the next response of a queue, and closes it."""
 
     def __init__(self) -> None:
-        self.answers: SimpleQueue[bytes] = SimpleQueue()
+        self.responses: SimpleQueue[bytes] = SimpleQueue()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._run)
@@ -85,7 +85,7 @@ class Answerer:
                 sock.settimeout(30)
                 while b"\r\n\r\n" not in sock.recv(65536):
                     pass
-                sock.sendall(self.answers.get_nowait())
+                sock.sendall(self.responses.get_nowait())
                 sock.shutdown(socket.SHUT_WR)
                 # A connection closed with bytes unread would be reset.
                 while sock.recv(65536):
@@ -99,11 +99,11 @@ class Answerer:
 
 
 @pytest.fixture(scope="module")
-def answerer() -> Iterator[Answerer]:
+def responder() -> Iterator[Responder]:
     """Run a server for all examples of a test."""
-    answerer = Answerer()
-    yield answerer
-    answerer.close()
+    responder = Responder()
+    yield responder
+    responder.close()
 
 
 def read_by_h11(data: bytes, method: str) -> tuple[int, bytes]:
@@ -124,7 +124,7 @@ def read_by_h11(data: bytes, method: str) -> tuple[int, bytes]:
         elif isinstance(event, h11.EndOfMessage):
             break
         elif not isinstance(event, h11.InformationalResponse):
-            message = f"{event} instead of an answer"
+            message = f"{event} instead of a response"
             raise h11.RemoteProtocolError(message)
     if coding in {b"gzip", b"x-gzip"} and (200 <= status < 300 or body.startswith(b"\x1f")):
         decoded = b""
@@ -137,9 +137,9 @@ def read_by_h11(data: bytes, method: str) -> tuple[int, bytes]:
     return status, body
 
 
-# Where the two differ. Each of these is a decision.
+# The intended differences between the two parsers.
 #
-# What we refuse and h11 reads, by what we say about it.
+# Responses that we refuse and h11 reads, by our message.
 STRICTER = {
     "no status line|status line": "empty lines first, status lines without a version of HTTP/1, several spaces",
     "a control character within a line": "it may be another line to somebody else (RFC 9110, section 5.5)",
@@ -156,7 +156,7 @@ STRICTER = {
 
 
 def made_ordinary(data: bytes) -> bytes:
-    """Return a response without what we read and h11 refuses: each kind of it is a decision."""
+    """Return a response without the oddities that we accept and h11 refuses; each is a decision."""
     heads = []
     rest = data
     while True:
@@ -177,7 +177,7 @@ def made_ordinary(data: bytes) -> bytes:
 
 
 def ordinary_headers(lines: list[bytes]) -> tuple[list[bytes], bool]:
-    """Return header lines without what is odd, and whether they say that there are chunks."""
+    """Return header lines without oddities, and whether they announce chunks."""
     kept: list[bytes] = []
     dropped = True
     for line in lines:
@@ -204,7 +204,7 @@ def ordinary_headers(lines: list[bytes]) -> tuple[list[bytes], bool]:
 
 
 def ordinary_chunks(rest: bytes) -> bytes:
-    """Return chunks whose sizes have no zeros before them, and trailers without what is odd."""
+    """Return chunks whose sizes have no leading zeros, and trailers without oddities."""
     chunks = b""
     while match := re.match(rb"0*([0-9A-Fa-f]{1,15})([ \t]*(?:;[^\n]*)?\r\n)", rest):
         size = int(match[1], 16)
@@ -220,11 +220,11 @@ def ordinary_chunks(rest: bytes) -> bytes:
     return chunks + rest
 
 
-def compare(answerer: Answerer, data: bytes, size: int, *, once: bool) -> str:
-    """Read a response here and with h11; return how the verdicts compare, or fail if nobody has decided that."""
-    answerer.answers.put(data)
+def compare(responder: Responder, data: bytes, size: int, *, once: bool) -> str:
+    """Read a response here and with h11; return how the results compare, or fail if the difference is not intended."""
+    responder.responses.put(data)
     body, problem = b"", ""
-    with session(answerer.url, max_retries=0, timeout=20) as client:
+    with session(responder.url, max_retries=0, timeout=20) as client:
         try:
             with client.api.image_view_without_preload_content(IMAGE_ID) as response:
                 while piece := (response.read1(size) if once else response.read(size)):
@@ -238,7 +238,7 @@ def compare(answerer: Answerer, data: bytes, size: int, *, once: bool) -> str:
     except (h11.RemoteProtocolError, zlib.error, AssertionError) as error:
         if problem:
             return "both refuse"
-        # Ours is right if it is what h11 reads without what we have decided to bear.
+        # Ours is right if h11 reads the same once the tolerated oddities are removed.
         try:
             ordinary = read_by_h11(made_ordinary(data), "GET")
         except (h11.RemoteProtocolError, zlib.error, AssertionError):
@@ -259,26 +259,26 @@ def compare(answerer: Answerer, data: bytes, size: int, *, once: bool) -> str:
 )
 @settings(max_examples=600)
 def test_every_difference_from_another_parser_is_intended(
-    answerer: Answerer, data: bytes, size: int, once: bool
+    responder: Responder, data: bytes, size: int, once: bool
 ) -> None:
     """The long run is this file as a program: `python test/transport/test_framing_fuzz.py 50000`."""
-    compare(answerer, data, size, once=once)
+    compare(responder, data, size, once=once)
 
 
 @pytest.mark.parametrize("call", [VIEW, LIST, DELETE], ids=repr)
 @given(data=damaged() | st.sampled_from(SEEDS) | st.binary(max_size=200))
 @settings(max_examples=200)
 def test_any_response_ends_in_the_right_result_or_an_api_exception(
-    answerer: Answerer, call: Call, data: bytes
+    responder: Responder, call: Call, data: bytes
 ) -> None:
-    answerer.answers.put(data)
-    with session(answerer.url, max_retries=0, timeout=20) as client:
+    responder.responses.put(data)
+    with session(responder.url, max_retries=0, timeout=20) as client:
         try:
             response: oxide.ApiResponse[Any] = call(client.api, "_with_http_info")
         except oxide.ApiException as error:
             check(error)
             return
-    # What is taken for an answer is one.
+    # Whatever is accepted is a response.
     status, body = read_by_h11(made_ordinary(data), call.method)
     assert response.status_code == status
     assert response.raw_data == body
@@ -287,7 +287,7 @@ def test_any_response_ends_in_the_right_result_or_an_api_exception(
 
 
 def check(error: oxide.ApiException) -> None:
-    """Check what holds for every error of a call."""
+    """Check everything that applies to every error of a call."""
     assert error.outcome in {"unknown", "answered"}
     assert (error.status is None) == (error.outcome == "unknown")
     assert len(str(error)) < 1200
@@ -300,21 +300,21 @@ def check(error: oxide.ApiException) -> None:
 
 
 def run(count: int) -> None:
-    """Compare at least so many responses, a thousand at a time, and print how."""
-    answerer = Answerer()
+    """Compare at least this many responses, a thousand at a time, and print the results."""
+    responder = Responder()
     compared: Counter[str] = Counter()
 
     @given(data=damaged(), size=st.sampled_from([7, 65536]), once=st.booleans())
     @settings(max_examples=1000, deadline=None, database=None)
     def a_thousand(data: bytes, size: int, once: bool) -> None:
-        compared[compare(answerer, data, size, once=once)] += 1
+        compared[compare(responder, data, size, once=once)] += 1
 
     try:
         while compared.total() < count:
             a_thousand()
             print(dict(compared), flush=True)
     finally:
-        answerer.close()
+        responder.close()
 
 
 if __name__ == "__main__":

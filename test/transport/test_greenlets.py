@@ -20,7 +20,7 @@ PROGRAM = Path(__file__).with_name("greenlets.py")
 
 # A program that is patched late gets a warning about TLS, which it does not use.
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_greenlets_share_a_client(when: str) -> None:
+def test_greenlets_can_share_a_client(when: str) -> None:
     """Forty at a time, against a server that drops every seventh request after reading it."""
     counter = itertools.count(1)
 

@@ -1,4 +1,4 @@
-"""A connection that has been idle: what waits on it, how long its server keeps it, and who notices that it is dead."""
+"""Idle connections: unexpected bytes on them, keep-alive timeouts, and connections that are dead."""
 
 import select
 import socket
@@ -6,16 +6,25 @@ import socket
 import pytest
 
 from transport.calls import CALLS, WRITES, Call, FakeClock, client_sockets, session
-from transport.fault_server import FaultServer, Script, answer, chunked, request, send, stall, until_released
+from transport.fault_server import (
+    FaultServer,
+    Script,
+    chunked,
+    http_response,
+    request,
+    send,
+    stall,
+    until_released,
+)
 
-TOO_LATE = answer(408, b"no request came", "Connection: close")
+TOO_LATE = http_response(408, b"no request came", "Connection: close")
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("ends", [True, False])
-def test_a_response_that_waits_on_an_idle_connection_belongs_to_no_request(call: Call, ends: bool) -> None:
-    """Such as the 408 by which a server says that it has waited long enough."""
-    good = send(answer(call.status, call.body))
+def test_a_response_that_arrived_on_an_idle_connection_is_not_used(call: Call, ends: bool) -> None:
+    """An example is the 408 of a server that has waited long enough."""
+    good = send(http_response(call.status, call.body))
     script: Script = [request, good, until_released, send(TOO_LATE), *([] if ends else [stall])]
     with FaultServer(script, [request, good, stall]) as server, session(server.url) as client:
         call(client.api)
@@ -47,12 +56,12 @@ def test_a_response_that_waits_on_an_idle_connection_belongs_to_no_request(call:
         ("", 1e6, True),
     ],
 )
-def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(
+def test_a_connection_that_its_server_is_about_to_close_is_not_used(
     call: Call, hint: str, idle: float, kept: bool
 ) -> None:
     clock = FakeClock()
     headers = [f"Keep-Alive: {hint}"] if hint else []
-    good = answer(call.status, call.body, *headers)
+    good = http_response(call.status, call.body, *headers)
     with (
         FaultServer(
             [request, send(good), request, send(good), stall], [request, send(good), stall]
@@ -65,7 +74,7 @@ def test_a_connection_is_not_used_when_its_server_is_about_to_close_it(
         assert server.connections == (1 if kept else 2)
 
 
-def test_the_time_that_a_server_keeps_a_connection_begins_when_the_response_has_been_read() -> None:
+def test_the_keep_alive_timeout_starts_when_the_response_has_been_read() -> None:
     clock = FakeClock()
     good = chunked(b"{}", "Keep-Alive: timeout=5")
     with (
@@ -80,10 +89,16 @@ def test_the_time_that_a_server_keeps_a_connection_begins_when_the_response_has_
         assert server.connections == 1
 
 
-def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
+def test_only_connections_about_to_be_closed_are_skipped() -> None:
     clock = FakeClock()
-    script: Script = [request, send(answer(200, b"{}", "Keep-Alive: timeout=5")), stall]
-    other: Script = [request, send(answer(200, b"{}")), request, send(answer(200, b"{}")), stall]
+    script: Script = [request, send(http_response(200, b"{}", "Keep-Alive: timeout=5")), stall]
+    other: Script = [
+        request,
+        send(http_response(200, b"{}")),
+        request,
+        send(http_response(200, b"{}")),
+        stall,
+    ]
     with FaultServer(other, script) as server, session(server.url, clock=clock) as client:
         opened = [client.api.image_list_without_preload_content() for _ in range(2)]
         for response in opened:
@@ -98,10 +113,10 @@ def test_only_what_is_about_to_be_closed_is_passed_over() -> None:
 
 @pytest.mark.parametrize("call", [*WRITES[:1], CALLS[0]], ids=repr)
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
-def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> None:
-    """Else the network has forgotten the connection, and a write would wait for the whole limit of its call."""
+def test_sent_data_must_be_acknowledged_within_30_seconds(call: Call) -> None:
+    """Otherwise the network has lost the connection, and a write would wait for the time limit of its call."""
     with (
-        FaultServer([request, send(answer(call.status, call.body)), stall]) as server,
+        FaultServer([request, send(http_response(call.status, call.body)), stall]) as server,
         session(server.url) as client,
     ):
         call(client.api)
@@ -113,10 +128,10 @@ def test_what_was_sent_has_to_be_acknowledged_within_30_seconds(call: Call) -> N
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
-def test_socket_options_of_the_program_come_last() -> None:
+def test_socket_options_of_the_program_are_applied_last() -> None:
     own = (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 5000)
     with (
-        FaultServer([request, send(answer(200, b"{}")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"{}")), stall]) as server,
         session(server.url, socket_options=[own]) as client,
         client.api.image_list_without_preload_content(),
     ):

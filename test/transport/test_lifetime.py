@@ -1,4 +1,4 @@
-"""What a client takes it gives back: on closing, on an exception, on Ctrl-C."""
+"""A client releases its connections when it is closed, after an exception, and after Ctrl-C."""
 
 import gc
 import os
@@ -37,11 +37,11 @@ from transport.calls import (
 from transport.fault_server import (
     FaultServer,
     Script,
-    answer,
     arrival,
     chunked,
     do,
     gzipped,
+    http_response,
     request,
     respond,
     send,
@@ -51,7 +51,7 @@ from transport.fault_server import (
 from transport.test_time import full_backlog
 
 FORMS = ["", "_with_http_info", "_without_preload_content"]
-# How many lines of code apart a call is interrupted; 1 tries every line, and takes ten seconds.
+# A call is interrupted at every n-th line; 1 tries every line and takes ten seconds.
 STRIDE = 4
 
 
@@ -84,9 +84,9 @@ def test_a_closed_client_makes_no_calls(call: Call, form: str) -> None:
         assert server.connections == 0
 
 
-def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
+def test_a_call_under_way_continues_when_its_client_is_closed() -> None:
     arrived = threading.Event()
-    script: Script = [request, do(arrived.set), until_released, send(answer(200, VIEW.body)), stall]
+    script: Script = [request, do(arrived.set), until_released, send(http_response(200, VIEW.body)), stall]
     with FaultServer(script) as server, session(server.url) as client, ThreadPoolExecutor() as executor:
         result = executor.submit(VIEW, client.api)
         assert arrived.wait(30)
@@ -97,7 +97,7 @@ def test_a_call_under_way_goes_on_when_its_client_is_closed() -> None:
         assert client_sockets(server.port) == set()
 
 
-def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> None:
+def test_a_call_is_not_retried_after_its_client_is_closed() -> None:
     with FaultServer([request], otherwise=[respond(image_by_name)]) as server:
         with (
             session(server.url, sleep=lambda _: client.api.api_client.close()) as client,
@@ -111,12 +111,12 @@ def test_a_call_that_would_be_tried_again_ends_when_its_client_is_closed() -> No
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 def test_an_open_response_closes_with_its_client(reading: str, framing: str) -> None:
     body = image("open") + b" " * 5000
-    answers = {
-        "length": answer(200, body),
+    responses = {
+        "length": http_response(200, body),
         "chunked": chunked(body),
-        "close": answer(200, body, "Connection: close", length=False),
+        "close": http_response(200, body, "Connection: close", length=False),
     }
-    with FaultServer([request, send(answers[framing])]) as server, session(server.url) as client:
+    with FaultServer([request, send(responses[framing])]) as server, session(server.url) as client:
         response = client.api.image_view_without_preload_content("open")
         if reading == "all":
             assert response.data == body
@@ -135,14 +135,14 @@ def test_an_open_response_closes_with_its_client(reading: str, framing: str) -> 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("framing", ["length", "chunked", "close", "gzip"])
-def test_closing_the_client_wakes_a_thread_that_waits_for_more_of_a_response(
+def test_closing_the_client_wakes_a_thread_that_reads_a_response(
     framing: str, secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     body = image("open") + b" " * 5000
     part = {
-        "length": answer(200, body)[:-9],
+        "length": http_response(200, body)[:-9],
         "chunked": chunked(body)[:-9],
-        "close": answer(200, body, "Connection: close", length=False),
+        "close": http_response(200, body, "Connection: close", length=False),
         "gzip": gzipped(body)[:-9],
     }[framing]
     settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
@@ -157,10 +157,10 @@ def test_closing_the_client_wakes_a_thread_that_waits_for_more_of_a_response(
 
 @pytest.mark.parametrize("how", ["thread", "signal"])
 def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
-    """At the end of the read that is under way, which then raises."""
+    """It is closed at the end of the current read, which then raises."""
     clock = NoticedClock()
     body = image("open") + b" " * 70_000
-    script: Script = [request, send(answer(200, body)[:-9]), until_released, send(body[-9:]), stall]
+    script: Script = [request, send(http_response(200, body)[:-9]), until_released, send(body[-9:]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -185,13 +185,13 @@ def test_a_response_can_be_closed_while_it_is_read(how: str) -> None:
                 response.read()
             clock.alarm = False
             signal.signal(signal.SIGALRM, before)
-        # It has been read to its end all the same.
+        # It has still been read to its end.
         assert len(client_sockets(server.port)) == 1
 
 
 def test_only_one_thread_reads_a_response_at_a_time() -> None:
     clock = NoticedClock()
-    script: Script = [request, send(answer(200, b" " * 70_000)[:-9]), stall]
+    script: Script = [request, send(http_response(200, b" " * 70_000)[:-9]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -208,8 +208,12 @@ def test_only_one_thread_reads_a_response_at_a_time() -> None:
 
 
 def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None:
-    """Its status is told all the same: the server has acted."""
-    script: Script = [request, do(lambda: client.api.api_client.close()), send(answer(201, CREATE.body))]
+    """The error still has its status, since the server has acted."""
+    script: Script = [
+        request,
+        do(lambda: client.api.api_client.close()),
+        send(http_response(201, CREATE.body)),
+    ]
     with FaultServer(script) as server, session(server.url) as client:
         response = CREATE(client.api, "_without_preload_content")
         assert response.status == 201
@@ -218,8 +222,8 @@ def test_a_response_that_arrives_after_its_client_was_closed_is_closed() -> None
         assert client_sockets(server.port) == set()
 
 
-def test_closing_while_connections_come_back_leaves_none() -> None:
-    """Whatever comes first, in a hundred races."""
+def test_closing_while_connections_are_returned_leaves_none_open() -> None:
+    """A hundred races try both orders."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server, ThreadPoolExecutor(4) as executor:
         for _ in range(100):
             client = oxide.ApiClient(oxide.Configuration(server.url))
@@ -239,8 +243,8 @@ def test_closing_while_connections_come_back_leaves_none() -> None:
             assert client_sockets(server.port) == set()
 
 
-def test_a_connection_that_comes_back_a_moment_too_late_is_closed() -> None:
-    """Its thread has found the pool open, and reaches it only when all that was in it is closed."""
+def test_a_connection_returned_after_the_client_is_closed_is_closed() -> None:
+    """Its thread found the pool open, but returns the connection after the pool has been emptied."""
     with FaultServer(otherwise=[respond(image_by_name)]) as server:
         configuration = oxide.Configuration(server.url)
         pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
@@ -268,11 +272,11 @@ def test_a_client_without_references_closes_its_connections() -> None:
 
 
 BODIES: dict[str, bytes] = {
-    "length": answer(200, image("right") + b" " * 5000),
+    "length": http_response(200, image("right") + b" " * 5000),
     "chunked": chunked(image("right") + b" " * 5000),
-    "empty": answer(200, b""),
-    "refusal": answer(404, b"no"),
-    "no-content": answer(204, length=False),
+    "empty": http_response(200, b""),
+    "refusal": http_response(404, b"no"),
+    "no-content": http_response(204, length=False),
 }
 UNREAD = {"length", "chunked", "refusal"}
 
@@ -280,13 +284,13 @@ UNREAD = {"length", "chunked", "refusal"}
 @pytest.mark.parametrize("what", BODIES)
 @pytest.mark.parametrize("reading", ["all", "some", "none"])
 @pytest.mark.parametrize("ending", ["with", "close", "release_conn", "collected"])
-def test_an_open_response_gives_its_connection_back(what: str, reading: str, ending: str) -> None:
-    """For another use if it has been read to its end, and closed otherwise."""
+def test_an_open_response_returns_its_connection(what: str, reading: str, ending: str) -> None:
+    """The connection is reused if the response was read to its end, and closed otherwise."""
     kept = reading == "all" or (what not in UNREAD and ending != "collected")
     if what == "refusal" and reading == "some":
         kept = False
-    script: Script = [request, send(BODIES[what]), request, send(answer(200, image("next"))), stall]
-    other: Script = [request, send(answer(200, image("next"))), stall]
+    script: Script = [request, send(BODIES[what]), request, send(http_response(200, image("next"))), stall]
+    other: Script = [request, send(http_response(200, image("next"))), stall]
     with FaultServer(script, other) as server, session(server.url) as client:
         response = LIST(client.api, "_without_preload_content")
         if reading == "all":
@@ -309,7 +313,7 @@ def test_an_open_response_gives_its_connection_back(what: str, reading: str, end
         assert server.connections == (1 if kept else 2)
 
 
-def test_what_was_read_of_a_response_stays_after_it_is_closed() -> None:
+def test_what_was_read_of_a_response_is_kept_after_it_is_closed() -> None:
     with FaultServer(otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
         with client.api.image_view_without_preload_content("right") as response:
             body = response.read()
@@ -356,9 +360,7 @@ print(own, threading.active_count())
 """
 
 
-def test_nothing_is_registered_for_the_end_of_the_interpreter(
-    server_tls: Any, ca_file: str, tmp_path: Path
-) -> None:
+def test_nothing_is_registered_with_atexit(server_tls: Any, ca_file: str, tmp_path: Path) -> None:
     with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls) as server:
         program = subprocess.run(
             [sys.executable, "-c", AT_EXIT, server.url, ca_file],
@@ -379,7 +381,7 @@ def interrupt() -> None:
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Have Ctrl-C raise, also where the tests run in the background of a shell, which has it ignored."""
+    """Make Ctrl-C raise, even in the background of a shell, which ignores it."""
     assert threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
@@ -387,10 +389,17 @@ def _interruptible() -> Iterator[None]:
 
 
 PLACES: dict[str, Script] = {
-    "sending": [arrival, do(interrupt), until_released, request, send(answer(200, image("wrong"))), stall],
-    "waiting": [request, do(interrupt), until_released, send(answer(200, image("wrong"))), stall],
+    "sending": [
+        arrival,
+        do(interrupt),
+        until_released,
+        request,
+        send(http_response(200, image("wrong"))),
+        stall,
+    ],
+    "waiting": [request, do(interrupt), until_released, send(http_response(200, image("wrong"))), stall],
     "head": [request, send(b"HTTP/1.1 200 OK\r\nA:"), do(interrupt), until_released, stall],
-    "body": [request, send(answer(200, image("wrong"))[:-5]), do(interrupt), until_released, stall],
+    "body": [request, send(http_response(200, image("wrong"))[:-5]), do(interrupt), until_released, stall],
     "chunk": [request, send(chunked(image("wrong"))[:-5]), do(interrupt), until_released, stall],
 }
 
@@ -411,7 +420,7 @@ def test_ctrl_c_leaves_the_client_usable(place: str, call: Call) -> None:
         assert client.sleeps == []
 
 
-def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
+def test_ctrl_c_while_connecting_leaves_the_client_usable() -> None:
     with full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
         # The one that filled the queue is still waiting.
         timer = threading.Thread(target=wait_for_connecting, args=(port, connecting(port), interrupt))
@@ -424,12 +433,12 @@ def test_ctrl_c_in_the_middle_of_connecting_leaves_the_client_usable() -> None:
 
 
 def connecting(port: int) -> int:
-    """Return how many connections to `port` are in the making."""
+    """Return how many connections to `port` are being made."""
     return Path("/proc/net/tcp").read_text().count(f"0100007F:{port:04X} 02")
 
 
 def wait_for_connecting(port: int, before: int, then: Callable[[], None]) -> None:
-    """Do something once there is one more connection in the making to `port`."""
+    """Act once another connection to `port` is being made."""
     while connecting(port) == before:
         pass
     then()
@@ -438,7 +447,7 @@ def wait_for_connecting(port: int, before: int, then: Callable[[], None]) -> Non
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # Python leaves this one to the garbage collector
-def test_ctrl_c_in_the_middle_of_a_handshake_leaves_the_client_usable(server_tls: Any, ca_file: str) -> None:
+def test_ctrl_c_during_a_handshake_leaves_the_client_usable(server_tls: Any, ca_file: str) -> None:
     stalled: Script = [arrival, do(interrupt), until_released, stall]
     with FaultServer(
         stalled, otherwise=[lambda peer: peer.secure(server_tls), respond(image_by_name)]
@@ -451,7 +460,7 @@ def test_ctrl_c_in_the_middle_of_a_handshake_leaves_the_client_usable(server_tls
             assert client.api.image_view("right").name == "right"
 
 
-def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
+def test_ctrl_c_during_backoff_leaves_the_client_usable() -> None:
     def pause(_: float) -> None:
         raise KeyboardInterrupt
 
@@ -464,7 +473,7 @@ def test_ctrl_c_in_a_pause_leaves_the_client_usable() -> None:
         assert client.api.image_view("right").name == "right"
 
 
-@pytest.mark.parametrize("part", [answer(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
+@pytest.mark.parametrize("part", [http_response(200, image("wrong"))[:-5], chunked(image("wrong"))[:-5]])
 def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
     script: Script = [request, send(part), until_released, do(interrupt), stall]
     with FaultServer(script, otherwise=[respond(image_by_name)]) as server, session(server.url) as client:
@@ -479,7 +488,7 @@ def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
 
 
 class InterruptAt:
-    """A trace function that raises KeyboardInterrupt at the n-th line of what makes a call."""
+    """A trace function that raises KeyboardInterrupt at the n-th line of the code that makes a call."""
 
     FILES: tuple[str, ...] = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
 
@@ -506,7 +515,7 @@ class InterruptAt:
 )  # Ctrl-C in a finalizer: Python drops it, and since 3.13 says so
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])
 def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) -> None:
-    """A later call gets its own answer, whichever line the one before it has ended at."""
+    """A later call gets its own response, at whichever line the call before it ended."""
 
     def make(text: bytes) -> bytes:
         good = image_by_name(text)
@@ -514,8 +523,8 @@ def test_ctrl_c_at_any_line_leaves_the_client_usable(framing: str, form: str) ->
         return {
             "length": good,
             "chunked": chunked(body, size=200),
-            # So that every call makes a connection.
-            "close": answer(200, body, "Connection: close"),
+            # This makes every call open a connection.
+            "close": http_response(200, body, "Connection: close"),
         }[framing]
 
     with FaultServer(otherwise=[respond(make)]) as server, session(server.url) as client:

@@ -1,4 +1,4 @@
-"""Proxies that fail, and tunnels through them: nothing has been sent until the request itself is on its way."""
+"""Proxies and tunnels that fail: before the request itself is sent, the outcome is `not sent`."""
 
 import http.client
 import ssl
@@ -28,12 +28,12 @@ from transport.fault_server import (
     Peer,
     Script,
     Step,
-    answer,
     chunked,
     do,
     drip,
     gzipped,
     handshake,
+    http_response,
     inner_handshake,
     request,
     reset,
@@ -49,14 +49,14 @@ WHOLE = "no response within 0.3 s (timeout=0.3)"
 
 @pytest.fixture(scope="session")
 def rack_tls(ca: trustme.CA) -> ssl.SSLContext:
-    """Return what a server needs to be the rack behind the proxy."""
+    """Return the TLS context of the rack behind the proxy."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ca.issue_cert("rack.example").configure_cert(context)
     return context
 
 
 def good(call: Call) -> Step:
-    return send(answer(call.status, call.body))
+    return send(http_response(call.status, call.body))
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
@@ -102,10 +102,10 @@ def test_a_proxy_that_refuses_connections_is_named(call: Call, host: str, ca_fil
     ("status", "tries"),
     [(407, 1), (403, 1), (400, 1), (204, 1), (302, 1), (500, 1), (429, 3), (502, 3), (503, 3), (504, 3)],
 )
-def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
+def test_a_refused_tunnel_is_retried_only_if_that_may_help(
     call: Call, status: int, tries: int, ca_file: str
 ) -> None:
-    refusal = send(answer(status, b"<html>", reason="Said The Proxy"))
+    refusal = send(http_response(status, b"<html>", reason="Said The Proxy"))
     with (
         FaultServer(otherwise=[request, refusal]) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -124,7 +124,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_asked_again_only_where_that_may_help(
     [[request], [request, reset], [request, send(b"HTTP/1.1 2")], [request, send(b"HTTP/1.1 200 OK\r\nA")]],
     ids=["close", "reset", "cut-status", "cut-header"],
 )
-def test_a_tunnel_that_is_lost_while_it_is_opened_is_opened_again(
+def test_a_connection_lost_while_a_tunnel_is_opened_is_retried(
     call: Call, lost: Script, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(rack_tls), request, good(call)]
@@ -141,7 +141,7 @@ def test_a_tunnel_that_is_lost_while_it_is_opened_is_opened_again(
 @pytest.mark.parametrize(
     "script", [[stall], [request, stall], [request, send(b"HTTP/1.1 200 OK\r\n"), stall]]
 )
-def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
+def test_a_tunnel_that_stalls_fails_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
     with (
         FaultServer(otherwise=script) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -155,13 +155,15 @@ def test_a_tunnel_that_stalls_ends_after_connect_timeout(call: Call, script: Scr
 DRIPS: dict[str, tuple[bytes, bytes]] = {
     "status-line": (b"", b"HTTP/1.1 200 " + b"x" * 100),
     "headers": (b"HTTP/1.1 200 OK\r\n", b"A: b\r\n" * 30),
-    "interim-answers": (b"", b"HTTP/1.1 103 Wait\r\n\r\n" * 20),
+    "interim-responses": (b"", b"HTTP/1.1 103 Wait\r\n\r\n" * 20),
 }
 
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_tunnel_that_drips_does_not_outlast_its_limit(place: str, limit: Any, ca_file: str) -> None:
+def test_a_tunnel_that_opens_byte_by_byte_does_not_exceed_its_time_limit(
+    place: str, limit: Any, ca_file: str
+) -> None:
     head, tail = DRIPS[place]
     with (
         FaultServer([request, send(head), drip(tail)]) as proxy,
@@ -180,7 +182,7 @@ def test_tunnel_and_handshake_share_one_time_limit(ca_file: str) -> None:
         FaultServer(tunnel) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file, clock=clock, connect_timeout=None) as client,
     ):
-        # The time left is real, the time gone is not.
+        # The elapsed time is simulated, but the remaining time is real.
         with pytest.raises(oxide.ApiTimeoutError, match=r" \(timeout="):
             LIST(client.api)
         assert proxy.methods() == ["CONNECT"]
@@ -197,7 +199,7 @@ def test_tunnel_and_handshake_share_one_time_limit(ca_file: str) -> None:
         b"HTTP/1.1 103 Wait\r\n\r\n" * 21,
         b"HTTP/1.1 200 " + b"x" * 70000,
         b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70000,
-        b"HTTP/1.1 200 OK\r\n\r\n" + answer(200, image("wrong")),
+        b"HTTP/1.1 200 OK\r\n\r\n" + http_response(200, image("wrong")),
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1",
     ],
     ids=["garbage", "http-2", "status", "101", "interim", "endless-line", "endless-header", "more", "body"],
@@ -216,7 +218,7 @@ def test_a_malformed_response_to_connect_is_an_error(call: Call, said: bytes, ca
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_tls_that_fails_within_a_tunnel_is_tried_once(
+def test_a_failed_handshake_within_a_tunnel_is_not_retried(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     tunnel: Script = [request, ESTABLISHED, handshake(server_tls)]
@@ -258,8 +260,8 @@ def test_plain_http_is_forwarded(call: Call) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [407, 502])
-def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call, status: int) -> None:
-    refusal = send(answer(status, b"", "Connection: close"))
+def test_a_refusal_by_a_forwarding_proxy_raises_the_error_of_its_status(call: Call, status: int) -> None:
+    refusal = send(http_response(status, b"", "Connection: close"))
     with FaultServer(otherwise=[request, refusal]) as proxy, session(PLAIN, proxy=proxy.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api)
@@ -272,16 +274,16 @@ def test_the_refusal_of_a_forwarding_proxy_is_an_error_by_its_status(call: Call,
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("form", ["length", "chunked", "gzip", "close", "no-length"])
-def test_calls_go_over_tls_within_tls(
+def test_calls_work_over_tls_within_tls(
     call: Call, form: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Also where an answer ends the connection, which must stay open until its body has been read."""
+    """This includes a response that ends the connection, which must stay open until the body has been read."""
     make: dict[str, Callable[[bytes], bytes]] = {
-        "length": lambda body: answer(call.status, body),
+        "length": lambda body: http_response(call.status, body),
         "chunked": lambda body: chunked(body, size=5000, status=call.status),
         "gzip": lambda body: gzipped(body, status=call.status),
-        "close": lambda body: answer(call.status, body, "Connection: close"),
-        "no-length": lambda body: answer(call.status, body, length=False),
+        "close": lambda body: http_response(call.status, body, "Connection: close"),
+        "no-length": lambda body: http_response(call.status, body, length=False),
     }
     kept = form not in {"close", "no-length"}
     bodies = [call.body + b" " * size for size in ((0, 1, 20_000, 100_000) if call.body else (0,))]
@@ -333,7 +335,7 @@ def test_the_certificate_of_a_proxy_is_checked(
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
 @pytest.mark.parametrize("stalls", [True, False], ids=["stall", "drip"])
-def test_a_handshake_within_tls_does_not_outlast_its_limit(
+def test_a_handshake_within_tls_does_not_exceed_its_time_limit(
     stalls: bool, limit: Any, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     inner = stall if stalls else inner_handshake(rack_tls, slow_handshake=True)
@@ -348,12 +350,12 @@ def test_a_handshake_within_tls_does_not_outlast_its_limit(
 
 
 @pytest.mark.parametrize("place", ["head", "body"])
-def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
+def test_slow_records_within_tls_do_not_exceed_the_time_limit_of_the_call(
     place: str, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     """Each byte comes in a record of its own, and is a whole read of the connection underneath."""
     slow = inner_handshake(rack_tls, slow_records=True)
-    data = answer(200, b" " * 4000) if place == "head" else chunked(b" " * 4000, size=4000)
+    data = http_response(200, b" " * 4000) if place == "head" else chunked(b" " * 4000, size=4000)
     with (
         FaultServer([request, ESTABLISHED, slow, request, send(data)], tls=server_tls) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -363,20 +365,20 @@ def test_records_that_drip_within_tls_do_not_outlast_the_whole_call(
     assert (raised.value.reason, raised.value.outcome) == (WHOLE, "unknown")
 
 
-@pytest.mark.parametrize("behind", [answer(200, image("wrong")), b"x"], ids=["answer", "byte"])
+@pytest.mark.parametrize("behind", [http_response(200, image("wrong")), b"x"], ids=["response", "byte"])
 @pytest.mark.parametrize("joined", [True, False], ids=["one-record", "two-records"])
-def test_bytes_after_a_response_within_tls_are_not_taken_for_the_next_one(
+def test_bytes_after_a_response_within_tls_are_not_read_as_the_next_one(
     behind: bytes, joined: bool, server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """They wait in one of the two layers of TLS, where the operating system knows nothing of them."""
-    head, separator, body = answer(404, b'{"message": "right"}').partition(b"\r\n\r\n")
+    """They wait in one of the two layers of TLS, where the operating system does not see them."""
+    head, separator, body = http_response(404, b'{"message": "right"}').partition(b"\r\n\r\n")
     inner = inner_handshake(rack_tls)
     tunnel: Script = [request, ESTABLISHED, inner, request]
     pieces = [head + separator, body + behind] if joined else [head + separator, (body, behind)]
     with (
         FaultServer(
-            [*tunnel, send_in_records(pieces), request, send(answer(200, image("wrong"))), stall],
-            [*tunnel, send(answer(200, image("next"))), stall],
+            [*tunnel, send_in_records(pieces), request, send(http_response(200, image("wrong"))), stall],
+            [*tunnel, send(http_response(200, image("next"))), stall],
             tls=server_tls,
         ) as proxy,
         session(HOST, proxy=proxy.url, ssl_ca_cert=ca_file) as client,
@@ -388,7 +390,7 @@ def test_bytes_after_a_response_within_tls_are_not_taken_for_the_next_one(
 
 
 def send_in_records(pieces: list[Any]) -> Step:
-    """Send each piece in an outer record of its own, and what stands together there in inner ones of their own."""
+    """Send each piece in one outer record, and each part of a piece in an inner record of its own."""
 
     def step(peer: Peer) -> None:
         inner: Any = peer.sock
@@ -398,10 +400,10 @@ def send_in_records(pieces: list[Any]) -> Step:
     return step
 
 
-def test_closing_the_client_wakes_a_thread_that_waits_within_tls(
+def test_closing_the_client_wakes_a_thread_that_reads_within_tls(
     server_tls: ssl.SSLContext, rack_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    part = answer(200, image("open"))[:-9]
+    part = http_response(200, image("open"))[:-9]
     clock = NoticedClock()
     with (
         FaultServer(

@@ -1,4 +1,4 @@
-"""What is sent again, and what is not: by what the server has counted."""
+"""Which requests are retried and which are not, as the server counts them."""
 
 import errno
 import socket
@@ -29,10 +29,10 @@ from transport.fault_server import (
     Script,
     Step,
     always,
-    answer,
     arrival,
     chunked,
     gzipped,
+    http_response,
     part_of_request,
     request,
     reset,
@@ -42,15 +42,15 @@ from transport.fault_server import (
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-# The connection is lost with no answer: was the request read, was it acted upon? The client cannot know.
+# The connection is lost without a response: the client cannot know whether the server acted.
 LOST: dict[str, Script] = {
     "closed-before-reading": [arrival],
     "reset-before-reading": [arrival, reset],
     "reset-within-the-request": [part_of_request, reset],
     "closed-after-reading": [request],
     "reset-after-reading": [request, reset],
-    "closed-after-an-interim-answer": [request, send(CONTINUE)],
-    "closed-within-an-interim-answer": [request, send(CONTINUE[:-2])],
+    "closed-after-an-interim-response": [request, send(CONTINUE)],
+    "closed-within-an-interim-response": [request, send(CONTINUE[:-2])],
     "cut-in-the-status-line": [request, send(b"HTTP/1.1 204")],
     "cut-before-the-end-of-the-status-line": [request, send(b"HTTP/1.1 204 No Content\r")],
     "cut-in-a-header": [request, send(b"HTTP/1.1 204 No Content\r\nContent-Le")],
@@ -60,15 +60,15 @@ LOST: dict[str, Script] = {
 
 
 def good(call: Call) -> Step:
-    """Answer as the service would."""
-    return send(answer(call.status, call.body))
+    """Respond as the service would."""
+    return send(http_response(call.status, call.body))
 
 
-# The answer begins and is cut: the server has acted.
+# The response begins and is cut: the server has acted.
 CUT: dict[str, Callable[[bytes], Script]] = {
-    "length": lambda body: [send(answer(200, body)[:-1])],
-    "all-of-the-body": lambda body: [send(answer(200, body)[: -len(body)])],
-    "length-by-a-reset": lambda body: [send(answer(200, body)[:-1]), reset],
+    "length": lambda body: [send(http_response(200, body)[:-1])],
+    "all-of-the-body": lambda body: [send(http_response(200, body)[: -len(body)])],
+    "length-by-a-reset": lambda body: [send(http_response(200, body)[:-1]), reset],
     "within-a-chunk": lambda body: [send(chunked(body, size=len(body))[:-8])],
     "within-the-end-of-a-chunk": lambda body: [send(chunked(body)[:-6])],
     "within-a-chunk-size": lambda body: [send(chunked(body)[:-4])],
@@ -76,7 +76,7 @@ CUT: dict[str, Callable[[bytes], Script]] = {
     "within-the-trailer": lambda body: [send(chunked(body)[:-2])],
     "gzip-by-length": lambda body: [send(gzipped(body)[:-1])],
     "gzip-by-its-own-end": lambda body: [
-        send(answer(200, gzip_of(body)[:-1], "Content-Encoding: gzip", "Connection: close"))
+        send(http_response(200, gzip_of(body)[:-1], "Content-Encoding: gzip", "Connection: close"))
     ],
 }
 
@@ -87,7 +87,7 @@ def gzip_of(body: bytes) -> bytes:
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 @pytest.mark.parametrize("fault", LOST)
-def test_a_read_is_sent_again_after_a_lost_connection(call: Call, fault: str) -> None:
+def test_a_read_is_retried_after_a_lost_connection(call: Call, fault: str) -> None:
     with (
         FaultServer(LOST[fault], LOST[fault], [request, good(call)]) as server,
         session(server.url) as client,
@@ -101,7 +101,7 @@ def test_a_read_is_sent_again_after_a_lost_connection(call: Call, fault: str) ->
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
 @pytest.mark.parametrize("fault", LOST)
-def test_a_write_is_not_sent_again_once_it_may_have_left(call: Call, fault: str) -> None:
+def test_a_write_that_may_have_been_sent_is_not_retried(call: Call, fault: str) -> None:
     with FaultServer(LOST[fault], otherwise=[request, good(call)]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
             call(client.api)
@@ -116,7 +116,7 @@ def test_a_write_is_not_sent_again_once_it_may_have_left(call: Call, fault: str)
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_read_is_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
+def test_a_read_is_retried_after_a_truncated_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, script, [request, good(call)]) as server, session(server.url) as client:
         call(client.api)
@@ -127,7 +127,7 @@ def test_a_read_is_sent_again_after_a_cut_response(call: Call, fault: str) -> No
 
 @pytest.mark.parametrize("call", [call for call in WRITES if call.body], ids=repr)
 @pytest.mark.parametrize("fault", CUT)
-def test_a_write_is_not_sent_again_after_a_cut_response(call: Call, fault: str) -> None:
+def test_a_write_is_not_retried_after_a_truncated_response(call: Call, fault: str) -> None:
     script = [request, *CUT[fault](call.body)]
     with FaultServer(script, otherwise=[request, good(call)]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiConnectionError) as raised:
@@ -138,8 +138,8 @@ def test_a_write_is_not_sent_again_after_a_cut_response(call: Call, fault: str) 
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_request_that_was_never_sent_is_sent_again(call: Call) -> None:
-    """Nobody listens until the second pause."""
+def test_a_request_that_was_never_sent_is_retried(call: Call) -> None:
+    """The server listens only after the second backoff."""
     pauses: list[float] = []
 
     def pause(seconds: float) -> None:
@@ -177,7 +177,7 @@ def test_a_request_that_cannot_be_sent_fails_after_three_attempts(call: Call) ->
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_address_that_refuses_leaves_time_for_the_next_one(call: Call) -> None:
+def test_an_address_that_refuses_leaves_time_for_the_next_address(call: Call) -> None:
     """`localhost` has two addresses here; the server has one of them."""
     addresses = {entry[4][0] for entry in socket.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)}
     assert "127.0.0.1" in addresses
@@ -188,8 +188,8 @@ def test_an_address_that_refuses_leaves_time_for_the_next_one(call: Call) -> Non
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: Call, status: int) -> None:
-    refusal = send(answer(status, b'{"message": "later"}'))
+def test_after_a_temporary_refusal_a_read_is_retried_and_a_write_is_not(call: Call, status: int) -> None:
+    refusal = send(http_response(status, b'{"message": "later"}'))
     with (
         FaultServer([request, refusal, request, refusal, request, good(call), stall]) as server,
         session(server.url) as client,
@@ -211,8 +211,8 @@ def test_a_read_is_sent_again_after_a_passing_refusal_and_a_write_is_not(call: C
 @pytest.mark.parametrize(
     "status", [301, 400, 401, 403, 404, 405, 409, 418, 422, 500, 501, 505, 507, 599, 999]
 )
-def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
-    refusal = send(answer(status, b'{"message": "no"}', "Retry-After: 1"))
+def test_no_other_refusal_is_retried(call: Call, status: int) -> None:
+    refusal = send(http_response(status, b'{"message": "no"}', "Retry-After: 1"))
     with FaultServer([request, refusal, stall]) as server, session(server.url) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api)
@@ -223,8 +223,8 @@ def test_any_other_refusal_ends_the_call(call: Call, status: int) -> None:
     assert raised.value.retry_after == 1
 
 
-def test_the_last_refusal_is_what_is_raised() -> None:
-    refusals = [send(answer(status, b'{"message": "%d"}' % status)) for status in (429, 502, 503)]
+def test_the_last_refusal_is_raised() -> None:
+    refusals = [send(http_response(status, b'{"message": "%d"}' % status)) for status in (429, 502, 503)]
     script = [step for refusal in refusals for step in (request, refusal)]
     with FaultServer([*script, stall]) as server, session(server.url) as client:
         with pytest.raises(oxide.ServiceException) as raised:
@@ -237,10 +237,10 @@ def test_the_last_refusal_is_what_is_raised() -> None:
 
 @pytest.mark.parametrize(("max_retries", "tries"), [(0, 1), (1, 2), (5, 6)])
 @pytest.mark.parametrize("setting", ["max_retries", "retries"])
-def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: str) -> None:
+def test_max_retries_counts_the_attempts_after_the_first(max_retries: int, tries: int, setting: str) -> None:
     settings: dict[str, Any] = {setting: max_retries}
     with (
-        FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
         session(server.url, **settings) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -249,9 +249,9 @@ def test_max_retries_are_the_extra_tries(max_retries: int, tries: int, setting: 
     assert len(raised.value.attempts) == tries
 
 
-def test_retries_false_means_no_retry() -> None:
+def test_retries_false_disables_retries() -> None:
     with (
-        FaultServer(otherwise=[always(request, send(answer(503)))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503)))]) as server,
         session(server.url, retries=False) as client,
     ):
         with pytest.raises(oxide.ServiceException):
@@ -289,10 +289,10 @@ NOW = "Date: Tue, 10 Nov 2026 12:00:00 GMT"
         ([NOW, "Retry-After: 7", "Retry-After: Tue, 10 Nov 2026 12:00:42 GMT"], 42, 42),
     ],
 )
-def test_retry_after_makes_the_pause_longer(
+def test_retry_after_makes_the_backoff_longer(
     status: int, headers: list[str], pause: float, retry_after: float | None
 ) -> None:
-    refusal = send(answer(status, b"", *headers))
+    refusal = send(http_response(status, b"", *headers))
     with (
         FaultServer([request, refusal, request, good(LIST), request, refusal, stall]) as server,
         session(server.url, clock=FakeClock(), max_retries=1) as client,
@@ -309,7 +309,7 @@ def test_retry_after_makes_the_pause_longer(
 @pytest.mark.parametrize("given", ["300", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT"])
 @pytest.mark.parametrize("timeout", [300, None])
 def test_retry_after_beyond_the_deadline_raises_at_once(given: str, timeout: float | None) -> None:
-    refusal = send(answer(429, b"", f"Retry-After: {given}"))
+    refusal = send(http_response(429, b"", f"Retry-After: {given}"))
     with (
         FaultServer([request, refusal], otherwise=[request, good(LIST)]) as server,
         session(server.url, clock=FakeClock(), timeout=timeout) as client,
@@ -325,7 +325,7 @@ def test_retry_after_beyond_the_deadline_raises_at_once(given: str, timeout: flo
 
 
 def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
-    refusal = send(answer(429, b"", "Retry-After: 299"))
+    refusal = send(http_response(429, b"", "Retry-After: 299"))
     with (
         FaultServer([request, refusal, request, good(LIST), stall]) as server,
         session(server.url, clock=FakeClock()) as client,
@@ -334,9 +334,9 @@ def test_retry_after_just_within_the_deadline_is_waited_for() -> None:
         assert client.sleeps == [299]
 
 
-def test_pauses_count_towards_the_whole_call() -> None:
-    """Two pauses of 200 s do not fit into 300 s."""
-    refusal = send(answer(503, b"", "Retry-After: 200"))
+def test_backoff_counts_towards_the_time_limit_of_the_call() -> None:
+    """Two waits of 200 s do not fit into 300 s."""
+    refusal = send(http_response(503, b"", "Retry-After: 200"))
     with (
         FaultServer([request, refusal, request, refusal, stall]) as server,
         session(server.url, clock=FakeClock(), max_retries=9) as client,
@@ -356,7 +356,7 @@ def test_backoff_grows_to_eight_seconds() -> None:
 
 @pytest.mark.parametrize("call", READS, ids=repr)
 def test_an_unread_response_is_not_retried_once_its_headers_are_there(call: Call) -> None:
-    refusal, cut = answer(503, b"x", "X-Request-Id: one"), answer(200, b"abc")[:-1]
+    refusal, cut = http_response(503, b"x", "X-Request-Id: one"), http_response(200, b"abc")[:-1]
     with (
         FaultServer([request, send(refusal), stall], [request, send(cut)]) as server,
         session(server.url) as client,
@@ -375,7 +375,7 @@ def test_an_unread_response_is_not_retried_once_its_headers_are_there(call: Call
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 def test_an_unread_response_is_returned_whatever_its_status(call: Call) -> None:
     with (
-        FaultServer(otherwise=[request, send(answer(503, b"later")), stall]) as server,
+        FaultServer(otherwise=[request, send(http_response(503, b"later")), stall]) as server,
         session(server.url) as client,
     ):
         with call(client.api, "_without_preload_content") as response:
@@ -387,9 +387,9 @@ def test_an_unread_response_is_returned_whatever_its_status(call: Call) -> None:
 RETRY_READS = urllib3.Retry(3, status_forcelist=[500, 418], backoff_factor=0.1)
 
 
-def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
+def test_a_urllib3_retry_sets_the_number_of_retries_and_the_backoff() -> None:
     with (
-        FaultServer([always(request, send(answer(500, b'{"message": "m"}')))]) as server,
+        FaultServer([always(request, send(http_response(500, b'{"message": "m"}')))]) as server,
         session(server.url, retries=RETRY_READS) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -416,26 +416,26 @@ def test_a_retry_of_urllib3_sets_number_and_pauses() -> None:
     ],
 )
 @pytest.mark.parametrize("fault", ["lost", "status", "silent"])
-def test_a_retry_of_urllib3_sends_a_write_again_only_where_it_says_so(
+def test_a_urllib3_retry_retries_a_write_only_if_it_says_so(
     call: Call, methods: list[str] | str | None, requests: int, fault: str
 ) -> None:
     allowed: dict[str, Any] = {} if methods == "default" else {"allowed_methods": methods}
     retry = urllib3.Retry(2, status_forcelist=[503], **allowed)
     scripts: dict[str, Script] = {
         "lost": [request],
-        "status": [always(request, send(answer(503)))],
+        "status": [always(request, send(http_response(503)))],
         "silent": [request, stall],
     }
     with FaultServer(otherwise=scripts[fault]) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiException) as raised:
             call(client.api, _request_timeout=(30, 0.05 if fault == "silent" else 30))
-        # A silent server may not have come to reading what was sent.
+        # A silent server may not have read the request yet.
         assert len(server.requests) == requests or fault == "silent"
     assert len(raised.value.attempts) == requests
 
 
 def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
-    """Though its last try was refused."""
+    """This holds even if the last attempt was refused."""
     retry = urllib3.Retry(2, allowed_methods=["POST"])
     with (
         FaultServer([request]) as server,
@@ -448,10 +448,10 @@ def test_the_outcome_is_unknown_if_any_attempt_was_sent() -> None:
 
 
 @pytest.mark.parametrize(("call", "tries"), [(VIEW, 3), (CREATE, 1)])
-def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
+def test_a_connection_that_the_system_gives_up_is_a_lost_connection(
     call: Call, tries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As TCP keep-alive does with one that is gone, which takes a minute; so the system's word is put in its mouth."""
+    """TCP keep-alive does this after a minute, so the test raises the system's error itself."""
 
     def gone(*_: object) -> NoReturn:
         raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
@@ -464,7 +464,7 @@ def test_a_peer_that_the_system_gives_up_is_a_lost_connection(
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_retry_of_urllib3_sends_again_what_was_not_sent(call: Call) -> None:
+def test_a_urllib3_retry_retries_a_request_that_was_not_sent(call: Call) -> None:
     with (
         FaultServer(listening=False) as server,
         session(server.url, retries=urllib3.Retry(connect=4)) as client,
@@ -478,7 +478,7 @@ def test_a_retry_of_urllib3_sends_again_what_was_not_sent(call: Call) -> None:
     "retry",
     [urllib3.Retry(total=False), urllib3.Retry(0), urllib3.Retry(connect=0), urllib3.Retry(connect=False)],
 )
-def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
+def test_a_urllib3_retry_can_disable_retries(retry: urllib3.Retry) -> None:
     with FaultServer(listening=False) as server, session(server.url, retries=retry) as client:
         with pytest.raises(oxide.ApiConnectionError):
             client.api.image_list()
@@ -486,10 +486,10 @@ def test_a_retry_of_urllib3_can_allow_no_retry(retry: urllib3.Retry) -> None:
 
 
 @pytest.mark.parametrize(("respects", "sleeps"), [(True, [7, 7]), (False, [0, 0])])
-def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sleeps: list[float]) -> None:
+def test_a_urllib3_retry_says_whether_to_respect_retry_after(respects: bool, sleeps: list[float]) -> None:
     retry = urllib3.Retry(2, status_forcelist=[503], respect_retry_after_header=respects)
     with (
-        FaultServer(otherwise=[always(request, send(answer(503, b"", "Retry-After: 7")))]) as server,
+        FaultServer(otherwise=[always(request, send(http_response(503, b"", "Retry-After: 7")))]) as server,
         session(server.url, clock=FakeClock(), retries=retry) as client,
     ):
         with pytest.raises(oxide.ServiceException) as raised:
@@ -498,10 +498,10 @@ def test_a_retry_of_urllib3_says_whether_to_heed_retry_after(respects: bool, sle
     assert raised.value.retry_after == 7
 
 
-def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> None:
+def test_a_urllib3_retry_without_a_list_of_statuses_respects_retry_after() -> None:
     with (
         FaultServer(
-            [request, send(answer(413, b"", "Retry-After: 7")), request, good(LIST), stall]
+            [request, send(http_response(413, b"", "Retry-After: 7")), request, good(LIST), stall]
         ) as server,
         session(server.url, clock=FakeClock(), retries=urllib3.Retry(1)) as client,
     ):
@@ -509,8 +509,8 @@ def test_a_retry_of_urllib3_heeds_retry_after_without_a_list_of_statuses() -> No
         assert client.sleeps == [7]
 
 
-def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
-    """500 s, of which two pauses of 120 s and more fit."""
+def test_a_urllib3_retry_stays_within_the_deadline() -> None:
+    """Two waits of at least 120 s fit into 500 s."""
     retry = urllib3.Retry(None, connect=99, backoff_factor=60, status_forcelist=[500])
     with (
         FaultServer(listening=False) as server,
@@ -521,10 +521,10 @@ def test_a_retry_of_urllib3_stays_within_the_deadline() -> None:
         assert client.sleeps == [0, 120, 120, 120, 120]
 
 
-def test_a_retry_of_urllib3_does_not_follow_redirects() -> None:
+def test_a_urllib3_retry_does_not_follow_redirects() -> None:
     retry = urllib3.Retry(3, redirect=3, status_forcelist=[])
     with (
-        FaultServer([request, send(answer(302, b"", "Location: /other"))]) as server,
+        FaultServer([request, send(http_response(302, b"", "Location: /other"))]) as server,
         session(server.url, retries=retry) as client,
     ):
         with pytest.raises(oxide.RedirectException):

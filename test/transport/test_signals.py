@@ -1,4 +1,4 @@
-"""What a signal handler of the program raises inside a call passes unchanged, though it looks like a failed connection."""
+"""An exception of a signal handler passes through a call unchanged, even if it looks like a failed connection."""
 
 import errno
 import gc
@@ -19,9 +19,9 @@ from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
-    answer,
     arrival,
     do,
+    http_response,
     part_of_request,
     request,
     respond,
@@ -45,7 +45,7 @@ ALARMS: dict[str, Callable[[], BaseException]] = {
 
 @contextmanager
 def alarm(error: BaseException, how: str = "function") -> Iterator[None]:
-    """Have SIGALRM raise this, from a handler of one kind or another."""
+    """Make SIGALRM raise this, from one kind of handler or another."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         raise error
@@ -76,8 +76,8 @@ PLACES: dict[str, Script] = {
     "sending": [part_of_request, do(ring), until_released, stall],
     "waiting": [request, do(ring), until_released, stall],
     "head": [request, send(b"HTTP/1.1 200 OK\r\nA:"), do(ring), until_released, stall],
-    "body": [request, send(answer(200, b"12345")[:-2]), do(ring), until_released, stall],
-    "error-body": [request, send(answer(404, b"12345")[:-2]), do(ring), until_released, stall],
+    "body": [request, send(http_response(200, b"12345")[:-2]), do(ring), until_released, stall],
+    "error-body": [request, send(http_response(404, b"12345")[:-2]), do(ring), until_released, stall],
 }
 
 
@@ -85,7 +85,7 @@ PLACES: dict[str, Script] = {
 @pytest.mark.parametrize("what", ALARMS)
 @pytest.mark.parametrize("place", PLACES)
 def test_an_alarm_inside_a_call_passes_unchanged(place: str, what: str, call: Call) -> None:
-    """It is neither swallowed nor turned into an exception of ours, and nothing is sent again."""
+    """It is neither swallowed nor turned into an exception of the package, and nothing is retried."""
     error = ALARMS[what]()
     huge = {"X": "x" * 2**22} if place == "sending" else {}
     with (
@@ -104,7 +104,7 @@ def test_an_alarm_inside_a_call_passes_unchanged(place: str, what: str, call: Ca
 
 
 @pytest.mark.parametrize("how", ["function", "method", "nested", "generator"])
-def test_any_kind_of_handler_is_known_by_its_frame(how: str) -> None:
+def test_any_kind_of_signal_handler_is_recognized_by_its_frame(how: str) -> None:
     error = TimeoutError("the program's own")
     with (
         alarm(error, how),
@@ -117,7 +117,7 @@ def test_any_kind_of_handler_is_known_by_its_frame(how: str) -> None:
 
 
 def test_an_alarm_while_connecting_passes_unchanged() -> None:
-    """Rather than have the next address tried."""
+    """The next address is not tried."""
     error = TimeoutError("the program's own")
 
     with alarm(error), full_backlog() as port, session(f"http://127.0.0.1:{port}") as client:
@@ -134,7 +134,7 @@ def test_an_alarm_while_connecting_passes_unchanged() -> None:
 @pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning"
 )  # Python leaves this one to the garbage collector
-def test_an_alarm_in_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca_file: str) -> None:
+def test_an_alarm_during_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca_file: str) -> None:
     error = TimeoutError("the program's own")
     with (
         alarm(error),
@@ -151,7 +151,7 @@ def test_an_alarm_in_a_handshake_passes_unchanged(server_tls: ssl.SSLContext, ca
 
 def test_an_alarm_while_an_open_response_is_read_passes_unchanged() -> None:
     error = TimeoutError("the program's own")
-    script: Script = [request, send(answer(200, b"12345")[:-2]), until_released, do(ring), stall]
+    script: Script = [request, send(http_response(200, b"12345")[:-2]), until_released, do(ring), stall]
     with alarm(error), FaultServer(script) as server, session(server.url) as client:
         response = VIEW(client.api, "_without_preload_content")
         server.released.set()
@@ -162,10 +162,10 @@ def test_an_alarm_while_an_open_response_is_read_passes_unchanged() -> None:
 
 
 class RingAt:
-    """A trace function that has a signal handled at the n-th line of what makes a call."""
+    """A trace function that raises a signal at the n-th line of the code that makes a call."""
 
     FILES = ("/oxide/", "/urllib3/", "/http/client.py", "/socket.py")
-    # What runs in finalizers, whose exceptions Python drops.
+    # Code that runs in finalizers, whose exceptions Python ignores.
     EXCEPT = ("close", "closed", "flush", "isclosed")
 
     def __init__(self, lines: int) -> None:
@@ -190,9 +190,9 @@ class RingAt:
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"
 )  # in the finalizer of what was interrupted in its constructor, such as `SocketIO`
-def test_an_alarm_at_any_line_passes_unchanged_and_nothing_is_sent_again() -> None:
+def test_an_alarm_at_any_line_passes_unchanged_and_causes_no_retry() -> None:
     def serve(peer: Peer) -> None:
-        # So that every call makes a connection.
+        # This makes every call open a connection.
         text = request(peer)
         peer.sock.sendall(image_by_name(text).replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
 

@@ -1,4 +1,4 @@
-"""However much a server sends, little more than `max_response_bytes` of it is in memory."""
+"""A response of any size takes little more memory than `max_response_bytes`."""
 
 import gzip
 import itertools
@@ -14,12 +14,12 @@ from core_support import IMAGE
 
 import oxide
 from transport.calls import LIST, VIEW, session
-from transport.fault_server import FaultServer, Step, answer, chunked, gzipped, request, send, stall
+from transport.fault_server import FaultServer, Step, chunked, gzipped, http_response, request, send, stall
 
 MIB = 2**20
 CAP = 2 * MIB
 PIECE = b" " * 65536
-# A thousandth of what it becomes.
+# It is a thousandth of the decoded size.
 BOMB = gzip.compress(b" " * 64 * MIB, mtime=0)
 
 
@@ -32,21 +32,23 @@ def endless(head: bytes, piece: bytes) -> Step:
 
 
 def endless_gzip(status: int) -> Step:
-    """Send one stream that goes on and on, a mebibyte of nothing at a time."""
+    """Send an endless stream, a mebibyte of zeros at a time."""
     coder = zlib.compressobj(wbits=31)
     start = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
     more = coder.compress(b" " * MIB) + coder.flush(zlib.Z_FULL_FLUSH)
-    head = answer(status, b"", "Content-Encoding: gzip", length=False)
+    head = http_response(status, b"", "Content-Encoding: gzip", length=False)
     return send(itertools.chain([head, start], itertools.repeat(more)))
 
 
 ENDLESS: dict[str, Callable[[int], Step]] = {
-    "length": lambda status: endless(answer(status, b"", f"Content-Length: {10**17}", length=False), PIECE),
+    "length": lambda status: endless(
+        http_response(status, b"", f"Content-Length: {10**17}", length=False), PIECE
+    ),
     "chunks": lambda status: endless(chunked(b"", status=status)[:-5], chunk(PIECE)),
     "one-chunk": lambda status: endless(chunked(b"", status=status)[:-5] + b"fffffffffffffff\r\n", PIECE),
-    "no-length": lambda status: endless(answer(status, b"", length=False), PIECE),
-    "bomb": lambda status: send(answer(status, BOMB, "Content-Encoding: gzip")),
-    "bombs": lambda status: endless(answer(status, b"", "Content-Encoding: gzip", length=False), BOMB),
+    "no-length": lambda status: endless(http_response(status, b"", length=False), PIECE),
+    "bomb": lambda status: send(http_response(status, BOMB, "Content-Encoding: gzip")),
+    "bombs": lambda status: endless(http_response(status, b"", "Content-Encoding: gzip", length=False), BOMB),
     "bomb-in-chunks": lambda status: endless(
         chunked(b"", "Content-Encoding: gzip", status=status)[:-5], chunk(BOMB)
     ),
@@ -72,7 +74,7 @@ def within(size: int) -> Iterator[None]:
 def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
     step = ENDLESS[what](200)
     with (
-        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        FaultServer([request, step], [request, send(http_response(200, VIEW.body)), stall]) as server,
         session(server.url, max_response_bytes=CAP) as client,
     ):
         with within(CAP + CAP // 4 + MIB), pytest.raises(oxide.ApiResponseError) as raised:
@@ -86,10 +88,10 @@ def test_a_result_that_is_too_large_is_an_error(what: str) -> None:
 
 @pytest.mark.parametrize("status", [404, 500, 503])
 @pytest.mark.parametrize("what", ENDLESS)
-def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: int) -> None:
+def test_the_beginning_of_an_error_that_is_too_large_is_kept(what: str, status: int) -> None:
     step = ENDLESS[what](status)
     with (
-        FaultServer([request, step], [request, send(answer(200, VIEW.body)), stall]) as server,
+        FaultServer([request, step], [request, send(http_response(200, VIEW.body)), stall]) as server,
         session(server.url, max_response_bytes=CAP, max_retries=0) as client,
     ):
         with within(4 * MIB), pytest.raises(oxide.ApiException) as raised:
@@ -102,10 +104,10 @@ def test_of_an_error_that_is_too_large_the_beginning_is_kept(what: str, status: 
 
 
 @pytest.mark.parametrize("cap", [1, 100, 5000])
-def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
+def test_a_small_limit_applies_to_errors_too(cap: int) -> None:
     body = b'{"message": "' + b"x" * 6000 + b'"}'
     with (
-        FaultServer([request, send(answer(404, body))]) as server,
+        FaultServer([request, send(http_response(404, body))]) as server,
         session(server.url, max_response_bytes=cap) as client,
         pytest.raises(oxide.NotFoundException) as raised,
     ):
@@ -113,11 +115,11 @@ def test_a_small_limit_holds_for_errors_too(cap: int) -> None:
     assert raised.value.body == body[:cap].decode()
 
 
-def test_a_character_that_is_cut_in_two_is_left_out() -> None:
-    """The body that is kept ends within the second byte of it."""
+def test_a_truncated_character_is_omitted() -> None:
+    """The kept part of the body ends within that character."""
     body = b"x" + "\xe8".encode() * MIB
     with (
-        FaultServer([request, send(answer(404, body))]) as server,
+        FaultServer([request, send(http_response(404, body))]) as server,
         session(server.url) as client,
         pytest.raises(oxide.NotFoundException) as raised,
     ):
@@ -127,17 +129,17 @@ def test_a_character_that_is_cut_in_two_is_left_out() -> None:
 
 BODY = LIST.body + b" " * (5000 - len(LIST.body))
 FRAMED = {
-    "length": answer(200, BODY),
+    "length": http_response(200, BODY),
     "chunks": chunked(BODY),
-    "no-length": answer(200, BODY, length=False),
+    "no-length": http_response(200, BODY, length=False),
     "gzip": gzipped(BODY),
     "gzip-in-chunks": chunked(gzip.compress(BODY), "Content-Encoding: gzip"),
-    "gzip-no-length": answer(200, gzip.compress(BODY), "Content-Encoding: gzip", length=False),
+    "gzip-no-length": http_response(200, gzip.compress(BODY), "Content-Encoding: gzip", length=False),
 }
 
 
 @pytest.mark.parametrize("what", FRAMED)
-def test_the_limit_is_of_the_decoded_body_to_the_byte(what: str) -> None:
+def test_the_limit_applies_exactly_to_the_decoded_body(what: str) -> None:
     with FaultServer(otherwise=[request, send(FRAMED[what])]) as server:
         with session(server.url, max_response_bytes=5000) as client:
             assert len(client.api.image_list().items) == 1
@@ -212,12 +214,12 @@ def test_the_limit_is_64_mebibytes_by_default() -> None:
 
 @pytest.mark.parametrize("what", ["length", "chunks", "gzip"])
 def test_the_beginning_of_a_body_can_be_read_before_the_rest_arrives(what: str) -> None:
-    """Also what is still in the decoder, which may turn a byte into hundreds."""
+    """This includes bytes still in the decoder, which may turn one byte into hundreds."""
     zipped = gzip.compress(b" " * 5000, mtime=0)
     arrived = {
-        "length": answer(200, b" " * 5000)[:-4000],
+        "length": http_response(200, b" " * 5000)[:-4000],
         "chunks": chunked(b" " * 1000)[:-5],
-        "gzip": answer(200, zipped, "Content-Encoding: gzip")[:-9],
+        "gzip": http_response(200, zipped, "Content-Encoding: gzip")[:-9],
     }[what]
     size = len(zlib.decompressobj(31).decompress(zipped[:-9])) if what == "gzip" else 1000
     assert size > 900
@@ -264,16 +266,16 @@ def test_a_page_of_ordinary_images_is_read_up_to_the_limit(cap: int) -> None:
     body = b'{"items":[' + b",".join([one] * (cap * MIB // (len(one) + 1) - 1)) + b'],"next_page":null}'
     assert len(body) > (cap - 1) * MIB
     with (
-        FaultServer([request, send(answer(200, body))]) as server,
+        FaultServer([request, send(http_response(200, body))]) as server,
         session(server.url, max_response_bytes=cap * MIB) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):
-        # Parsed into plain objects, since as many images take seconds.
+        # This parses into plain objects, since so many image models would take seconds.
         assert len(response.json()["items"]) == body.count(b'"id"')
 
 
-def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
-    script = [request, send(answer(200, b"{}", f"Content-Length: {10**17}", length=False))]
+def test_an_announced_body_takes_no_memory_before_it_arrives() -> None:
+    script = [request, send(http_response(200, b"{}", f"Content-Length: {10**17}", length=False))]
     with (
         FaultServer(otherwise=script) as server,
         session(server.url, max_response_bytes=2**62, max_retries=0) as client,
@@ -284,11 +286,11 @@ def test_an_announced_body_that_does_not_arrive_takes_no_memory() -> None:
 
 
 @pytest.mark.parametrize("size", [-1, 0, None, 2**63])
-@pytest.mark.parametrize("make", [answer, gzipped], ids=["plain", "gzip"])
-def test_a_stream_in_pieces_of_no_size_comes_whole(make: Any, size: int | None) -> None:
+@pytest.mark.parametrize("make", [http_response, gzipped], ids=["plain", "gzip"])
+def test_a_stream_without_a_chunk_size_yields_the_whole_body(make: Any, size: int | None) -> None:
     with (
         FaultServer(
-            [request, send(make(200, b"x" * 100_000) if make is answer else make(b"x" * 100_000))]
+            [request, send(make(200, b"x" * 100_000) if make is http_response else make(b"x" * 100_000))]
         ) as server,
         session(server.url, max_response_bytes=2**63 - 1) as client,
         LIST(client.api, "_without_preload_content") as response,
@@ -303,7 +305,7 @@ WRONG: list[Any] = ["x", 1.5, b"1", [1]]
 @pytest.mark.parametrize("name", ["read", "read1", "stream"])
 def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: str, wrong: Any) -> None:
     with (
-        FaultServer([request, send(answer(200, b"abc")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"abc")), stall]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):
@@ -312,9 +314,9 @@ def test_a_size_that_is_not_a_number_is_refused_before_anything_is_read(name: st
         assert response.read() == b"abc"
 
 
-def test_getheader_takes_text_only() -> None:
+def test_getheader_accepts_only_text() -> None:
     with (
-        FaultServer([request, send(answer(200, b"abc", "5: x")), stall]) as server,
+        FaultServer([request, send(http_response(200, b"abc", "5: x")), stall]) as server,
         session(server.url) as client,
         LIST(client.api, "_without_preload_content") as response,
     ):

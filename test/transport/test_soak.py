@@ -1,7 +1,7 @@
-"""The short form of the soak; the long one is a command of its own."""
+"""Runs the short form of the soak test; the long form is a command of its own."""
 
 from transport.soak import soak
 
 
-def test_under_random_faults_nothing_is_lost_or_left() -> None:
+def test_random_faults_lose_nothing_and_leave_nothing_open() -> None:
     assert soak(calls=3000, threads=16, seed=1) == []

@@ -1,4 +1,4 @@
-"""One client for many threads: every answer belongs to its request, and no connection is made in vain."""
+"""One client for many threads: every response belongs to its request, and no needless connection is made."""
 
 import logging
 import ssl
@@ -15,7 +15,7 @@ from oxide._identity.hosts import parse_host
 from oxide._transport.exchange import Exchange, ExchangeTimeout, Limits
 from oxide._transport.pool import close_pool, make_pool
 from transport.calls import client_sockets, image_by_name, session
-from transport.fault_server import FaultServer, Peer, answer, chunked, gzipped, request, respond
+from transport.fault_server import FaultServer, Peer, chunked, gzipped, http_response, request, respond
 
 
 def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -31,7 +31,7 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_64_threads_share_a_client(
+def test_64_threads_can_share_a_client(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     tls = server_tls if secure else None
@@ -51,7 +51,7 @@ def test_64_threads_share_a_client(
         made = server.connections
         assert made <= 64
         in_threads(made, work)
-        # Each found one that was there.
+        # Each call found an idle connection.
         assert server.connections == made
         assert len(client_sockets(server.port)) == made
         assert len(server.requests) == 10 * (64 + made)
@@ -64,7 +64,7 @@ def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCapt
         session(server.url, connection_pool_maxsize=3) as client,
         caplog.at_level(logging.WARNING),
     ):
-        # All have one at once: those that are over are closed when they are given back.
+        # All threads have a connection at the same time; surplus ones are closed when they are returned.
         barrier = threading.Barrier(12)
 
         def work(number: int) -> None:
@@ -82,7 +82,7 @@ def test_no_more_connections_are_kept_than_the_pool_holds(caplog: pytest.LogCapt
 
 
 def test_responses_of_every_kind_belong_to_their_requests() -> None:
-    """Some end their connection, some cannot be read, some are refusals; none is anybody else's."""
+    """Some end their connection, some cannot be read, some are refusals; none belongs to another request."""
     kinds = ["length", "chunked", "gzip", "close", "cut", "garbage", "behind", "refused"]
 
     def serve(peer: Peer) -> None:
@@ -92,17 +92,17 @@ def test_responses_of_every_kind_belong_to_their_requests() -> None:
             name = text.split(b" ", 2)[1].rpartition(b"/")[2].decode()
             body = good.partition(b"\r\n\r\n")[2]
             kind = kinds[int(name.rpartition("-")[2]) % len(kinds)]
-            answers = {
+            responses = {
                 "length": good,
                 "chunked": chunked(body),
                 "gzip": gzipped(body),
-                "close": answer(200, body, "Connection: close"),
+                "close": http_response(200, body, "Connection: close"),
                 "cut": good[:-5],
                 "garbage": b"garbage\r\n\r\n",
                 "behind": good + good,
-                "refused": answer(404, b'{"message": "%b"}' % name.encode()),
+                "refused": http_response(404, b'{"message": "%b"}' % name.encode()),
             }
-            peer.sock.sendall(answers[kind])
+            peer.sock.sendall(responses[kind])
             if kind == "cut":
                 return
 
@@ -132,10 +132,10 @@ def test_the_body_of_a_response_can_be_read_in_another_thread() -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-def test_urllib3_hands_each_exchange_to_the_connection_that_works_for_it(
+def test_urllib3_passes_each_exchange_to_the_connection_that_serves_it(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Before connecting, before sending and before receiving: everything that keeps time relies on that."""
+    """It does so before connecting, sending and receiving; all time limits rely on that."""
     with FaultServer(otherwise=[respond(image_by_name)], tls=server_tls if secure else None) as server:
         settings: dict[str, Any] = {"ssl_ca_cert": ca_file} if secure else {}
         configuration = oxide.Configuration(server.url, **settings)

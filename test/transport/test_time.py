@@ -1,4 +1,4 @@
-"""No call outlasts its limits, wherever the time goes.
+"""No call exceeds its time limits, wherever the time is spent.
 
 Most servers here turn the client's own clock on, so that seconds cost nothing; what waits inside the operating system
 or OpenSSL is given real limits, which are short.
@@ -33,11 +33,11 @@ from transport.fault_server import (
     FaultServer,
     Step,
     always,
-    answer,
     chunked,
     do,
     drip,
     gzipped,
+    http_response,
     part_of_request,
     request,
     send,
@@ -48,18 +48,18 @@ from transport.fault_server import (
 WHOLE = "within 300 s (timeout=300)"
 FILLER = b" " * 400
 PADDED = image() + FILLER
-# Each takes longer than 300 seconds, at a byte a second, and would be a good answer then.
+# At a byte a second, each takes longer than 300 seconds, and is a valid response in the end.
 DRIPS: dict[str, tuple[bytes, bytes]] = {
-    "status-line": (b"", answer(200, PADDED, reason="x" * 400)),
-    "header": (b"HTTP/1.1 200 OK\r\n", answer(200, PADDED, "X: " + "x" * 400).partition(b"\r\n")[2]),
-    "headers": (b"HTTP/1.1 200 OK\r\n", answer(200, PADDED, *["X: y"] * 90).partition(b"\r\n")[2]),
-    "interim-answers": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + answer(200, PADDED)),
-    "headers-of-an-interim-answer": (
+    "status-line": (b"", http_response(200, PADDED, reason="x" * 400)),
+    "header": (b"HTTP/1.1 200 OK\r\n", http_response(200, PADDED, "X: " + "x" * 400).partition(b"\r\n")[2]),
+    "headers": (b"HTTP/1.1 200 OK\r\n", http_response(200, PADDED, *["X: y"] * 90).partition(b"\r\n")[2]),
+    "interim-responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 20 + http_response(200, PADDED)),
+    "headers-of-an-interim-response": (
         b"HTTP/1.1 103 Early Hints\r\n",
-        b"Link: </>\r\n" * 50 + b"\r\n" + answer(200, image()),
+        b"Link: </>\r\n" * 50 + b"\r\n" + http_response(200, image()),
     ),
-    "body": (answer(200, PADDED)[: -len(PADDED)], PADDED),
-    "body-without-a-length": (answer(200, b"", length=False), PADDED),
+    "body": (http_response(200, PADDED)[: -len(PADDED)], PADDED),
+    "body-without-a-length": (http_response(200, b"", length=False), PADDED),
     "chunk-size-lines": (chunked(b"")[:-5], chunked(image(), size=3).partition(b"\r\n\r\n")[2]),
     "chunk-extension": (chunked(b"")[:-5], b"1;%b\r\n{\r\n" % (b"x" * 400)),
     "trailer": (chunked(image())[:-2], b"X: y\r\n" * 80 + b"\r\n"),
@@ -69,7 +69,7 @@ BODIES = {"body", "body-without-a-length", "chunk-size-lines", "chunk-extension"
 
 @pytest.mark.parametrize("call", [VIEW, CREATE], ids=repr)
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_drip_does_not_outlast_the_deadline(call: Call, place: str) -> None:
+def test_a_slow_response_does_not_exceed_the_deadline(call: Call, place: str) -> None:
     clock = FakeClock()
     head, tail = DRIPS[place]
     assert len(tail) > 300
@@ -86,7 +86,7 @@ def test_a_drip_does_not_outlast_the_deadline(call: Call, place: str) -> None:
 
 
 @pytest.mark.parametrize("place", DRIPS)
-def test_a_drip_within_the_deadline_is_read(place: str) -> None:
+def test_a_slow_response_within_the_deadline_is_read(place: str) -> None:
     clock = FakeClock()
     head, tail = DRIPS[place]
     if place == "chunk-extension":
@@ -101,9 +101,9 @@ def test_a_drip_within_the_deadline_is_read(place: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [answer(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
+    "body", [http_response(404, PADDED), chunked(PADDED, status=404), gzipped(PADDED, status=404)]
 )
-def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) -> None:
+def test_an_error_with_a_slow_body_is_raised_with_what_has_arrived(body: bytes) -> None:
     clock = FakeClock()
     head, separator, tail = body.partition(b"\r\n\r\n")
     tail = tail if len(tail) > 310 else tail + b"\0" * (310 - len(tail))
@@ -119,11 +119,11 @@ def test_an_error_whose_body_drips_is_raised_with_what_has_arrived(body: bytes) 
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_call_has_300_seconds_by_default(call: Call) -> None:
+def test_a_call_may_take_300_seconds_by_default(call: Call) -> None:
     clock = FakeClock()
-    good = answer(call.status, call.body)
+    good = http_response(call.status, call.body)
     in_time = [request, do(lambda: clock.advance(299)), send(good)]
-    # However much of it the client has begun to wait for by then, it has to wait for more.
+    # Whatever part the client is waiting for by then, it has to wait for more.
     too_late = [request, do(lambda: clock.advance(301)), send(good[:10]), stall]
     with FaultServer([*in_time, *too_late]) as server, session(server.url, clock=clock) as client:
         call(client.api)
@@ -142,16 +142,16 @@ def test_a_call_has_300_seconds_by_default(call: Call) -> None:
         ({"timeout": 2147483, "connect_timeout": 2147483, "read_timeout": 2147483}, {}),
     ],
 )
-def test_none_and_a_huge_number_are_no_limit(
+def test_none_and_a_huge_number_mean_no_limit(
     call: Call, settings: dict[str, Any], options: dict[str, Any]
 ) -> None:
     clock = FakeClock()
-    script = [request, do(lambda: clock.advance(2e6)), send(answer(call.status, call.body)), stall]
+    script = [request, do(lambda: clock.advance(2e6)), send(http_response(call.status, call.body)), stall]
     with FaultServer(script) as server, session(server.url, clock=clock, **settings) as client:
         call(client.api, **options)
 
 
-def test_every_attempt_counts_towards_the_whole_call() -> None:
+def test_every_attempt_counts_towards_the_time_limit_of_the_call() -> None:
     """Each is lost after 60 s; the fifth ends after 300 s, and there is no time for a sixth."""
     clock = FakeClock()
     script = [request, do(lambda: clock.tick(60))]
@@ -166,7 +166,9 @@ def test_every_attempt_counts_towards_the_whole_call() -> None:
 
 
 @pytest.mark.parametrize("call", READS, ids=repr)
-@pytest.mark.parametrize("script", [[], [send(answer(200, b"abc")[:-1])], [send(chunked(b"abc")[:-5])]])
+@pytest.mark.parametrize(
+    "script", [[], [send(http_response(200, b"abc")[:-1])], [send(chunked(b"abc")[:-5])]]
+)
 def test_silence_ends_a_read_after_read_timeout(call: Call, script: list[Step]) -> None:
     with (
         FaultServer([request, *script, stall]) as server,
@@ -181,7 +183,7 @@ def test_silence_ends_a_read_after_read_timeout(call: Call, script: list[Step]) 
 
 
 @pytest.mark.parametrize("call", WRITES, ids=repr)
-def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
+def test_silence_does_not_end_a_write_before_the_time_limit_of_the_call(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url, read_timeout=0.01, timeout=0.3) as client,
@@ -193,7 +195,7 @@ def test_silence_ends_a_write_after_the_whole_call_only(call: Call) -> None:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_the_silence_of_a_pair_ends_a_write_too(call: Call) -> None:
+def test_the_read_timeout_of_a_pair_ends_a_write_too(call: Call) -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url) as client,
@@ -203,7 +205,7 @@ def test_the_silence_of_a_pair_ends_a_write_too(call: Call) -> None:
     assert raised.value.reason == "no data for 0.05 s (read_timeout=0.05)"
 
 
-def test_a_pair_stays_within_the_configured_whole() -> None:
+def test_a_pair_of_timeouts_stays_within_the_configured_timeout() -> None:
     with (
         FaultServer([request, stall]) as server,
         session(server.url, timeout=0.3) as client,
@@ -214,7 +216,7 @@ def test_a_pair_stays_within_the_configured_whole() -> None:
 
 @contextmanager
 def full_backlog() -> Iterator[int]:
-    """Return a port whose queue of connections is full, so that a further one gets no answer."""
+    """Return a port whose queue of connections is full, so that another one gets no response."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         port = listener.getsockname()[1]
         queued = []
@@ -236,7 +238,7 @@ def full_backlog() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_connecting_ends_after_connect_timeout_and_is_tried_again(call: Call) -> None:
+def test_connecting_fails_after_connect_timeout_and_is_retried(call: Call) -> None:
     with (
         full_backlog() as port,
         session(f"http://127.0.0.1:{port}") as client,
@@ -251,7 +253,7 @@ def test_connecting_ends_after_connect_timeout_and_is_tried_again(call: Call) ->
     assert [attempt.outcome for attempt in error.attempts] == ["not sent"] * 3
 
 
-def test_connecting_ends_with_the_whole_call() -> None:
+def test_connecting_ends_at_the_time_limit_of_the_call() -> None:
     with (
         full_backlog() as port,
         session(f"http://127.0.0.1:{port}") as client,
@@ -265,7 +267,7 @@ def test_connecting_ends_with_the_whole_call() -> None:
 
 @pytest.mark.parametrize("call", [LIST, CREATE, DELETE], ids=repr)
 def test_the_outcome_of_a_request_that_the_server_does_not_read_is_unknown(call: Call) -> None:
-    """It does not fit into the buffers of both sides: some of it is sent, some never is."""
+    """It does not fit into the buffers of both sides, so only a part of it is sent."""
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
     with (
         FaultServer([part_of_request, until_released]) as server,
@@ -280,7 +282,7 @@ def test_the_outcome_of_a_request_that_the_server_does_not_read_is_unknown(call:
 
 @pytest.mark.parametrize("call", [CREATE], ids=repr)
 def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> None:
-    """Its headers have only just left, when the time is over; its body stays here."""
+    """The time is over right after the headers are sent; the body is not sent."""
     clock = FakeClock()
     small = [(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)]
     with (
@@ -296,7 +298,7 @@ def test_nothing_more_of_a_request_is_sent_after_the_deadline(call: Call) -> Non
 
 def test_the_deadline_applies_while_an_open_response_is_read() -> None:
     clock = FakeClock()
-    script = [request, send(answer(200, b"abcd")[:-2]), stall]
+    script = [request, send(http_response(200, b"abcd")[:-2]), stall]
     with (
         FaultServer(script) as server,
         session(server.url, clock=clock) as client,
@@ -314,8 +316,8 @@ def test_the_deadline_applies_while_an_open_response_is_read() -> None:
     assert error.headers["content-length"] == "4"
 
 
-def test_tcp_keep_alive_is_on() -> None:
-    script = [always(request, send(answer(200, LIST.body)))]
+def test_tcp_keep_alive_is_enabled() -> None:
+    script = [always(request, send(http_response(200, LIST.body)))]
     with FaultServer(script) as server:
         before = open_sockets()
         with session(server.url, socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)]) as client:
@@ -341,7 +343,7 @@ LIMITS = st.none() | st.floats(0.001, 2147483)
 
 
 @given(deadline=LIMITS, connect=LIMITS, read=LIMITS, passed=st.floats(0, 1e6), connecting=st.booleans())
-def test_an_operation_takes_no_longer_than_the_nearest_limit(
+def test_a_socket_operation_ends_at_the_nearest_time_limit(
     deadline: float | None, connect: float | None, read: float | None, passed: float, connecting: bool
 ) -> None:
     clock = FakeClock()

@@ -1,4 +1,4 @@
-"""TLS that fails is tried once, and says which file or which name did not fit."""
+"""A TLS failure is not retried, and its error names the file or the name that did not fit."""
 
 import ssl
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from transport.fault_server import (
     FaultServer,
     Peer,
     Script,
-    answer,
     chunked,
     close_notify,
     drip,
     gzipped,
+    http_response,
     inner_handshake,
     part_of_request,
     request,
@@ -32,7 +32,7 @@ NOW = datetime.now(UTC)
 
 
 def serving(certificate: trustme.LeafCert) -> ssl.SSLContext:
-    """Return what a server with that certificate needs."""
+    """Return the TLS context of a server with that certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     return context
@@ -58,9 +58,9 @@ def test_a_call_succeeds_with_the_right_certificate(
 ) -> None:
     script = [
         request,
-        send(answer(call.status, call.body)),
+        send(http_response(call.status, call.body)),
         request,
-        send(answer(call.status, call.body)),
+        send(http_response(call.status, call.body)),
         stall,
     ]
     with FaultServer(script, tls=server_tls) as server, session(server.url, ssl_ca_cert=ca_file) as client:
@@ -69,8 +69,14 @@ def test_a_call_succeeds_with_the_right_certificate(
         assert server.connections == 1
 
 
-def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SSLContext) -> None:
-    script = [request, send(answer(200, LIST.body)), request, send(answer(200, LIST.body)), stall]
+def test_with_verify_ssl_false_the_client_warns_once_and_calls_do_not(server_tls: ssl.SSLContext) -> None:
+    script = [
+        request,
+        send(http_response(200, LIST.body)),
+        request,
+        send(http_response(200, LIST.body)),
+        stall,
+    ]
     with FaultServer(script, tls=server_tls) as server:
         with pytest.warns(UserWarning, match="verify_ssl=False") as warned:
             client = oxide.ApiClient(oxide.Configuration(server.url, verify_ssl=False))
@@ -81,7 +87,7 @@ def test_without_a_check_a_client_warns_once_and_a_call_never(server_tls: ssl.SS
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_an_unknown_authority_names_the_file_that_does_not_know_it(
+def test_the_error_for_an_unknown_authority_names_the_file_of_trusted_ones(
     call: Call, server_tls: ssl.SSLContext, tmp_path: Path
 ) -> None:
     file = tmp_path / "other-ca.pem"
@@ -101,7 +107,7 @@ def test_an_unknown_authority_names_the_file_that_does_not_know_it(
         (lambda ca: {"ssl_context": ssl.create_default_context(cadata=ca.decode())}, "those of ssl_context)"),
     ],
 )
-def test_an_unknown_authority_names_what_was_trusted(
+def test_the_error_for_an_unknown_authority_names_what_was_trusted(
     settings: Callable[[bytes], dict[str, Any]], named: str, server_tls: ssl.SSLContext
 ) -> None:
     other = trustme.CA().cert_pem.bytes()
@@ -125,7 +131,7 @@ def test_a_certificate_for_another_name_is_refused_with_the_name(
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file, assert_hostname="third.example")
     assert "'third.example'" in str(error)
     assert "other.example" in str(error)
-    script = [request, send(answer(call.status, call.body))]
+    script = [request, send(http_response(call.status, call.body))]
     with (
         FaultServer(script, tls=tls) as server,
         session(server.url, ssl_ca_cert=ca_file, assert_hostname="other.example") as client,
@@ -140,7 +146,7 @@ def test_a_certificate_for_another_name_is_refused_with_the_name(
         (NOW + timedelta(1), NOW + timedelta(9), "certificate is not yet valid"),
     ],
 )
-def test_a_certificate_out_of_its_time_is_refused(
+def test_a_certificate_outside_its_validity_period_is_refused(
     begin: datetime, end: datetime, said: str, ca: trustme.CA, ca_file: str
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1", not_before=begin, not_after=end))
@@ -151,7 +157,7 @@ def test_a_certificate_out_of_its_time_is_refused(
 
 FAILED_HANDSHAKES: dict[str, Script] = {
     "closed": [lambda peer: peer.receive()],
-    "http": [lambda peer: peer.receive(), send(answer(400, b"This is plain HTTP."))],
+    "http": [lambda peer: peer.receive(), send(http_response(400, b"This is plain HTTP."))],
     "garbage": [lambda peer: peer.receive(), send(b"\0" * 500)],
     "alert": [lambda peer: peer.receive(), send(b"\x15\x03\x03\x00\x02\x02\x28")],
     "cut": [lambda peer: peer.receive(), send(b"\x16\x03\x03\x02\x00\x02\x00")],
@@ -160,7 +166,7 @@ FAILED_HANDSHAKES: dict[str, Script] = {
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
 @pytest.mark.parametrize("what", FAILED_HANDSHAKES)
-def test_a_handshake_that_fails_is_tried_once(call: Call, what: str, ca_file: str) -> None:
+def test_a_failed_handshake_is_not_retried(call: Call, what: str, ca_file: str) -> None:
     with FaultServer(FAILED_HANDSHAKES[what]) as server:
         server.url = server.url.replace("http:", "https:")
         error = expect_one_failure(server, call, ssl_ca_cert=ca_file)
@@ -168,8 +174,8 @@ def test_a_handshake_that_fails_is_tried_once(call: Call, what: str, ca_file: st
 
 
 @pytest.mark.parametrize("call", CALLS, ids=repr)
-def test_a_handshake_that_is_reset_is_a_connection_that_failed(call: Call, ca_file: str) -> None:
-    """The server, or what is in front of it, is not there yet, or no more: nothing is wrong with TLS."""
+def test_a_connection_reset_during_a_handshake_is_a_connection_error(call: Call, ca_file: str) -> None:
+    """The server or its load balancer is starting or stopping; nothing is wrong with TLS."""
     with (
         FaultServer(otherwise=[lambda peer: peer.receive(), reset]) as server,
         session(server.url.replace("http:", "https:"), ssl_ca_cert=ca_file) as client,
@@ -183,7 +189,9 @@ def test_a_handshake_that_is_reset_is_a_connection_that_failed(call: Call, ca_fi
 @pytest.mark.parametrize(
     "script", [[stall], [lambda peer: peer.receive(), stall], [send(b"\x16\x03"), stall]]
 )
-def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: Script, ca_file: str) -> None:
+def test_a_handshake_that_stalls_fails_after_connect_timeout(
+    call: Call, script: Script, ca_file: str
+) -> None:
     with (
         FaultServer(otherwise=script) as server,
         session(server.url.replace("http:", "https:"), ssl_ca_cert=ca_file) as client,
@@ -195,7 +203,7 @@ def test_a_handshake_that_stalls_ends_after_connect_timeout(call: Call, script: 
 
 
 @pytest.mark.parametrize("limit", [0.2, (0.2, None)], ids=["whole", "connecting"])
-def test_a_handshake_that_drips_does_not_outlast_its_limit(
+def test_a_slow_handshake_does_not_exceed_its_time_limit(
     limit: Any, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
     with (
@@ -209,18 +217,18 @@ def test_a_handshake_that_drips_does_not_outlast_its_limit(
 
 
 DRIPPED: dict[str, bytes] = {
-    "head": answer(200, b"", *["A: " + "b" * 50] * 40),
-    "body": answer(200, b" " * 4000),
+    "head": http_response(200, b"", *["A: " + "b" * 50] * 40),
+    "body": http_response(200, b" " * 4000),
     "chunks": chunked(b" " * 2000, size=2000),
 }
 
 
 @pytest.mark.parametrize("limit", [0.2, (None, 0.2)], ids=["whole", "silence"])
 @pytest.mark.parametrize("what", DRIPPED)
-def test_a_record_that_drips_does_not_outlast_its_limit(
+def test_a_slow_record_does_not_exceed_its_time_limit(
     what: str, limit: Any, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """OpenSSL reads until it has a whole record; there is nothing that could be looked at before."""
+    """OpenSSL reads until it has a whole record, so the client cannot check the time in between."""
     script = [inner_handshake(server_tls, slow_records=True), request, send(DRIPPED[what])]
     with (
         FaultServer(script) as server,
@@ -232,10 +240,10 @@ def test_a_record_that_drips_does_not_outlast_its_limit(
 
 
 @pytest.mark.parametrize("place", ["head", "body"])
-def test_many_records_that_drip_do_not_outlast_the_whole_call(
+def test_many_slow_records_do_not_exceed_the_time_limit_of_the_call(
     place: str, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    data = answer(200, b" " * 4000, "A: " + "b" * 400)
+    data = http_response(200, b" " * 4000, "A: " + "b" * 400)
     head, tail = (b"", data) if place == "head" else (data[:-4000], data[-4000:])
     with (
         FaultServer([request, send(head), drip(tail)], tls=server_tls) as server,
@@ -247,7 +255,7 @@ def test_many_records_that_drip_do_not_outlast_the_whole_call(
 
 
 def send_raw(data: bytes) -> Callable[[Peer], None]:
-    """Send bytes past TLS."""
+    """Send bytes outside TLS."""
 
     def step(peer: Peer) -> None:
         inner: Any = peer.sock
@@ -262,7 +270,7 @@ def send_raw(data: bytes) -> Callable[[Peer], None]:
     [b"\x17\x03\x03\x00\x20" + b"?" * 32, b"HTTP/1.1 200 OK\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28"],
     ids=["record", "plain", "alert"],
 )
-@pytest.mark.parametrize("before", [b"", answer(200, b"1234")[:-2]], ids=["head", "body"])
+@pytest.mark.parametrize("before", [b"", http_response(200, b"1234")[:-2]], ids=["head", "body"])
 def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
     call: Call, damage: bytes, before: bytes, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
@@ -280,12 +288,12 @@ def test_tls_that_breaks_after_the_request_was_sent_leaves_the_outcome_unknown(
 
 
 @pytest.mark.parametrize(
-    "fault", [[], [send(answer(200, b"1234")[:-2])], [reset]], ids=["close", "cut", "reset"]
+    "fault", [[], [send(http_response(200, b"1234")[:-2])], [reset]], ids=["close", "cut", "reset"]
 )
-def test_a_connection_lost_under_tls_is_lost_like_any_other(
+def test_a_connection_lost_under_tls_is_treated_like_any_other(
     fault: Script, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    good = [request, send(answer(200, VIEW.body)), stall]
+    good = [request, send(http_response(200, VIEW.body)), stall]
     with (
         FaultServer([request, *fault], good, tls=server_tls) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
@@ -303,14 +311,14 @@ def test_a_connection_lost_under_tls_is_lost_like_any_other(
 
 
 @pytest.mark.parametrize("call", [LIST, CREATE], ids=repr)
-def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
+def test_a_connection_that_ends_while_a_request_is_sent_is_treated_like_any_other(
     call: Call, server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """OpenSSL has an error of its own for that, unless the system's comes first."""
+    """OpenSSL has an error of its own for this, unless the system's error comes first."""
     large = {"X": "x" * 2**20}
     with (
         FaultServer(
-            [part_of_request], otherwise=[request, send(answer(200, LIST.body))], tls=server_tls
+            [part_of_request], otherwise=[request, send(http_response(200, LIST.body))], tls=server_tls
         ) as server,
         session(server.url, ssl_ca_cert=ca_file) as client,
     ):
@@ -322,14 +330,14 @@ def test_a_connection_that_ends_while_a_request_is_sent_is_lost_like_any_other(
         first = client.attempts[0]
         assert server.connections == len(client.attempts) == (2 if call is LIST else 1)
     assert first.outcome == "unknown"
-    # Which of them depends on whether the reset comes in the middle of a write or between two.
+    # The outcome depends on whether the reset comes during a write or between two.
     assert first.error in {
         "ApiConnectionError: the server closed the connection without a response",
         "ApiConnectionError: Connection reset by peer",
     }
 
 
-def test_the_error_says_that_a_client_certificate_is_asked_for(
+def test_the_error_says_that_a_client_certificate_is_required(
     ca: trustme.CA, ca_file: str, tmp_path: Path
 ) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
@@ -343,7 +351,7 @@ def test_the_error_says_that_a_client_certificate_is_asked_for(
     assert len(raised.value.attempts) == 1
     own = ca.issue_cert("client.example")
     own.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "client.pem"))
-    script = [request, send(answer(201, CREATE.body))]
+    script = [request, send(http_response(201, CREATE.body))]
     with (
         FaultServer(script, tls=tls) as server,
         session(server.url, ssl_ca_cert=ca_file, cert_file=tmp_path / "client.pem") as client,
@@ -351,7 +359,7 @@ def test_the_error_says_that_a_client_certificate_is_asked_for(
         assert CREATE(client.api).name == "an-image"
 
 
-def test_tls_versions_without_overlap_are_tried_once(ca: trustme.CA) -> None:
+def test_tls_versions_without_overlap_are_not_retried(ca: trustme.CA) -> None:
     tls = serving(ca.issue_cert("127.0.0.1"))
     tls.maximum_version = ssl.TLSVersion.TLSv1_2
     ours = ssl.create_default_context()
@@ -362,7 +370,7 @@ def test_tls_versions_without_overlap_are_tried_once(ca: trustme.CA) -> None:
     assert "PROTOCOL_VERSION" in str(error)
 
 
-def test_plain_http_to_a_tls_port_is_an_error_of_ours(server_tls: ssl.SSLContext) -> None:
+def test_plain_http_to_a_tls_port_raises_an_error_of_the_package(server_tls: ssl.SSLContext) -> None:
     with (
         FaultServer(tls=server_tls) as server,
         session(server.url.replace("https:", "http:"), max_retries=0) as client,
@@ -381,10 +389,10 @@ def test_responses_of_all_sizes_keep_their_connection(
     tls = serving(ca.issue_cert("127.0.0.1"))
     tls.minimum_version = tls.maximum_version = tls_version
     make: dict[str, Callable[[bytes], bytes]] = {
-        "length": lambda body: answer(200, body),
+        "length": lambda body: http_response(200, body),
         "chunked": lambda body: chunked(body, size=5000),
         "gzip": gzipped,
-        "close": lambda body: answer(200, body, "Connection: close"),
+        "close": lambda body: http_response(200, body, "Connection: close"),
     }
     sizes = [0, 1, 16_000, 16_384, 40_000, 200_000]
     bodies = [image("right") + b" " * size for size in sizes]
@@ -396,13 +404,13 @@ def test_responses_of_all_sizes_keep_their_connection(
         assert server.connections == len(scripts)
 
 
-WITHOUT_A_LENGTH = answer(200, image("whole"), length=False)
+WITHOUT_A_LENGTH = http_response(200, image("whole"), length=False)
 
 
-def test_a_response_without_a_length_that_tls_does_not_end_may_have_been_cut(
+def test_a_response_without_a_length_and_a_tls_closing_alert_counts_as_truncated(
     server_tls: ssl.SSLContext, ca_file: str
 ) -> None:
-    """Somebody in between can close a connection, but cannot say in TLS that nothing follows."""
+    """Somebody in between can close a connection, but cannot send the closing alert of TLS."""
     cut: Script = [request, send(WITHOUT_A_LENGTH)]
     whole: Script = [request, send(WITHOUT_A_LENGTH), close_notify, stall]
     with (

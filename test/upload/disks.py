@@ -1,4 +1,4 @@
-"""Disk files for the tests: with the marks of their formats, compressed, sparse, and objects that read like files."""
+"""Disk files for the tests: with marks of their formats, compressed, sparse, and as file objects."""
 
 import bz2
 import gzip
@@ -19,7 +19,7 @@ COMPRESS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "xz": lambda data: lzma.compress(data, preset=0),
     "bzip2": lambda data: bz2.compress(data, 1),
-    # With a checksum, as the program of that name does.
+    # The checksum is there because the command-line program writes one.
     "zstd": lambda data: zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1}),
 }
 FORMATS: Final = ("raw", *COMPRESS)
@@ -33,7 +33,7 @@ def packed(data: bytes, form: str) -> bytes:
 
 @cache
 def noise(size: int, seed: int = 0) -> bytes:
-    """Return bytes that no compression makes shorter, the same ones each time."""
+    """Return incompressible bytes, the same ones each time."""
     return random.Random(seed).randbytes(size)
 
 
@@ -61,7 +61,7 @@ def sparse(path: Path, size: int, pieces: Mapping[int, bytes]) -> Path:
 
 
 class Pipe(io.RawIOBase):
-    """Reads like a pipe: once, in pieces of any length; `length` is what an HTTP response would announce."""
+    """A file object like a pipe: it is read once, in pieces of any length; `length` is that of an HTTP response."""
 
     def __init__(self, data: bytes, length: int | None = None, piece: int = 70_001) -> None:
         self._data = io.BytesIO(data)

@@ -1,4 +1,4 @@
-"""Uploads in processes of their own, and an end to them at any moment."""
+"""Runs uploads in processes of their own, and kills them at any moment."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from oxide.testing import Simulator
 
-# A process that makes others, which need not import everything again; those are killed.
+# A process that forks others, so that they need not import everything again; those are killed.
 MAKER = """
 import json, os, sys, time, oxide
 import oxide._upload.opening  # before the fork, to be fast
@@ -26,7 +26,7 @@ def upload(options):
     with oxide.ApiClient(configuration, sleep=sleep, clock=lambda: time.monotonic() + sum(slept)) as client:
         oxide.ImagesApi(client).image_upload(project="web", os="debian", **options)
 
-# Builds the models once, instead of in each process.
+# This builds the models once, instead of in each process.
 oxide.ApiClient(oxide.Configuration(url))
 for line in sys.stdin:
     pid = os.fork()
@@ -37,7 +37,7 @@ for line in sys.stdin:
             os._exit(1)
         os._exit(0)
     print(pid, flush=True)
-    # Killed ones stay until then, so that the number is that of no other process.
+    # Killed processes are not reaped before, so no other process gets their number.
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     print("over", flush=True)
     sys.stdin.readline()
@@ -58,7 +58,7 @@ class Maker:
         self._process.communicate()
 
     def after(self, requests: int) -> Callable[[], bool]:
-        """Return what tells whether so many more requests have arrived."""
+        """Return a function that says whether this many more requests have arrived."""
         last = len(self._simulator.requests) + requests
         return lambda: len(self._simulator.requests) >= last
 

@@ -1,4 +1,4 @@
-"""A simulator with a client whose pauses take no time, and what the tests of uploads ask of both."""
+"""A simulator and a client that does not really sleep, with helpers for the tests of uploads."""
 
 import io
 import threading
@@ -17,7 +17,7 @@ PROJECT = "web"
 
 
 class Time:
-    """The real time, but for pauses, which are over at once."""
+    """The real time, except that sleeping takes no time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -33,7 +33,7 @@ class Time:
 
 @dataclass
 class Scene:
-    """A simulator with the project `web` and a client of its administrator's."""
+    """A simulator with the project `web` and a client with the administrator's token."""
 
     simulator: Simulator
     images: oxide.ImagesApi
@@ -49,7 +49,7 @@ class Scene:
             return self.images.image_upload(file, PROJECT, **{**arguments, **options})
 
     def fail(self, operation: Any, fault: Fault, times: int = 1) -> None:
-        """Have the next requests of an operation fail."""
+        """Make the next requests of an operation fail."""
         self.simulator.fail_next(fault, times, operation)
 
     def content(self, image: oxide.Image, size: int) -> bytes:
@@ -61,7 +61,7 @@ class Scene:
         return self.content(image, len(data) + 10_000) == data + bytes(10_000)
 
     def left(self) -> list[str]:
-        """Return what there is of disks and snapshots."""
+        """Return the existing disks and snapshots."""
         simulator = self.simulator
         return [
             *(f"disk {disk.name} {disk.state}" for disk in simulator.disks(PROJECT)),

@@ -1,4 +1,4 @@
-"""What is uploaded of a file: its decoded content in chunks, and nothing at all of what is not a raw disk."""
+"""The content of a file: it is decoded and split into chunks, and anything but a raw disk is refused."""
 
 import gzip
 import hashlib
@@ -27,7 +27,7 @@ def content_of(data: bytes, **options: Any) -> Content:
 
 
 def joined(pieces: Iterator[Piece], block_size: int = 512) -> bytes:
-    """Put pieces together as a disk would, and check that they are in order and fit for the server."""
+    """Join pieces as a disk does, and check that they are in order and valid for the server."""
     result = bytearray()
     for piece in pieces:
         assert (piece.offset, piece.offset % CHUNK) == (len(result), 0)
@@ -41,25 +41,25 @@ def joined(pieces: Iterator[Piece], block_size: int = 512) -> bytes:
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("size", [1, 511, 512, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 77])
-def test_the_pieces_are_the_content_whatever_the_format_and_length(form: str, size: int) -> None:
+def test_the_pieces_add_up_to_the_content_in_any_format_and_length(form: str, size: int) -> None:
     data = disk(size)
     for block_size in (512, 2048, 4096):
         content = content_of(packed(data, form), block_size=block_size)
         assert (content.format, content.size, content.block_size) == (form, size, block_size)
         assert joined(content.pieces(), block_size) == data
-    # Going on after an interruption reads it again.
+    # Resuming after an interruption reads it again.
     assert joined(content.pieces(), block_size) == data
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_stream_that_is_read_once_gives_the_same_pieces(form: str) -> None:
+def test_a_stream_that_can_be_read_once_gives_the_same_pieces(form: str) -> None:
     data = disk()
     content = Content(Source(Pipe(packed(data, form))), size=len(data))
     assert (content.format, content.size) == (form, len(data))
     assert joined(content.pieces()) == data
 
 
-def test_zeros_are_not_data() -> None:
+def test_zeros_are_not_sent_as_data() -> None:
     pieces = list(content_of(disk(3 * CHUNK)).pieces())
     assert [piece.data is None for piece in pieces] == [False, True, False]
 
@@ -67,7 +67,7 @@ def test_zeros_are_not_data() -> None:
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.integers(1, 5)), max_size=4), st.integers(1, 40 * CHUNK // 8)
 )
-def test_holes_and_zeros_are_told_from_data(
+def test_holes_and_zeros_are_distinguished_from_data(
     tmp_path_factory: pytest.TempPathFactory, places: list[tuple[int, int]], size: int
 ) -> None:
     pieces = {min(at * CHUNK // 8, size): noise(length * 1000, at)[:size] for at, length in places}
@@ -80,7 +80,7 @@ def test_holes_and_zeros_are_told_from_data(
             assert content.digest == sha256
 
 
-def test_holes_take_no_reading_however_large_they_are(tmp_path: Path) -> None:
+def test_holes_of_any_size_are_not_read(tmp_path: Path) -> None:
     path = sparse(tmp_path / "disk", 1023 * GIB, {0: disk(CHUNK), 500 * GIB: b"x"})
     with Source(path) as source:
         pieces = list(Content(source).pieces())
@@ -93,20 +93,20 @@ def test_holes_take_no_reading_however_large_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [*COMPRESS])
-def test_members_that_follow_each_other_are_one_content(form: str) -> None:
+def test_consecutive_compressed_members_are_concatenated(form: str) -> None:
     first, second = disk(CHUNK + 5), noise(100_000)
     for padding in (b"", bytes(4), bytes(100_000)):
         data = packed(first, form) + padding + packed(second, form) + padding
         assert joined(content_of(data).pieces()) == first + second
 
 
-def test_a_zstd_frame_to_be_skipped_may_come_first() -> None:
+def test_a_zstd_file_may_begin_with_a_skippable_frame() -> None:
     frame = bytes.fromhex("5d2a4d18") + (4).to_bytes(4, "little") + b"skip"
     assert joined(content_of(frame + zstd.compress(disk())).pieces()) == disk()
 
 
 @pytest.mark.parametrize("form", [*COMPRESS])
-def test_a_damaged_compression_is_found_before_anything_is_sent(form: str) -> None:
+def test_damaged_compressed_data_is_found_before_anything_is_sent(form: str) -> None:
     whole = packed(disk(), form)
     middle = len(whole) // 2
     damaged = whole[:middle] + bytes(b ^ 0xFF for b in whole[middle : middle + 300]) + whole[middle + 300 :]
@@ -170,7 +170,7 @@ def test_a_foreign_format_is_refused_with_the_command_that_converts_it(
     assert (f"inside {form}" in str(caught.value)) == (form != "raw")
 
 
-def test_the_commands_follow_the_names_of_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_use_the_name_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("fedora.qcow2.xz").write_bytes(packed(foreign("qcow2"), "xz"))
     with Source("fedora.qcow2.xz") as source, pytest.raises(oxide.ApiValueError) as caught:
@@ -186,14 +186,14 @@ def test_a_foreign_format_in_a_stream_is_refused_before_anything_is_sent(form: s
         Content(Source(Pipe(data)), size=len(data))
 
 
-def test_a_stream_that_turns_out_to_be_foreign_at_its_end_does_not_become_an_image() -> None:
+def test_a_stream_whose_end_shows_a_foreign_format_does_not_become_an_image() -> None:
     data = foreign("VHD of fixed size")
     with pytest.raises(Stop, match="is VHD"):
         list(Content(Source(Pipe(data)), size=len(data)).pieces())
 
 
 @pytest.mark.parametrize("form", [*COMPRESS])
-def test_what_was_compressed_twice_is_refused(form: str) -> None:
+def test_a_file_that_was_compressed_twice_is_refused(form: str) -> None:
     with pytest.raises(oxide.ApiValueError, match=f"is gzip inside {form}"):
         content_of(packed(gzip.compress(disk()), form))
 
@@ -215,7 +215,7 @@ def test_a_file_larger_than_any_disk_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", [*COMPRESS])
-def test_a_bomb_is_refused_as_soon_as_it_passes_the_limit(form: str) -> None:
+def test_a_decompression_bomb_is_refused_as_soon_as_it_exceeds_the_limit(form: str) -> None:
     seen: list[int] = []
     with pytest.raises(oxide.ApiValueError, match="more than the"):
         content_of(packed(bytes(64 * CHUNK), form), limit=2 * CHUNK, tick=seen.append)
@@ -239,7 +239,7 @@ def test_zstd_without_its_package_says_what_to_install(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_digest_is_that_of_the_file_as_it_lies_there(form: str) -> None:
+def test_the_digest_is_that_of_the_file_before_decoding(form: str) -> None:
     data = packed(disk(), form)
     digest = hashlib.sha256(data).hexdigest()
     content = content_of(data, sha256=digest)
@@ -273,12 +273,12 @@ def test_a_source_that_is_not_as_long_as_expected_ends_the_upload(form: str, siz
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_what_is_read_only_once_needs_a_size(form: str) -> None:
+def test_a_source_that_can_be_read_only_once_needs_a_size(form: str) -> None:
     with pytest.raises(oxide.ApiValueError, match="give size"):
         Content(Source(Pipe(packed(disk(), form))))
 
 
-def test_a_raw_response_tells_its_size_itself() -> None:
+def test_an_http_response_gives_its_own_size() -> None:
     content = Content(Source(Pipe(disk(), length=len(disk()))))
     assert joined(content.pieces()) == disk()
     with pytest.raises(Stop, match="expected"):
@@ -350,7 +350,7 @@ def test_the_block_size_is_that_of_the_partition_table(data: bytes, block_size: 
     assert (content.block_size, content.warning) == (block_size, None)
 
 
-def test_a_disk_without_a_partition_table_is_warned_of() -> None:
+def test_a_disk_without_a_partition_table_causes_a_warning() -> None:
     content = content_of(disk(gpt=None))
     assert content.block_size == 512
     assert content.warning is not None
@@ -368,7 +368,7 @@ def test_a_disk_without_a_partition_table_is_warned_of() -> None:
         (bytes(510) + b"\x55\xaa" + noise(70_000), 4096, False),
     ],
 )
-def test_a_block_size_that_contradicts_the_table_is_used_and_warned_of(
+def test_a_block_size_that_contradicts_the_partition_table_is_used_with_a_warning(
     data: bytes, wanted: int, warned: bool
 ) -> None:
     content = content_of(data, block_size=wanted)
@@ -377,7 +377,7 @@ def test_a_block_size_that_contradicts_the_table_is_used_and_warned_of(
 
 
 @given(st.integers(0, 2**32), st.sampled_from(FORMATS))
-def test_no_bytes_at_the_beginning_of_a_file_break_the_examination(seed: int, form: str) -> None:
+def test_a_file_may_begin_with_any_bytes(seed: int, form: str) -> None:
     rng = random.Random(seed)
     data = packed(noise(rng.randrange(1, 2000), seed), form)
     cut = data[: rng.randrange(1, len(data) + 1)]

@@ -1,4 +1,4 @@
-"""Every fault at every step: either the image is right and nothing is left, or one error says exactly what is left."""
+"""Every fault at every step: either the image is right and nothing is left, or the error says what is left."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -25,7 +25,7 @@ STEPS = (
     "snapshot_delete",
     "disk_delete",
 )
-# Those that pass: the same upload, or at least the next one, gets over them.
+# Temporary failures: the same upload, or at least the next one, succeeds despite them.
 PASSING: tuple[Fault, ...] = (
     Drop(),
     Drop(after_acting=True),
@@ -70,7 +70,7 @@ def scene() -> Iterator[Scene]:
 
 
 def assert_told(error: BaseException, scene: Scene) -> None:
-    """Check that an error tells what is left, with the IDs as far as they could be known."""
+    """Check that an error says what is left, with the known IDs."""
     told = {(one.kind, one.name): one.id for one in getattr(error, "leftovers", ())}
     left = left_on(scene)
     assert told.keys() == {(kind, name) for kind, name, _ in left}
@@ -86,7 +86,7 @@ def left_on(scene: Scene) -> set[tuple[str, str, str]]:
 
 
 def upload_in_any_case(scene: Scene, **options: Any) -> Exception | None:
-    """Upload, and check that the end is one of the two that are allowed; return the error."""
+    """Upload, check that the result is one of the two allowed ones, and return the error."""
     try:
         image = scene.upload(DATA, **options)
     except EXPECTED as failure:
@@ -102,22 +102,22 @@ def upload_in_any_case(scene: Scene, **options: Any) -> Exception | None:
 
 @pytest.mark.parametrize("fault", TYPICAL, ids=repr)
 @pytest.mark.parametrize("operation", STEPS)
-def test_a_failure_that_passes_is_got_over(operation: str, fault: Fault, scene: Scene) -> None:
+def test_the_upload_survives_a_temporary_failure(operation: str, fault: Fault, scene: Scene) -> None:
     scene.fail(operation, fault)
     error = upload_in_any_case(scene)
-    # Nothing has been written while the name is looked up, so that is left to the client's own retries.
+    # Nothing has been written when the name is looked up, so the client's own retries are enough.
     assert error is None or operation == "image_view"
     assert scene.left() == []
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
-def test_failures_everywhere_in_one_upload_are_got_over(fault: Fault, scene: Scene) -> None:
+def test_the_upload_survives_temporary_failures_in_every_step(fault: Fault, scene: Scene) -> None:
     for operation in STEPS[1:]:
         scene.fail(operation, fault, times=10 if operation == "disk_bulk_write_import" else 1)
     assert upload_in_any_case(scene) is None
     assert scene.left() == []
     if not isinstance(fault, Truncate):
-        # A response without a body cannot be cut.
+        # A response without a body cannot be truncated.
         assert scene.reports[-1].retries >= 10
 
 
@@ -126,7 +126,7 @@ def test_failures_everywhere_in_one_upload_are_got_over(fault: Fault, scene: Sce
 def test_a_refusal_ends_the_upload_and_leaves_nothing(operation: str, fault: Refuse, scene: Scene) -> None:
     scene.fail(operation, fault)
     error = upload_in_any_case(scene)
-    # Some are got over because a look shows that the state is right, and the quota need not be seen.
+    # Some do not matter because the disk is in the right state, or because the quota need not be known.
     if error is None:
         looked_into = {"utilization_view", "image_view", "snapshot_view", "image_create"}
         assert operation in looked_into or fault.status == 400
@@ -149,7 +149,7 @@ def test_an_error_says_whether_the_failure_may_pass(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("operation", STEPS)
-def test_a_service_that_never_works_again_is_given_up(operation: str, scene: Scene) -> None:
+def test_the_upload_gives_up_if_the_failure_does_not_pass(operation: str, scene: Scene) -> None:
     scene.fail(operation, Refuse(503, "Service Unavailable", "ServiceNotAvailable"), times=5000)
     with (
         pytest.warns(UserWarning, match="still on the rack")
@@ -161,21 +161,23 @@ def test_a_service_that_never_works_again_is_given_up(operation: str, scene: Sce
         assert error is None
         return
     assert isinstance(error, oxide.UploadError)
-    # What has to be called to clean up does not work either.
+    # The calls of the clean-up fail, too.
     stuck = {"disk_bulk_write_import_stop", "disk_finalize_import", "snapshot_view"}
     assert bool(scene.left()) == (operation in stuck)
     assert bool(error.leftovers) == (operation in stuck)
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import", "disk_delete"])
-def test_a_failure_that_the_rack_undoes_is_got_over(operation: str, scene: Scene) -> None:
+def test_the_upload_survives_a_failure_that_the_rack_undoes(operation: str, scene: Scene) -> None:
     scene.fail(operation, Unwind())
     assert upload_in_any_case(scene) is None
     assert scene.left() == []
 
 
 @pytest.mark.parametrize("operation", ["disk_create", "disk_finalize_import"])
-def test_a_response_lost_while_the_rack_is_at_work_is_waited_for(operation: str, scene: Scene) -> None:
+def test_after_a_response_is_lost_the_upload_waits_for_the_work_of_the_rack(
+    operation: str, scene: Scene
+) -> None:
     scene.fail(operation, Drop(during=0.2))
     scene.time.sleep = lambda seconds: _a_little(scene, seconds)  # type: ignore[method-assign]  # some real time too
     assert upload_in_any_case(scene) is None

@@ -1,4 +1,4 @@
-"""The journal: what is in it survives a cut at any byte, and nothing else is ever taken for a journal of this upload."""
+"""The journal survives truncation at any byte, and is never confused with another file or another upload."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def journal_at(path: Path, arguments: Mapping[str, Any] = ARGUMENTS) -> Iterator
 
 
 def fill(journal: Journal) -> None:
-    """Write what an upload writes."""
+    """Write the notes of an upload."""
     journal.agree(modified=17)
     journal.begin_disk("debian")
     journal.made_disk("1234")
@@ -60,7 +60,7 @@ def state(journal: Journal) -> tuple[Any, ...]:
     )
 
 
-def test_what_was_noted_is_there_in_the_next_process(tmp_path: Path) -> None:
+def test_the_notes_are_kept_for_the_next_process(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         assert not journal.resumed
         fill(journal)
@@ -80,7 +80,7 @@ def test_what_was_noted_is_there_in_the_next_process(tmp_path: Path) -> None:
     assert sent == [0, 3 * CHUNK, 5 * CHUNK]
 
 
-def test_what_is_sent_again_has_to_arrive_again(tmp_path: Path) -> None:
+def test_a_chunk_that_is_sent_again_must_arrive_again(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         fill(journal)
         journal.will_send(0, SECOND)
@@ -98,10 +98,10 @@ def test_zeros_that_were_written_over_data_count_as_zeros(tmp_path: Path) -> Non
         assert journal.holds(0, None)
 
 
-def test_an_upload_that_begins_anew_forgets_disk_and_chunks(tmp_path: Path) -> None:
+def test_an_upload_that_starts_over_forgets_disk_and_chunks(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         fill(journal)
-        journal.begin_anew()
+        journal.start_over()
         assert (journal.disk_name, journal.disk_id, journal.snapshot_names) == (None, None, [])
         assert journal.sent_within(0, 100 * CHUNK) == []
     with journal_at(tmp_path / "journal") as journal:
@@ -109,7 +109,7 @@ def test_an_upload_that_begins_anew_forgets_disk_and_chunks(tmp_path: Path) -> N
         assert (journal.disk_name, journal.sent_within(0, 100 * CHUNK)) == (None, [])
 
 
-def test_a_journal_cut_at_any_byte_goes_on(tmp_path: Path) -> None:
+def test_a_journal_truncated_at_any_byte_can_be_used(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with journal_at(path) as journal:
         fill(journal)
@@ -146,7 +146,7 @@ def test_damage_loses_at_most_the_damaged_lines(
 
 
 @pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"o", b"oxide upload journal 2\n", bytes(100)])
-def test_a_file_that_is_no_journal_is_refused_and_left_alone(content: bytes, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_refused_and_left_unchanged(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "journal"
     path.write_bytes(content)
     if content == b"o":
@@ -181,7 +181,7 @@ def test_a_journal_of_another_upload_is_refused_with_the_difference(name: str, t
     assert (tmp_path / "journal").read_bytes() == before
 
 
-def test_a_fact_that_is_found_later_is_compared_too(tmp_path: Path) -> None:
+def test_a_fact_that_becomes_known_later_is_compared_too(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         fill(journal)
     with (
@@ -214,7 +214,7 @@ def test_the_lock_ends_with_the_process(tmp_path: Path) -> None:
     Journal(tmp_path / "journal", {}).close()
 
 
-def test_a_deleted_journal_leaves_nothing(tmp_path: Path) -> None:
+def test_deleting_a_journal_leaves_no_file(tmp_path: Path) -> None:
     with journal_at(tmp_path / "journal") as journal:
         fill(journal)
         journal.delete()
@@ -222,7 +222,7 @@ def test_a_deleted_journal_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-# Writes a journal where only so many bytes fit into any file, again and again, each time in a process of its own.
+# Writes a journal repeatedly, in processes in which files may have only a limited size.
 LITTLE_ROOM = """
 import os, resource, signal, sys
 sys.path[:0] = sys.argv[2:]
@@ -248,7 +248,7 @@ for room in range(1, 900, 43):
 """
 
 
-def test_a_full_disk_is_reported_and_leaves_a_journal_that_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_a_usable_journal(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-c", LITTLE_ROOM, str(tmp_path), str(Path(__file__).parents[1])]
     numbers = [int(word) for word in subprocess.check_output(command, text=True).split()]
     statuses = dict(zip(numbers[::2], numbers[1::2], strict=True))
@@ -258,5 +258,5 @@ def test_a_full_disk_is_reported_and_leaves_a_journal_that_goes_on(tmp_path: Pat
         assert path.read_bytes()[-1:] in {b"", b"\n"}
         with journal_at(path) as journal:
             fill(journal)
-    # Before a disk was asked for, nothing has been sent; later, the upload is interrupted.
+    # Before a disk is requested, nothing has been sent; later, the upload is interrupted.
     assert set(statuses.values()) == {0, 1, 2}

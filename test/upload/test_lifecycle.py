@@ -1,4 +1,4 @@
-"""Any sequence of uploads, faults, kills and clean-ups: no leftover that nobody told of, and no wrong content."""
+"""Any sequence of uploads, faults, kills and clean-ups leaves nothing unreported and no wrong content."""
 
 import tempfile
 from contextlib import ExitStack, closing
@@ -46,7 +46,7 @@ class StopError(Exception):
 
 
 class Uploads(RuleBasedStateMachine):
-    """A rack that several uploads meet, one after the other, and what they have told of what they left."""
+    """A rack for several uploads, one after the other, and the leftovers that they have reported."""
 
     @initialize()
     def begin(self) -> None:
@@ -64,7 +64,7 @@ class Uploads(RuleBasedStateMachine):
                 self.scene.simulator.clear_faults()
                 for journal in sorted(self.directory.glob("journal-*")):
                     _, name, number = journal.name.split("-")
-                    # One that differs would keep this one from being made.
+                    # An image that differs would prevent this one.
                     self.delete_the_image(name)
                     self.upload(name, int(number), journaled=True, interrupt=None)
                     self.every_image_is_its_file()
@@ -115,7 +115,7 @@ class Uploads(RuleBasedStateMachine):
                 if word.startswith("upload-")
             }
         except UserWarning as warning:
-            # The image is made, and the warning, which is an error here, tells what is left.
+            # The image exists, and the warning, which is an error here, says what is left.
             self.told |= {word.strip(":") for word in str(warning).split() if word.startswith("upload-")}
         else:
             assert image.name == name
@@ -126,7 +126,7 @@ class Uploads(RuleBasedStateMachine):
         requests=st.integers(0, 25),
     )
     def upload_and_kill(self, name: str, number: int, requests: int) -> None:
-        # What a killed process would have told of what other faults left is not known.
+        # A killed process could not report the leftovers of other faults.
         self.scene.simulator.clear_faults()
         journal = self.journal(name, number)
         path = self.directory / f"disk-{number}"
@@ -150,7 +150,7 @@ class Uploads(RuleBasedStateMachine):
         assert {line.split()[1] for line in self.scene.left()} <= self.told
 
 
-# To make a failing sequence shorter would take minutes.
+# Shrinking a failing sequence would take minutes.
 TestUploads = Uploads.TestCase
 TestUploads.settings = settings(
     max_examples=20, stateful_step_count=12, deadline=None, phases=[Phase.generate]

@@ -50,7 +50,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
-def test_without_arguments_it_explains_itself(run: Any) -> None:
+def test_without_arguments_the_program_prints_its_help(run: Any) -> None:
     status, out, err = run()
     assert status == 0
     assert "upload" in out
@@ -58,7 +58,7 @@ def test_without_arguments_it_explains_itself(run: Any) -> None:
     assert err == ""
 
 
-def test_it_prints_the_id_alone_and_one_line_for_each_step(scene: Scene, file: str, run: Any) -> None:
+def test_upload_prints_only_the_id_and_one_line_for_each_step(scene: Scene, file: str, run: Any) -> None:
     status, out, err = run("upload", file, *BASE, "--description", "golden")
     image = scene.images.image_view("debian", PROJECT)
     assert (status, out) == (0, f"{image.id}\n")
@@ -75,7 +75,7 @@ def test_it_prints_the_id_alone_and_one_line_for_each_step(scene: Scene, file: s
     ]
 
 
-def test_with_json_it_prints_the_image(scene: Scene, file: str, run: Any) -> None:
+def test_with_json_upload_prints_the_image(scene: Scene, file: str, run: Any) -> None:
     status, out, _ = run("upload", file, *BASE, "--json", "--block-size", "512", "--workers", "2")
     assert status == 0
     assert oxide.Image.from_json(out) == scene.images.image_view("debian", PROJECT)
@@ -116,7 +116,7 @@ def test_a_dry_run_of_a_raw_file_computes_its_digest(scene: Scene, tmp_path: Pat
     assert json.loads(out)["sha256"] == hashlib.sha256(disk()).hexdigest()
 
 
-def test_a_promoted_image_is_one_of_the_silo_however_often_it_runs(scene: Scene, file: str, run: Any) -> None:
+def test_promote_moves_the_image_to_the_silo_however_often_it_runs(scene: Scene, file: str, run: Any) -> None:
     status, first, _ = run("upload", file, *BASE, "--promote")
     assert status == 0
     assert scene.images.image_view("debian").project_id is None
@@ -128,7 +128,9 @@ def test_a_promoted_image_is_one_of_the_silo_however_often_it_runs(scene: Scene,
     assert "with a different version" in err
 
 
-def test_a_promotion_whose_response_was_lost_is_looked_after(scene: Scene, file: str, run: Any) -> None:
+def test_after_a_lost_response_to_a_promotion_the_outcome_is_looked_up(
+    scene: Scene, file: str, run: Any
+) -> None:
     scene.fail("image_promote", Answer(502, after_acting=True))
     status, out, _ = run("upload", file, *BASE, "--promote", "--json")
     assert (status, json.loads(out)["project_id"]) == (0, None)
@@ -158,7 +160,7 @@ def test_a_promotion_that_fails_says_where_the_image_is(scene: Scene, file: str,
         (["unknown"], 2, "invalid choice"),
     ],
 )
-def test_the_exit_status_tells_wrong_usage_from_a_failed_call(
+def test_the_exit_status_distinguishes_wrong_usage_from_a_failed_call(
     arguments: list[str], status: int, text: str, scene: Scene, file: str, run: Any
 ) -> None:
     found, out, err = run(*(file if argument == "FILE" else argument for argument in arguments))
@@ -167,7 +169,7 @@ def test_the_exit_status_tells_wrong_usage_from_a_failed_call(
     assert scene.left() == []
 
 
-def test_missing_credentials_are_wrong_usage(
+def test_missing_credentials_count_as_wrong_usage(
     scene: Scene, file: str, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OXIDE_TOKEN")
@@ -176,7 +178,9 @@ def test_missing_credentials_are_wrong_usage(
     assert "OXIDE_TOKEN" in err
 
 
-def test_warnings_are_lines(scene: Scene, tmp_path: Path, run: Any, recwarn: pytest.WarningsRecorder) -> None:
+def test_each_warning_is_printed_on_one_line(
+    scene: Scene, tmp_path: Path, run: Any, recwarn: pytest.WarningsRecorder
+) -> None:
     (tmp_path / "disk").write_bytes(disk(gpt=None))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("warnings.filters", [])
@@ -185,7 +189,9 @@ def test_warnings_are_lines(scene: Scene, tmp_path: Path, run: Any, recwarn: pyt
     assert f"warning: {tmp_path}/disk: there is no partition table" in err
 
 
-def test_a_journal_goes_on_after_a_failure(scene: Scene, file: str, tmp_path: Path, run: Any) -> None:
+def test_an_upload_with_a_journal_resumes_after_a_failure(
+    scene: Scene, file: str, tmp_path: Path, run: Any
+) -> None:
     journal = ["--journal", str(tmp_path / "journal")]
     scene.fail("disk_bulk_write_import", Refuse(401, "expired", "Unauthorized"))
     status, _, err = run("upload", file, *BASE, *journal)
@@ -270,11 +276,11 @@ def test_a_terminal_without_tqdm_gets_lines_and_one_hint(
     assert err.startswith("for a bar: pip install 'oxide[upload]'\ncheck\n")
 
 
-def test_the_report_says_what_is_set_and_that_the_api_answers(scene: Scene, run: Any) -> None:
+def test_the_report_shows_the_settings_and_that_the_api_responds(scene: Scene, run: Any) -> None:
     status, out, err = run("report")
     assert (status, err) == (0, "")
     assert f"host: '{scene.simulator.url}' (OXIDE_HOST and OXIDE_TOKEN)" in out
-    assert "the API answers: 200 in " in out
+    assert "the API responds: 200 in " in out
     assert "API version 2025112000.0.0" in out
     assert out.endswith("the token: accepted\n")
     assert scene.simulator.token not in out
@@ -286,12 +292,12 @@ def test_the_report_says_that_the_token_is_refused(
     monkeypatch.setenv("OXIDE_TOKEN", "oxide-token-unknown")
     status, out, _ = run("report")
     assert status == 1
-    assert "the API answers: 401 in " in out
+    assert "the API responds: 401 in " in out
     assert "the token: refused" in out
     assert "oxide-token-unknown" not in out
 
 
-def test_the_report_of_a_user_without_a_role_on_the_silo_is_good(
+def test_the_report_for_a_user_without_a_silo_role_succeeds(
     scene: Scene, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.fail("image_list", Refuse(403, "Forbidden", "Forbidden"))
@@ -300,12 +306,14 @@ def test_the_report_of_a_user_without_a_role_on_the_silo_is_good(
     assert "the token: accepted, but" in out
 
 
-def test_the_report_says_that_nobody_answers(scene: Scene, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_says_that_the_api_does_not_respond(
+    scene: Scene, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     scene.simulator.stop()
     status, out, _ = run("report")
     scene.simulator.start()
     assert status == 1
-    assert "the API does not answer: " in out
+    assert "the API does not respond: " in out
 
 
 def test_the_report_without_credentials_says_what_is_missing(
@@ -315,10 +323,10 @@ def test_the_report_without_credentials_says_what_is_missing(
     monkeypatch.delenv("OXIDE_TOKEN", raising=False)
     status, out, _ = run("report")
     assert status == 1
-    assert "the API was not asked: " in out
+    assert "no request was sent to the API: " in out
 
 
-def test_standard_input_is_uploaded(scene: Scene) -> None:
+def test_standard_input_can_be_uploaded(scene: Scene) -> None:
     command = [sys.executable, "-m", "oxide", "upload", "-", *BASE, "--size", str(len(disk()))]
     done = subprocess.run(command, input=disk(), capture_output=True, check=True)
     assert scene.simulator.image_content(done.stdout.decode().strip(), 0, len(disk())) == disk()

@@ -1,4 +1,4 @@
-"""The reports of progress: few, in order, with the first and the last state of each step, and a bar if wanted."""
+"""Progress reports are few and in order, with the first and last state of each step; and the bar."""
 
 import dataclasses
 import io
@@ -18,7 +18,7 @@ STEPS: list[Step] = ["check", "create disk", "upload", "finalize", "create image
 
 
 class Clock:
-    """Goes on only when told to."""
+    """A clock that advances only on command."""
 
     now = 100.0
 
@@ -27,7 +27,9 @@ class Clock:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["tick", "count", "next"]), st.floats(0, 0.2)), max_size=60))
-def test_reports_are_rare_and_the_ends_of_steps_are_never_missing(events: list[tuple[str, float]]) -> None:
+def test_reports_are_limited_in_rate_and_include_the_end_of_each_step(
+    events: list[tuple[str, float]],
+) -> None:
     clock, seen = Clock(), list[UploadProgress]()
     meter = Meter(seen.append, clock)
     steps = iter(STEPS)
@@ -53,7 +55,7 @@ def test_reports_are_rare_and_the_ends_of_steps_are_never_missing(events: list[t
     assert [report.elapsed for report in seen] == sorted(report.elapsed for report in seen)
 
 
-def test_a_report_is_frozen_and_says_everything() -> None:
+def test_a_report_is_immutable_and_complete() -> None:
     clock, seen = Clock(), list[UploadProgress]()
     meter = Meter(seen.append, clock)
     meter.enter("upload")
@@ -66,7 +68,7 @@ def test_a_report_is_frozen_and_says_everything() -> None:
     assert pickle.loads(pickle.dumps(seen[1])) == seen[1]
 
 
-def test_none_and_false_are_silent() -> None:
+def test_none_and_false_report_nothing() -> None:
     for silent in (None, False):
         with reporting(silent) as report:
             report(UploadProgress("done", 1, 1, 0, 0, 0.0))
@@ -79,12 +81,12 @@ def test_a_callable_gets_the_reports() -> None:
     assert len(seen) == 1
 
 
-def test_what_cannot_be_called_is_refused() -> None:
+def test_progress_that_is_not_callable_is_refused() -> None:
     with pytest.raises(oxide.ApiTypeError, match=r"^progress: expected a callable"):
         reporting("yes")
 
 
-def test_a_bar_without_tqdm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_without_tqdm_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with pytest.raises(oxide.ApiValueError, match=r"pip install 'oxide\[upload\]'"):
         reporting(True)
@@ -101,7 +103,7 @@ def test_the_bar_shows_step_and_bytes_on_standard_error(monkeypatch: pytest.Monk
     assert "1.00G/2.00G" in shown
 
 
-def test_what_is_left_is_told_in_one_line_and_survives_pickling() -> None:
+def test_an_upload_error_is_one_line_and_survives_pickling() -> None:
     disk = oxide.Leftover("disk", "upload-abc", "1234", "import_ready", "503 from the server")
     error = oxide.UploadError("no response", step="upload", leftovers=[disk])
     assert str(error) == (
@@ -113,7 +115,7 @@ def test_what_is_left_is_told_in_one_line_and_survives_pickling() -> None:
     assert isinstance(error, oxide.OpenApiException)
 
 
-def test_an_error_says_that_the_journal_goes_on_or_that_nothing_is_left() -> None:
+def test_an_upload_error_says_that_the_journal_can_resume_or_that_nothing_is_left() -> None:
     assert "resumes with the journal a.journal" in str(
         oxide.UploadError("x", step="upload", journal="a.journal")
     )

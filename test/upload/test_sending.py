@@ -1,4 +1,4 @@
-"""How many requests are under way: fewer while the server struggles, more again once it does not, and never too many."""
+"""The number of requests at a time: it falls while the server struggles, and rises again afterwards."""
 
 import time
 from contextlib import closing
@@ -29,7 +29,7 @@ def finish(it: Sender, began: list[int | None], *, trouble: bool) -> None:
         it._leave(token, trouble=trouble)
 
 
-def test_trouble_halves_the_requests_once_for_all_that_were_under_way() -> None:
+def test_simultaneous_failures_halve_the_number_of_requests_only_once() -> None:
     it = sender(8)
     seen = []
     for _ in range(5):
@@ -38,7 +38,7 @@ def test_trouble_halves_the_requests_once_for_all_that_were_under_way() -> None:
     assert seen == [4, 2, 1, 1, 1]
 
 
-def test_successes_bring_the_requests_back_one_by_one() -> None:
+def test_successes_raise_the_number_of_requests_one_by_one() -> None:
     it = sender(8)
     for _ in range(3):
         finish(it, [it._enter()], trouble=True)
@@ -52,7 +52,7 @@ def test_successes_bring_the_requests_back_one_by_one() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=200), st.integers(1, 9))
-def test_there_is_always_room_for_one_and_never_for_more_than_the_workers(
+def test_there_may_be_at_least_one_request_and_at_most_one_for_each_worker(
     troubles: list[bool], workers: int
 ) -> None:
     it = sender(workers)
@@ -64,7 +64,7 @@ def test_there_is_always_room_for_one_and_never_for_more_than_the_workers(
         assert 1 <= it._allowed <= workers
 
 
-def test_with_a_journal_no_more_is_under_way_than_a_quarter_of_what_has_arrived(tmp_path: Path) -> None:
+def test_with_a_journal_at_most_a_quarter_of_what_has_arrived_is_under_way(tmp_path: Path) -> None:
     meter = Meter(lambda _: None, time.monotonic)
     with closing(Journal(tmp_path / "journal", {})) as journal:
         it = Sender(CLOCK, journal, UUID(int=0), workers=8, meter=meter, forgiving=False)

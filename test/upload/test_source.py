@@ -1,4 +1,4 @@
-"""What is read of a file: from where it begins to its end, without its holes, and never anything that has changed."""
+"""Reading a file: from its position to its end, without its holes, and with an error if it changes."""
 
 import hashlib
 import io
@@ -57,7 +57,7 @@ def test_any_seekable_object_can_be_read_twice(kind: str, tmp_path: Path) -> Non
         assert everything(source) == DATA
 
 
-def test_a_pipe_is_read_once_and_in_whole_pieces() -> None:
+def test_a_pipe_is_read_once_in_pieces_of_full_size() -> None:
     source = Source(Pipe(DATA))
     assert (source.length, source.rereadable) == (None, False)
     assert source.peek(100_000) == DATA[:100_000]
@@ -65,7 +65,7 @@ def test_a_pipe_is_read_once_and_in_whole_pieces() -> None:
     assert everything(source) == DATA[150_000:]
 
 
-def test_a_response_tells_how_long_it_is() -> None:
+def test_an_http_response_gives_its_own_length() -> None:
     assert Source(Pipe(DATA, length=len(DATA))).length == len(DATA)
 
 
@@ -95,7 +95,7 @@ def test_holes_are_found_wherever_they_are(tmp_path: Path) -> None:
     ]
 
 
-def test_looking_for_holes_leaves_the_position_of_the_file_object_alone(tmp_path: Path) -> None:
+def test_looking_for_holes_does_not_change_the_position_of_the_file_object(tmp_path: Path) -> None:
     path = sparse(tmp_path / "disk", 2**22, {2**21: DATA})
     with path.open("rb") as file:
         source = Source(file)
@@ -162,26 +162,26 @@ def test_a_path_that_cannot_be_opened_is_a_bad_argument(name: str, tmp_path: Pat
         Source(f"{tmp_path}/{name}")
 
 
-def test_what_is_no_binary_file_is_refused() -> None:
+def test_anything_but_a_binary_file_is_refused() -> None:
     for file in (io.StringIO("text"), 5, b"bytes", None):
         with pytest.raises(oxide.ApiTypeError, match=r"^file: "):
             Source(file)  # type: ignore[arg-type]  # what a user may pass by mistake
 
 
 class TextLike(Pipe):
-    """Gives text, as an object may that only looks binary."""
+    """A file object that looks binary but returns text."""
 
     def read(self, size: int = -1, /) -> bytes:
         return "text"  # type: ignore[return-value]  # the mistake
 
 
-def test_text_where_bytes_belong_is_refused() -> None:
+def test_a_file_object_that_returns_text_is_refused() -> None:
     with pytest.raises(oxide.ApiTypeError, match="binary"):
         Source(TextLike(b"")).read(10)
 
 
 class Broken(Pipe):
-    """Fails like a bad sector."""
+    """A file object that fails like a bad sector."""
 
     def read(self, size: int = -1, /) -> bytes:
         raise OSError(5, "Input/output error")
@@ -195,7 +195,7 @@ def test_a_read_that_fails_ends_the_upload_with_its_reason() -> None:
 
 
 class Interrupted(Pipe):
-    """Waits for more until a signal arrives."""
+    """A file object that waits for more until a signal arrives."""
 
     def read(self, size: int = -1, /) -> bytes:
         signal.raise_signal(signal.SIGALRM)

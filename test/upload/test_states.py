@@ -1,4 +1,4 @@
-"""Each state that disk and snapshot can be in: waited for, moved on, removed, or left alone and told of."""
+"""The upload and its clean-up handle every state of disk and snapshot."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def scene() -> Iterator[Scene]:
 
 
 def seen_disk(scene: Scene, state: str, **changes: Any) -> Answer:
-    """Return a view of the disk in another state than it is in."""
+    """Return a response that shows the disk in another state."""
     one = next(iter(scene.simulator.disks(PROJECT)), None)
     body = {
         "id": str(uuid4() if one is None else one.id),
@@ -54,7 +54,7 @@ def seen_snapshot(scene: Scene, state: str, **changes: Any) -> Answer:
 
 
 def upload(scene: Scene, step: str, *faults: tuple[str, Any, int], **options: Any) -> Any:
-    """Upload; where a step begins, let requests fail. The faults are made then, since they show what there is."""
+    """Upload, with faults that are made when a step begins, since they show the disk of that moment."""
     done: list[bool] = []
 
     def prepare(progress: oxide.UploadProgress) -> None:
@@ -66,7 +66,7 @@ def upload(scene: Scene, step: str, *faults: tuple[str, Any, int], **options: An
     return scene.upload(progress=prepare, **options)
 
 
-def test_a_disk_that_is_in_use_is_left_alone(scene: Scene) -> None:
+def test_the_clean_up_does_not_touch_a_disk_that_is_in_use(scene: Scene) -> None:
     with pytest.raises(oxide.UploadError, match="it is in use") as caught:
         upload(
             scene,
@@ -80,7 +80,7 @@ def test_a_disk_that_is_in_use_is_left_alone(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("state", ["creating", "finalizing", "maintenance"])
-def test_a_disk_that_the_rack_works_on_is_waited_for(state: str, scene: Scene) -> None:
+def test_the_clean_up_waits_while_the_rack_works_on_the_disk(state: str, scene: Scene) -> None:
     with pytest.raises(oxide.UploadError, match="nothing is left"):
         upload(
             scene,
@@ -91,7 +91,7 @@ def test_a_disk_that_the_rack_works_on_is_waited_for(state: str, scene: Scene) -
     assert scene.left() == []
 
 
-def test_cleaning_up_ends_within_a_minute(scene: Scene) -> None:
+def test_the_clean_up_ends_within_a_minute(scene: Scene) -> None:
     slept = scene.time.slept
     with pytest.raises(oxide.UploadError, match="the server is still working on it") as caught:
         upload(
@@ -106,7 +106,7 @@ def test_cleaning_up_ends_within_a_minute(scene: Scene) -> None:
 
 @pytest.mark.parametrize("operation", ["disk_bulk_write_import_stop", "disk_finalize_import", "disk_delete"])
 @pytest.mark.parametrize("fault", [Refuse(404, "gone", "ObjectNotFound"), NO, BUSY])
-def test_a_step_of_the_clean_up_that_fails_is_looked_into_and_tried_again(
+def test_a_failed_step_of_the_clean_up_is_retried_after_a_look_at_the_disk(
     operation: str, fault: Refuse, scene: Scene
 ) -> None:
     with pytest.raises(oxide.UploadError, match="nothing is left"):
@@ -114,7 +114,7 @@ def test_a_step_of_the_clean_up_that_fails_is_looked_into_and_tried_again(
     assert scene.left() == []
 
 
-def test_a_disk_that_may_not_be_removed_is_told_of(scene: Scene) -> None:
+def test_the_error_names_a_disk_that_may_not_be_removed(scene: Scene) -> None:
     with pytest.raises(oxide.UploadError, match="403 Forbidden") as caught:
         upload(
             scene,
@@ -126,7 +126,7 @@ def test_a_disk_that_may_not_be_removed_is_told_of(scene: Scene) -> None:
     assert scene.left() == [f"disk {left.name} importing_from_bulk_writes"]
 
 
-def test_a_snapshot_of_another_disk_is_left_alone(scene: Scene) -> None:
+def test_the_clean_up_does_not_touch_a_snapshot_of_another_disk(scene: Scene) -> None:
     other = scene.simulator.create_snapshot("other", project=PROJECT)
     with pytest.raises(oxide.UploadError):
         upload(
@@ -144,7 +144,9 @@ def test_a_snapshot_of_another_disk_is_left_alone(scene: Scene) -> None:
 
 @pytest.mark.parametrize("operation", ["snapshot_view", "snapshot_delete"])
 @pytest.mark.parametrize("fault", [Refuse(404, "gone", "ObjectNotFound"), NO, BUSY])
-def test_a_snapshot_is_removed_whatever_fails_on_the_way(operation: str, fault: Refuse, scene: Scene) -> None:
+def test_the_clean_up_removes_a_snapshot_whatever_fails_on_the_way(
+    operation: str, fault: Refuse, scene: Scene
+) -> None:
     with pytest.raises(oxide.UploadError) as caught:
         upload(
             scene,
@@ -152,12 +154,12 @@ def test_a_snapshot_is_removed_whatever_fails_on_the_way(operation: str, fault: 
             ("image_create", Refuse(404, "no such snapshot", "ObjectNotFound"), 1),
             (operation, fault, 1),
         )
-    # It is there although the response says that it is not: only this the upload cannot know.
+    # The disk exists although the response denies it; only this the upload cannot know.
     assert len(scene.left()) == (fault.status == 404)
     assert caught.value.leftovers == ()
 
 
-def test_a_snapshot_that_may_not_be_removed_does_not_keep_the_disk(scene: Scene) -> None:
+def test_the_disk_is_removed_even_if_its_snapshot_may_not_be(scene: Scene) -> None:
     with pytest.raises(oxide.UploadError) as caught:
         upload(
             scene,
@@ -170,13 +172,13 @@ def test_a_snapshot_that_may_not_be_removed_does_not_keep_the_disk(scene: Scene)
     assert scene.left() == [f"snapshot {left.name} ready"]
 
 
-def test_a_snapshot_that_is_not_ready_is_waited_for(scene: Scene) -> None:
+def test_the_upload_waits_until_the_snapshot_is_ready(scene: Scene) -> None:
     image = upload(scene, "finalize", ("snapshot_view", lambda scene: seen_snapshot(scene, "creating"), 3))
     assert scene.holds(image, disk())
     assert scene.left() == []
 
 
-def test_a_snapshot_that_never_gets_ready_ends_the_upload(scene: Scene) -> None:
+def test_the_upload_ends_if_the_snapshot_never_becomes_ready(scene: Scene) -> None:
     with pytest.raises(oxide.UploadError, match="in the state creating for an hour"):
         upload(scene, "finalize", ("snapshot_view", lambda scene: seen_snapshot(scene, "creating"), 370))
 
@@ -187,7 +189,7 @@ def test_a_snapshot_of_another_size_does_not_become_an_image(scene: Scene) -> No
     assert not scene.image_exists()
 
 
-def test_a_finalization_that_never_ends_is_given_up_after_an_hour(scene: Scene) -> None:
+def test_the_upload_gives_up_after_an_hour_of_finalizing(scene: Scene) -> None:
     with pytest.raises(oxide.UploadError, match="in the state finalizing for an hour") as caught:
         upload(
             scene,
@@ -195,7 +197,7 @@ def test_a_finalization_that_never_ends_is_given_up_after_an_hour(scene: Scene) 
             ("disk_finalize_import", Drop(), 1),
             ("disk_view", lambda scene: seen_disk(scene, "finalizing"), 2000),
         )
-    # Whether there is a snapshot yet is not known.
+    # The upload does not know whether there is a snapshot yet.
     assert {left.kind for left in caught.value.leftovers} == {"snapshot", "disk"}
 
 
@@ -206,13 +208,13 @@ def test_a_finalization_that_never_ends_is_given_up_after_an_hour(scene: Scene) 
         Refuse(409, "volume repair lock", "Conflict"),
     ],
 )
-def test_a_finalization_that_is_refused_for_now_is_asked_for_again(fault: Refuse, scene: Scene) -> None:
+def test_a_finalization_that_is_refused_temporarily_is_retried(fault: Refuse, scene: Scene) -> None:
     image = upload(scene, "finalize", ("disk_finalize_import", fault, 1))
     assert scene.holds(image, disk())
     names = [
         json.loads(r.body)["snapshot_name"] for r in scene.simulator.requests if r.path.endswith("/finalize")
     ]
-    # Only a name that is taken is a reason for another one.
+    # Only a taken name is a reason for a new name.
     assert len(names) == 2
     assert (names[0] != names[1]) == (fault.status == 400)
 
@@ -235,7 +237,7 @@ def test_a_disk_of_somebody_else_under_the_same_name_is_never_touched(scene: Sce
     assert scene.count("/v1/disks") == 2
 
 
-def test_a_disk_that_does_not_take_chunks_at_once_after_a_lost_response_is_given_some_seconds(
+def test_after_a_lost_response_to_its_creation_a_disk_has_some_seconds_to_become_ready(
     scene: Scene,
 ) -> None:
     scene.fail("disk_create", Drop(after_acting=True))
@@ -243,15 +245,15 @@ def test_a_disk_that_does_not_take_chunks_at_once_after_a_lost_response_is_given
     assert scene.holds(scene.upload(), disk())
 
 
-def test_a_disk_that_still_takes_no_chunks_after_a_minute_is_lost(scene: Scene) -> None:
+def test_a_disk_that_accepts_no_chunks_after_a_minute_counts_as_lost(scene: Scene) -> None:
     scene.fail("disk_create", Drop(after_acting=True))
     scene.fail("disk_bulk_write_import", Refuse(400, "Not Found", "InvalidRequest"), times=5000)
-    with pytest.raises(oxide.UploadError, match="begin anew"):
+    with pytest.raises(oxide.UploadError, match="start over"):
         scene.upload()
     assert scene.left() == []
 
 
-def test_what_cannot_be_begun_anew_is_told_of(scene: Scene, tmp_path: Path) -> None:
+def test_the_error_says_that_the_upload_cannot_start_over(scene: Scene, tmp_path: Path) -> None:
     (tmp_path / "disk").write_bytes(disk())
     scene.fail("disk_bulk_write_import", NO)
     with pytest.raises(oxide.UploadError, match="resumes with the journal"):
@@ -265,7 +267,7 @@ def test_what_cannot_be_begun_anew_is_told_of(scene: Scene, tmp_path: Path) -> N
 
 
 class Twice:
-    """Interrupts a clean-up as often as is said."""
+    """Interrupts a clean-up a given number of times."""
 
     def __init__(self, times: int) -> None:
         self.times = times
@@ -279,7 +281,7 @@ class Twice:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_the_second_interruption_of_a_clean_up_ends_it(
+def test_a_second_interruption_ends_the_clean_up(
     times: int, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted = Twice(times)
@@ -293,7 +295,7 @@ def test_the_second_interruption_of_a_clean_up_ends_it(
     )
 
 
-def test_a_second_ctrl_c_before_the_clean_up_begins_ends_it(scene: Scene) -> None:
+def test_a_second_ctrl_c_before_the_clean_up_prevents_it(scene: Scene) -> None:
     def stop(progress: oxide.UploadProgress) -> None:
         if progress.step == "upload":
             second = KeyboardInterrupt()
@@ -306,7 +308,7 @@ def test_a_second_ctrl_c_before_the_clean_up_begins_ends_it(scene: Scene) -> Non
     assert "still on the rack: disk upload-" in "".join(caught.value.__notes__)
 
 
-def test_a_system_that_knows_no_holes_reads_everything(
+def test_a_system_without_support_for_holes_reads_everything(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr("os.SEEK_DATA")

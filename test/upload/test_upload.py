@@ -1,4 +1,4 @@
-"""From a file to an image: the image is the file, what was made on the way is gone, and errors come before requests."""
+"""Uploads from file to image: the image has the bytes of the file, and nothing else is left."""
 
 import hashlib
 import io
@@ -24,7 +24,9 @@ def scene() -> Iterator[Scene]:
 
 @pytest.mark.parametrize("block_size", [512, 2048, 4096])
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_image_is_the_file(form: str, block_size: int, scene: Scene, tmp_path: Path) -> None:
+def test_the_image_has_the_bytes_of_the_file(
+    form: str, block_size: int, scene: Scene, tmp_path: Path
+) -> None:
     sizes = [1, 4095, 3 * CHUNK + 1, 4 * CHUNK] if form == "raw" else [4095, 3 * CHUNK + 1]
     for number, size in enumerate(sizes):
         data = disk(size)
@@ -36,7 +38,7 @@ def test_the_image_is_the_file(form: str, block_size: int, scene: Scene, tmp_pat
     assert scene.left() == []
 
 
-def test_the_image_has_the_attributes_asked_for(scene: Scene) -> None:
+def test_the_image_has_the_requested_attributes(scene: Scene) -> None:
     image = scene.upload(description="Debian 13, generic cloud")
     found = scene.images.image_view("debian", PROJECT)
     assert image == found
@@ -49,13 +51,13 @@ def test_the_image_has_the_attributes_asked_for(scene: Scene) -> None:
     assert found.project_id is not None
 
 
-def test_the_project_may_be_an_id(scene: Scene) -> None:
+def test_the_project_may_be_given_by_id(scene: Scene) -> None:
     project = scene.simulator.create_project("other")
     image = scene.images.image_upload(io.BytesIO(disk()), project, name="x", os="o", version="v")
     assert image.project_id == project
 
 
-def test_a_large_sparse_file_costs_its_data_alone(scene: Scene, tmp_path: Path) -> None:
+def test_only_the_data_of_a_large_sparse_file_is_sent(scene: Scene, tmp_path: Path) -> None:
     pieces = {0: disk(CHUNK), 10 * GIB + 5: noise(1000), 99 * GIB: noise(10)}
     image = scene.upload(sparse(tmp_path / "disk", 100 * GIB - 3, pieces))
     assert image.size == 100 * GIB
@@ -66,7 +68,7 @@ def test_a_large_sparse_file_costs_its_data_alone(scene: Scene, tmp_path: Path) 
     assert scene.reports[-1].skipped == 100 * GIB - 3 - 3 * CHUNK
 
 
-def test_a_disk_of_zeros_is_an_image_of_zeros(scene: Scene, tmp_path: Path) -> None:
+def test_a_disk_of_zeros_becomes_an_image_of_zeros(scene: Scene, tmp_path: Path) -> None:
     image = scene.upload(sparse(tmp_path / "disk", GIB + 1, {}))
     assert image.size == 2 * GIB
     assert scene.count("/bulk-write") == 0
@@ -86,7 +88,7 @@ def test_the_expected_digest_is_checked(form: str, scene: Scene) -> None:
     assert scene.holds(image, disk())
     with pytest.raises(oxide.UploadError, match="has the SHA-256") as caught:
         scene.upload(data, name="other", sha256="0" * 64)
-    # Of a compressed file, it is known before anything is sent.
+    # The digest of a compressed file is known before anything is sent.
     assert caught.value.step == ("upload" if form == "raw" else "check")
     assert scene.left() == []
     assert [image.name for image in scene.images.image_list(project=PROJECT).items] == ["debian"]
@@ -109,7 +111,7 @@ def test_running_again_returns_the_image_and_uploads_nothing(scene: Scene) -> No
         ("block_size", {"block_size": 4096}),
     ],
 )
-def test_an_image_that_differs_is_not_taken_for_the_file(
+def test_an_existing_image_that_differs_is_an_error(
     field: str, options: dict[str, Any], scene: Scene
 ) -> None:
     scene.upload()
@@ -119,7 +121,7 @@ def test_an_image_that_differs_is_not_taken_for_the_file(
     assert len(scene.simulator.requests) == before + 1
 
 
-def test_an_image_of_another_size_is_not_taken_for_the_file(scene: Scene, tmp_path: Path) -> None:
+def test_an_existing_image_of_another_size_is_an_error(scene: Scene, tmp_path: Path) -> None:
     scene.upload()
     with pytest.raises(oxide.ObjectAlreadyExists, match="with a different size: 1073741824 instead of 21474"):
         scene.upload(sparse(tmp_path / "disk", 2 * GIB, {0: disk(CHUNK)}))
@@ -176,14 +178,14 @@ def test_an_unknown_project_is_not_found(scene: Scene) -> None:
     assert caught.value.leftovers == ()
 
 
-def test_a_viewer_is_forbidden_to_upload(scene: Scene) -> None:
+def test_a_viewer_may_not_upload(scene: Scene) -> None:
     token = scene.simulator.create_user("viewer", project_roles={PROJECT: "viewer"})
     with pytest.raises(oxide.ForbiddenException):
         scene.upload(_request_auth=token)
     assert scene.left() == []
 
 
-def test_a_role_on_the_project_alone_is_enough(scene: Scene) -> None:
+def test_a_role_on_the_project_is_enough(scene: Scene) -> None:
     token = scene.simulator.create_user("builder", project_roles={PROJECT: "limited_collaborator"})
     assert scene.holds(scene.upload(_request_auth=token), disk())
     assert scene.left() == []
@@ -191,12 +193,12 @@ def test_a_role_on_the_project_alone_is_enough(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("version", [None, "2025112000.0.0", "2026013001.0.0"])
-def test_every_api_version_understands_the_disk(version: str | None) -> None:
+def test_every_api_version_accepts_the_request_for_a_disk(version: str | None) -> None:
     with open_scene(api_version=version) as scene:
         assert scene.holds(scene.upload(), disk())
 
 
-def test_the_quota_is_asked_before_anything_is_made(scene: Scene, tmp_path: Path) -> None:
+def test_the_quota_is_checked_before_anything_is_made(scene: Scene, tmp_path: Path) -> None:
     path = sparse(tmp_path / "disk", GIB + 1, {0: disk(CHUNK)})
     scene.simulator.quota = 4 * GIB - 1
     with pytest.raises(oxide.UploadError, match=r"needs 4 GiB .* 4.0 GiB of its quota are free") as caught:
@@ -211,12 +213,12 @@ def test_the_quota_is_asked_before_anything_is_made(scene: Scene, tmp_path: Path
 @pytest.mark.parametrize(
     "fault", [Refuse(403, "no", "Forbidden"), Refuse(404, "no"), Answer(500), Answer(200, "{}")]
 )
-def test_a_quota_that_cannot_be_seen_is_no_reason_to_stop(fault: Any, scene: Scene) -> None:
+def test_a_quota_that_cannot_be_seen_does_not_end_the_upload(fault: Any, scene: Scene) -> None:
     scene.fail("utilization_view", fault, times=10)
     assert scene.holds(scene.upload(), disk())
 
 
-def test_room_that_runs_out_during_the_upload_is_told_and_leaves_nothing(scene: Scene) -> None:
+def test_running_out_of_space_during_the_upload_is_an_error_that_leaves_nothing(scene: Scene) -> None:
     def shrink(progress: oxide.UploadProgress) -> None:
         if progress.step == "upload":
             scene.simulator.space = GIB
@@ -230,14 +232,14 @@ def test_room_that_runs_out_during_the_upload_is_told_and_leaves_nothing(scene: 
 
 def test_a_lost_pantry_ends_the_upload_at_once_and_leaves_nothing(scene: Scene) -> None:
     scene.fail("disk_bulk_write_import", LosePantry())
-    with pytest.raises(oxide.UploadError, match="begin anew") as caught:
+    with pytest.raises(oxide.UploadError, match="start over") as caught:
         scene.upload(noise(30 * CHUNK))
     assert caught.value.step == "upload"
     assert scene.count("/bulk-write") < 30
     assert scene.left() == []
 
 
-def test_silence_ends_the_upload(scene: Scene) -> None:
+def test_the_upload_ends_if_no_chunk_is_acknowledged_for_too_long(scene: Scene) -> None:
     scene.fail("disk_bulk_write_import", Answer(503), times=100_000)
     with pytest.raises(oxide.UploadError, match="no chunk has been acknowledged for 300 s") as caught:
         scene.upload()
@@ -284,12 +286,12 @@ def test_a_source_that_changes_does_not_become_an_image(scene: Scene, tmp_path: 
 
 
 class EnoughError(Exception):
-    """What a caller's own callable raises."""
+    """An exception of the caller's callable."""
 
 
 @pytest.mark.parametrize("step", ["check", "create disk", "upload", "finalize", "create image", "clean up"])
 @pytest.mark.parametrize("kind", [EnoughError, KeyboardInterrupt])
-def test_what_the_callable_raises_ends_the_upload_and_passes(
+def test_an_exception_of_the_progress_callable_ends_the_upload_and_passes_unchanged(
     kind: type[BaseException], step: str, scene: Scene
 ) -> None:
     def stop(progress: oxide.UploadProgress) -> None:
@@ -302,13 +304,13 @@ def test_what_the_callable_raises_ends_the_upload_and_passes(
     assert scene.image_exists() == (step == "clean up")
 
 
-def test_all_reports_come_from_the_thread_of_the_call(scene: Scene) -> None:
+def test_all_progress_reports_come_from_the_thread_of_the_call(scene: Scene) -> None:
     threads = set()
     scene.upload(noise(20 * CHUNK), progress=lambda _: threads.add(threading.get_ident()))
     assert threads == {threading.get_ident()}
 
 
-def test_the_reports_follow_the_steps(scene: Scene) -> None:
+def test_the_progress_reports_follow_the_steps(scene: Scene) -> None:
     scene.upload()
     steps = [report.step for report in scene.reports]
     order = ["check", "create disk", "upload", "finalize", "create image", "clean up", "done"]
@@ -339,7 +341,7 @@ def test_no_more_requests_are_under_way_than_there_are_workers(workers: int, sce
     assert most == workers
 
 
-def test_a_name_that_is_taken_meanwhile_leaves_the_snapshot(scene: Scene) -> None:
+def test_if_the_name_is_taken_meanwhile_the_snapshot_is_kept(scene: Scene) -> None:
     def take(progress: oxide.UploadProgress) -> None:
         if progress.step == "finalize" and not scene.image_exists():
             scene.simulator.create_image("debian", PROJECT, os="other")
@@ -352,7 +354,7 @@ def test_a_name_that_is_taken_meanwhile_leaves_the_snapshot(scene: Scene) -> Non
     assert left.name in str(caught.value)
 
 
-def test_two_uploads_of_one_name_at_once_make_one_image(scene: Scene) -> None:
+def test_two_simultaneous_uploads_of_one_name_make_one_image(scene: Scene) -> None:
     results: list[Any] = []
 
     def upload(data: bytes, version: str) -> None:
@@ -378,7 +380,7 @@ def test_two_uploads_of_one_name_at_once_make_one_image(scene: Scene) -> None:
         assert len({image.id for image in images}) == 1
         assert len(results) == 2
         assert scene.holds(images[0], noise(8 * CHUNK))
-        # The one that came too late keeps what it has uploaded, and says so.
+        # The upload that came too late keeps its snapshot, and says so.
         kept = [
             left.name
             for error in results
@@ -389,7 +391,7 @@ def test_two_uploads_of_one_name_at_once_make_one_image(scene: Scene) -> None:
         scene.images.image_delete(images[0])
 
 
-def test_a_disk_that_may_not_boot_is_warned_of(scene: Scene) -> None:
+def test_a_disk_that_may_not_boot_causes_a_warning(scene: Scene) -> None:
     with pytest.warns(UserWarning, match="may not boot") as caught:
         scene.images.image_upload(io.BytesIO(noise(CHUNK)), PROJECT, name="x", os="o", version="v")
     assert caught[0].filename == __file__
@@ -401,7 +403,7 @@ def test_a_warning_that_is_an_error_ends_the_upload_before_anything_is_made(scen
     assert scene.paths() == []
 
 
-def test_what_cannot_be_removed_is_warned_of_and_the_image_is_returned(scene: Scene) -> None:
+def test_leftovers_cause_a_warning_and_the_image_is_returned(scene: Scene) -> None:
     scene.fail("snapshot_delete", Refuse(403, "Forbidden", "Forbidden"))
     with pytest.warns(UserWarning, match="snapshot upload-[a-z]+ .*403 Forbidden"):
         image = scene.upload()
@@ -409,7 +411,7 @@ def test_what_cannot_be_removed_is_warned_of_and_the_image_is_returned(scene: Sc
     assert len(scene.left()) == 1
 
 
-def test_headers_and_token_of_the_call_go_with_every_request(scene: Scene) -> None:
+def test_headers_and_token_of_the_call_apply_to_every_request(scene: Scene) -> None:
     scene.upload(_headers={"X-Job": "nightly"}, _request_auth=scene.simulator.token)
     assert {request.headers["x-job"] for request in scene.simulator.requests} == {"nightly"}
 
@@ -421,7 +423,7 @@ def test_a_closed_client_is_refused(scene: Scene) -> None:
 
 
 def check_is_called(progress: Callable[[oxide.UploadProgress], object]) -> None:
-    """Let type checkers see that a callable of this type can be given."""
+    """Show type checkers that a callable of this type is accepted."""
     with oxide.ImagesApi() as images:
         images.image_upload("x", "p", name="n", os="o", version="v", progress=progress)
 

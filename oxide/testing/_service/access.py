@@ -1,4 +1,4 @@
-"""Who may do what, and what a caller may know of."""
+"""Decides what a caller may do, and which resources exist for them."""
 
 from typing import TypeVar
 from uuid import UUID
@@ -18,13 +18,13 @@ def authenticated(actor: Actor | None) -> Actor:
 
 
 def allow(permitted: bool) -> None:  # noqa: FBT001 - reads well at the call
-    """Raise the 403 unless the caller may do this."""
+    """Raise the 403 if this is not permitted."""
     if not permitted:
         raise ApiError.forbidden()
 
 
 def readable(row: _Row | None, rank: Rank, kind: str, selector: str | UUID) -> _Row:
-    """Return what was looked up, or raise the 404 if it does not exist for a caller of this rank."""
+    """Return the row that was looked up, or raise the 404 if it does not exist for a caller of this rank."""
     if row is None or rank < Rank.VIEWER:
         raise ApiError.not_found(kind=kind, selector=selector)
     return row

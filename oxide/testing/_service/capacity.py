@@ -1,4 +1,4 @@
-"""What disks and snapshots may take up: the silo's quota, and the room on the rack."""
+"""Limits the size of disks and snapshots: by the silo's quota, and by the room on the rack."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ SPACE: Final = "space"
 
 
 def utilization_view(store: Store, actor: Actor | None) -> dict[str, Any]:
-    """Return what the silo may have and has, to any of its users."""
+    """Return how much the silo may use and how much it uses; any of its users may ask."""
     authenticated(actor)
     quota = store.number(QUOTA)
     return {
@@ -23,7 +23,7 @@ def utilization_view(store: Store, actor: Actor | None) -> dict[str, Any]:
 
 
 def check_quota(store: Store, more: int = 0) -> None:
-    """Raise the 507 if what there is, and `more` bytes, are over the quota."""
+    """Raise the 507 if the disks and snapshots exceed the quota with `more` bytes."""
     quota = store.number(QUOTA)
     if quota is not None and _provisioned(store) + more > quota:
         raise ApiError.insufficient_capacity(
@@ -33,7 +33,7 @@ def check_quota(store: Store, more: int = 0) -> None:
 
 
 def check_space(store: Store, more: int = 0) -> None:
-    """Raise the 507 if there is no room for what there is, and `more` bytes."""
+    """Raise the 507 if the disks and snapshots exceed the room on the rack with `more` bytes."""
     space = store.number(SPACE)
     if space is not None and _provisioned(store) + more > space:
         raise ApiError.insufficient_capacity(message="Not enough storage")

@@ -1,4 +1,4 @@
-"""The creation, looks and end of disks."""
+"""Creates, shows and deletes disks."""
 
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -19,14 +19,14 @@ _HAS_READ_ONLY: Final = ApiVersion((2026013001, 0, 0))
 
 
 def has_backend(version: ApiVersion) -> bool:
-    """Return whether a disk's source is told within `disk_backend` in this version of the API."""
+    """Return whether a disk's source is within `disk_backend` in this version of the API."""
     return not version < _HAS_BACKEND
 
 
 def disk_create(
     store: Store, actor: Actor | None, project: str | UUID, new: NewDisk, now: str, version: ApiVersion
 ) -> Saga:
-    """Begin to create a disk; as on a rack, the answer says that it is being created even when it has been."""
+    """Begin to create a disk; as on a rack, the response says `creating` even once the disk is ready."""
     actor = authenticated(actor)
     project_id = visible_project(store, actor, project)
     allow(actor.project(project_id) >= Rank.LIMITED_COLLABORATOR)
@@ -53,7 +53,7 @@ def disk_view(
 
 
 def disk_delete(store: Store, actor: Actor | None, selector: str | UUID, project: str | UUID | None) -> Saga:
-    """Begin to delete a disk, which nobody finds any more."""
+    """Begin to delete a disk; from now on nobody finds it."""
     disk = changeable_disk(store, authenticated(actor), selector, project, importing=False)
     if disk["state"] not in {"detached", "faulted"}:
         raise ApiError.invalid_request(message=f'disk cannot be deleted in state "{disk["state"]}"')
@@ -65,7 +65,7 @@ def disk_delete(store: Store, actor: Actor | None, selector: str | UUID, project
 
 
 def _new_disk(store: Store, actor: Actor, project_id: str, new: NewDisk, now: str) -> DiskRow:
-    """Return the disk that is asked for, if there may be one of that size."""
+    """Return the disk that the request asks for, or raise the error for its size."""
     block_size, volume = new.block_size, None
     copied: dict[str, str | None] = {"snapshot": None, "image": None}
     if new.copied is not None:
@@ -105,7 +105,7 @@ def _new_disk(store: Store, actor: Actor, project_id: str, new: NewDisk, now: st
 
 
 def _copied(store: Store, actor: Actor, kind: str, source: UUID) -> tuple[int, int, int | None]:
-    """Return block size, size and volume of the snapshot or image that a disk begins with."""
+    """Return block size, size and volume of the snapshot or image that a disk copies."""
     if kind == "snapshot":
         snapshot = store.snapshots.by_id(source)
         rank = Rank.NONE if snapshot is None else actor.project(snapshot["project_id"])
@@ -140,7 +140,7 @@ def changeable_disk(
     *,
     importing: bool = True,
 ) -> DiskRow:
-    """Return a disk that the caller may change; one that is to import must not be local."""
+    """Return a disk that the caller may change; a disk for importing must not be local."""
     disk = _disk(store, actor, selector, project)
     allow(authenticated(actor).project(disk["project_id"]) >= Rank.LIMITED_COLLABORATOR)
     if importing and disk["disk_type"] == "local":

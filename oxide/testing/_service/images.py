@@ -22,7 +22,7 @@ class ImagePage(TypedDict):
 
 
 def image_list(store: Store, actor: Actor | None, page: Page) -> ImagePage:
-    """Return one page of a scope, with the token of the next page unless this one is empty."""
+    """Return one page of the images of a project or the silo, with the next page's token unless this page is empty."""
     scan = page.scan
     scan.check_marker()
     actor = authenticated(actor)
@@ -55,7 +55,7 @@ def image_create(
     if project_id is not None and snapshot["project_id"] != project_id:
         raise ApiError.invalid_request(message="snapshot does not belong to this project")
     if snapshot["state"] == "creating":
-        # The service does not look at the state, and then lacks what is not there yet.
+        # The service does not check the state, and then fails because the snapshot has no data yet.
         raise ApiError.internal()
     image = new_image(
         new.name,

@@ -1,4 +1,4 @@
-"""Bulk writes into a disk, and what finalizes it."""
+"""Imports into a disk: bulk writes, and the finalization."""
 
 from typing import Final
 from uuid import UUID, uuid4
@@ -60,7 +60,7 @@ def finalize(
     snapshot_name: str | None,
     now: str,
 ) -> Saga:
-    """Begin to detach a disk from its pantry, and to take a snapshot before if it has a name."""
+    """Begin to detach a disk from its pantry; with a name, take a snapshot first."""
     disk = changeable_disk(store, authenticated(actor), selector, project)
     if disk["state"] != "import_ready":
         raise _wrong_state(disk, "cannot finalize disk in state DiskState({})")
@@ -76,7 +76,7 @@ def finalize(
 
 
 def lose_pantry(store: Store, selector: str | UUID, project: str | UUID | None) -> None:
-    """Let the pantry of a disk forget it, if there is such a disk."""
+    """Make the pantry forget a disk, if there is such a disk."""
     project_id = None if project is None else store.projects.id(project)
     if isinstance(selector, UUID):
         disk = store.disks.by_id(selector)
@@ -111,7 +111,7 @@ def _begin_snapshot(store: Store, disk: DiskRow, name: str, now: str) -> None:
 
 
 def _pantry_problem(disk: DiskRow, offset: int, data: bytes, encoded: int) -> str | None:
-    """Return what the pantry of a disk says against a chunk, if anything, in its order."""
+    """Return why the disk's pantry refuses a chunk, or None; the checks are in the pantry's order."""
     if len(f'{{"offset":{offset},"base64_encoded_data":""}}') + encoded > _FORWARDED_BYTES_MAX:
         return f"request body exceeded maximum size of {_FORWARDED_BYTES_MAX} bytes"
     if disk["pantry_lost"]:

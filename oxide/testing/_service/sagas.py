@@ -1,4 +1,4 @@
-"""Work that takes long on a rack, and is finished even if the service ends meanwhile."""
+"""Sagas: work that takes long on a rack, and is finished even if the service ends meanwhile."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Saga:
 
 
 def finish_disk(store: Store, disk: DiskRow) -> None:
-    """Finish what the service is at work on, going by the state of a disk; as often as it is asked to."""
+    """Finish the work that the state of a disk says is under way; calling this again does no harm."""
     match disk["state"]:
         case "creating":
             store.disks.set_state(disk["id"], "import_ready" if disk["importing"] else "detached")
@@ -28,6 +28,6 @@ def finish_disk(store: Store, disk: DiskRow) -> None:
 
 
 def resume(store: Store) -> None:
-    """Finish what a service that has ended was at work on."""
+    """Finish the work that was under way when the service ended."""
     for disk in store.disks.unfinished():
         finish_disk(store, disk)

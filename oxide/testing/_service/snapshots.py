@@ -1,4 +1,4 @@
-"""Snapshots, which finalizing a disk takes."""
+"""Shows and deletes snapshots; finalizing a disk takes them."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ def snapshot_view(
 def snapshot_delete(
     store: Store, actor: Actor | None, selector: str | UUID, project: str | UUID | None
 ) -> None:
-    """Delete a snapshot for good; images of it keep their bytes."""
+    """Delete a snapshot for good; images made from it keep their bytes."""
     actor = authenticated(actor)
     snapshot = _snapshot(store, actor, selector, project)
     allow(actor.project(snapshot["project_id"]) >= Rank.LIMITED_COLLABORATOR)

@@ -1,4 +1,4 @@
-"""State in SQLite: what exists, and the rules that the real service's database enforces."""
+"""Keeps the state in SQLite, with the rules that the real service's database enforces."""
 
 from os import PathLike
 
@@ -12,7 +12,7 @@ __all__ = ["DiskRow", "ImageRow", "NameTaken", "SnapshotRow", "Store", "new_imag
 
 
 class Store(Database):
-    """One database, and what it keeps, by kind."""
+    """One database, with an attribute for each kind of thing that it keeps."""
 
     def __init__(self, path: str | PathLike[str] | None):
         super().__init__(path)

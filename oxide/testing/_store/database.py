@@ -1,4 +1,4 @@
-"""One SQLite database and one connection to it: transactions, queries, numbers that are settings."""
+"""One SQLite database and one connection to it: transactions, queries, and settings that are numbers."""
 
 import sqlite3
 import threading
@@ -32,7 +32,7 @@ class Database:
         try:
             # SQLite's own `length` stops at a NUL.
             self._connection.create_function("characters", 1, _characters, deterministic=True)
-            # With a write-ahead log, answered changes survive the process without a disk flush per request.
+            # With a write-ahead log, changes survive the process without a disk flush for each request.
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._check_version(path)
@@ -65,7 +65,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Run the block, which changes nothing, alone in this process; other processes do not matter to it."""
+        """Run the block, which only reads, alone in this process; other processes may write meanwhile."""
         with self._lock:
             yield
 
@@ -83,7 +83,7 @@ class Database:
         return self._connection.execute(statement, values).lastrowid or 0
 
     def insert(self, table: str, rows: Iterable[dict[str, Any]]) -> None:
-        """Add rows, whose keys are all of them the columns to fill; raise `NameTaken` if a name is taken."""
+        """Add rows, which all have the same columns as keys; raise `NameTaken` if a name is taken."""
         rows = list(rows)
         if rows:
             columns, places = ", ".join(rows[0]), ", ".join(f":{column}" for column in rows[0])
@@ -99,7 +99,7 @@ class Database:
         return None if row is None else int(row[0])
 
     def set_number(self, name: str, value: int | None) -> None:
-        """Change a setting; None takes it away."""
+        """Change a setting; None removes it."""
         self.write("DELETE FROM setting WHERE name = ?", name)
         if value is not None:
             self.write("INSERT INTO setting VALUES (?, ?)", name, value)

@@ -1,4 +1,4 @@
-"""Disks and snapshots, with the states between which a restarted simulator goes on."""
+"""The tables of disks and snapshots, with the states in which a restarted simulator finds them."""
 
 from typing import Final, Literal, TypedDict, cast
 from uuid import UUID
@@ -51,7 +51,7 @@ _SNAPSHOT_COLUMNS: Final = ", ".join(SnapshotRow.__annotations__)
 
 
 class Disks:
-    """The disks of all projects; one that is being destroyed is found no more, but still takes up its size."""
+    """The disks of all projects; a disk that is being destroyed is not found, but its size still counts."""
 
     def __init__(self, database: Database):
         self._database = database
@@ -85,11 +85,11 @@ class Disks:
         self._database.write("UPDATE disk SET state = ? WHERE id = ?", state, disk_id)
 
     def lose_pantry(self, disk_id: str) -> None:
-        """Let the pantry of a disk forget its volume."""
+        """Make the pantry forget a disk."""
         self._database.write("UPDATE disk SET pantry_lost = 1 WHERE id = ?", disk_id)
 
     def resurrect(self, disk_id: str) -> None:
-        """Bring back a disk whose destruction failed, as the service does: faulted, under a name of its own."""
+        """Bring back a disk whose deletion failed, as the service does: `faulted`, under the name `deleted-<id>`."""
         self._database.write(
             "UPDATE disk SET state = 'faulted', name = 'deleted-' || id WHERE id = ?", disk_id
         )
@@ -99,7 +99,7 @@ class Disks:
         self._database.write("DELETE FROM disk WHERE id = ?", disk_id)
 
     def unfinished(self) -> list[DiskRow]:
-        """Return the disks that the service is at work on."""
+        """Return the disks that have work under way."""
         query = f"SELECT {_DISK_COLUMNS} FROM disk WHERE state IN ('creating', 'finalizing', 'destroyed')"  # noqa: S608 - our own words
         return [cast(DiskRow, dict(row)) for row in self._database.rows(query)]
 
@@ -139,13 +139,13 @@ class Snapshots:
         return sum(size for (size,) in self._database.rows("SELECT size FROM snapshot"))
 
     def finish(self, disk_id: str) -> None:
-        """Make the snapshot that is being made of a disk ready, if there is one."""
+        """Make a disk's unfinished snapshot `ready`, if there is one."""
         self._database.write(
             "UPDATE snapshot SET state = 'ready' WHERE disk_id = ? AND state = 'creating'", disk_id
         )
 
     def undo(self, disk_id: str) -> None:
-        """Forget the snapshot that is being made of a disk, if there is one."""
+        """Forget a disk's unfinished snapshot, if there is one."""
         self._database.write("DELETE FROM snapshot WHERE disk_id = ? AND state = 'creating'", disk_id)
 
     def remove(self, snapshot_id: str) -> None:

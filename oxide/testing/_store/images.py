@@ -1,4 +1,4 @@
-"""Images: a new field is a column of the schema and, unless it is null, a value of `new_image`."""
+"""The table of images; a new field needs a column in the schema and, unless it is null, a value in `new_image`."""
 
 import sqlite3
 from collections.abc import Iterable

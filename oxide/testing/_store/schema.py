@@ -5,7 +5,7 @@ from typing import Final
 from oxide.testing import _messages
 from oxide.testing._roles import RANKS
 
-# To be raised with every change of the schema: there is no migration.
+# Raise it with every change of the schema: there is no migration.
 VERSION: Final = 2
 
 _ROLES = ", ".join(f"'{role}'" for role in RANKS)
@@ -14,7 +14,7 @@ _DESCRIPTION = f"TEXT NOT NULL CHECK (characters(description) <= {_messages.DESC
 _BLOCK_SIZE = "INTEGER NOT NULL CHECK (block_size IN (512, 2048, 4096))"
 _SIZE = "INTEGER NOT NULL CHECK (typeof(size) = 'integer' AND size >= 0)"
 
-# What the API writes of an image, in its order, and the rule for each.
+# The fields of an image, in the API's order, each with its rule.
 IMAGE_COLUMNS: Final = {
     "id": "TEXT PRIMARY KEY",
     "name": _NAME,

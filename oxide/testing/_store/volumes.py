@@ -1,4 +1,4 @@
-"""The bytes of disks, snapshots and images: extents of one size, and none where all bytes are zero.
+"""The bytes of disks, snapshots and images, in extents of one size; an extent of zeros is not stored.
 
 A disk, its snapshots and their images share one volume: once a snapshot is taken, nothing writes to its disk any more.
 """
@@ -8,8 +8,8 @@ from typing import Final
 from oxide.testing._store.database import Database
 
 EXTENT_BYTES: Final = 512 * 1024
-# The number of an extent's volume and its place there are one number. A place fits for volumes up to 1 TiB, which is
-# more than a disk may have.
+# One number holds an extent's volume and its place in that volume. This many bits are enough for 1 TiB, which is more
+# than a disk may have.
 _PLACE_BITS: Final = 21
 
 

@@ -1,4 +1,4 @@
-"""Going on after an interruption: by the journal, in any state, sending only what is missing."""
+"""An interrupted upload resumes from its journal, in any state, and sends only what is missing."""
 
 import math
 import os
@@ -43,7 +43,7 @@ class EnoughError(Exception):
 
 
 def interrupt(scene: Scene, path: Any, journal: Path, step: str = "upload", **options: Any) -> None:
-    """Begin an upload, and interrupt it where a step begins, or after some chunks."""
+    """Begin an upload, and interrupt it at the start of a step or after some chunks."""
 
     def stop(progress: oxide.UploadProgress) -> None:
         if progress.step == step != "upload":
@@ -59,7 +59,7 @@ def interrupt(scene: Scene, path: Any, journal: Path, step: str = "upload", **op
 
 
 @pytest.mark.parametrize("step", ["upload", "finalize", "create image"])
-def test_the_same_call_goes_on_and_sends_only_what_is_missing(
+def test_the_same_call_resumes_and_sends_only_what_is_missing(
     step: str, scene: Scene, path: Path, journal: Path
 ) -> None:
     interrupt(scene, path, journal, step)
@@ -68,34 +68,36 @@ def test_the_same_call_goes_on_and_sends_only_what_is_missing(
     assert scene.holds(image, DATA)
     assert scene.left() == []
     assert not journal.exists()
-    # Those that were under way may have to be sent again.
+    # Chunks that were under way may have to be sent again.
     assert scene.count("/bulk-write") <= CHUNKS + 3
     assert scene.count("/v1/disks") == 1
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_compressed_file_goes_on_too(form: str, scene: Scene, path: Path, journal: Path) -> None:
+def test_the_upload_of_a_compressed_file_resumes_too(
+    form: str, scene: Scene, path: Path, journal: Path
+) -> None:
     path.write_bytes(packed(disk(), form))
     interrupt(scene, path, journal)
     assert scene.holds(scene.upload(path, journal=journal), disk())
     assert scene.left() == []
 
 
-def test_progress_counts_what_is_there_already(scene: Scene, path: Path, journal: Path) -> None:
+def test_progress_counts_what_has_already_arrived(scene: Scene, path: Path, journal: Path) -> None:
     interrupt(scene, path, journal)
     scene.upload(path, journal=journal)
     last = scene.reports[-1]
     assert (last.done, last.total, last.skipped) == (len(DATA), len(DATA), CHUNK)
 
 
-def test_an_upload_without_a_journal_is_not_gone_on_with(scene: Scene, path: Path) -> None:
+def test_an_upload_without_a_journal_does_not_resume(scene: Scene, path: Path) -> None:
     scene.fail("disk_bulk_write_import", Refuse(400, "no"))
     with pytest.raises(oxide.UploadError):
         scene.upload(path)
     assert scene.left() == []
 
 
-def test_a_failure_names_the_journal_and_what_is_kept(scene: Scene, path: Path, journal: Path) -> None:
+def test_an_error_names_the_journal_and_what_is_kept(scene: Scene, path: Path, journal: Path) -> None:
     scene.fail("disk_bulk_write_import", Answer(503), times=100_000)
     with pytest.raises(oxide.UploadError, match="the same call resumes with the journal") as caught:
         scene.upload(path, journal=journal)
@@ -107,8 +109,10 @@ def test_a_failure_names_the_journal_and_what_is_kept(scene: Scene, path: Path, 
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
-def test_an_interrupted_creation_is_found_again(when: str, scene: Scene, path: Path, journal: Path) -> None:
-    """The journal has the name before the disk is asked for."""
+def test_a_disk_whose_creation_was_interrupted_is_found_again(
+    when: str, scene: Scene, path: Path, journal: Path
+) -> None:
+    """The journal has the name before the request for the disk is sent."""
     fault = Drop(after_acting=True) if when == "after" else Drop(during=0.1) if when == "during" else Drop()
     scene.fail("disk_create", fault)
     scene.fail("disk_view", Refuse(400, "interrupted here"))
@@ -128,7 +132,9 @@ def test_a_creation_that_was_refused_leaves_no_journal(scene: Scene, path: Path,
     assert not journal.exists()
 
 
-def test_an_interrupted_finalization_is_waited_for(scene: Scene, path: Path, journal: Path) -> None:
+def test_a_resumed_upload_waits_for_an_interrupted_finalization(
+    scene: Scene, path: Path, journal: Path
+) -> None:
     scene.fail("disk_finalize_import", Drop(during=0.2))
     scene.fail("disk_view", Refuse(400, "interrupted here"))
     with pytest.raises(oxide.UploadError) as caught:
@@ -139,7 +145,7 @@ def test_an_interrupted_finalization_is_waited_for(scene: Scene, path: Path, jou
     assert scene.count("/finalize") == 1
 
 
-def test_an_image_that_was_made_before_the_process_was_killed_is_the_result(
+def test_an_image_made_before_the_process_was_killed_is_returned(
     scene: Scene, path: Path, journal: Path
 ) -> None:
     scene.fail("snapshot_delete", Delay(math.inf))
@@ -157,14 +163,14 @@ def test_an_image_that_was_made_before_the_process_was_killed_is_the_result(
     assert scene.count("/v1/disks") == 1
 
 
-def test_a_disk_that_is_gone_is_made_anew(scene: Scene, path: Path, journal: Path) -> None:
+def test_a_disk_that_is_gone_is_created_again(scene: Scene, path: Path, journal: Path) -> None:
     interrupt(scene, path, journal)
     remove_disks(scene)
     assert scene.holds(scene.upload(path, journal=journal), DATA)
     assert scene.left() == []
 
 
-def test_a_disk_that_somebody_finalized_is_removed_and_made_anew(
+def test_a_disk_that_somebody_finalized_is_removed_and_created_again(
     scene: Scene, path: Path, journal: Path
 ) -> None:
     interrupt(scene, path, journal)
@@ -173,7 +179,7 @@ def test_a_disk_that_somebody_finalized_is_removed_and_made_anew(
     assert scene.left() == []
 
 
-def test_a_pantry_that_was_lost_meanwhile_is_got_over(scene: Scene, path: Path, journal: Path) -> None:
+def test_a_resumed_upload_starts_over_if_the_pantry_was_lost(scene: Scene, path: Path, journal: Path) -> None:
     interrupt(scene, path, journal)
     scene.fail("disk_bulk_write_import", LosePantry())
     assert scene.holds(scene.upload(path, journal=journal), DATA)
@@ -181,16 +187,18 @@ def test_a_pantry_that_was_lost_meanwhile_is_got_over(scene: Scene, path: Path, 
     assert scene.count("/v1/disks") == 2
 
 
-def test_a_pantry_lost_in_the_first_call_leaves_no_journal(scene: Scene, path: Path, journal: Path) -> None:
+def test_a_pantry_lost_during_the_first_call_leaves_no_journal(
+    scene: Scene, path: Path, journal: Path
+) -> None:
     scene.fail("disk_bulk_write_import", LosePantry())
-    with pytest.raises(oxide.UploadError, match="begin anew; nothing is left"):
+    with pytest.raises(oxide.UploadError, match="start over; nothing is left"):
         scene.upload(path, journal=journal)
     assert not journal.exists()
     assert scene.left() == []
 
 
 def call(scene: Scene, method: str, path: str, body: str = "") -> None:
-    """Do as somebody else on the rack."""
+    """Make a call as somebody else."""
     import urllib.request
 
     request = urllib.request.Request(
@@ -234,7 +242,7 @@ def test_other_arguments_are_refused_with_the_difference(
     with pytest.raises(oxide.ApiValueError, match=f"of another upload: {field} was"):
         scene.upload(path, journal=journal, **options)
     assert (len(scene.simulator.requests), journal.read_bytes()) == before
-    # Workers and progress may be others.
+    # Workers and progress may differ.
     assert scene.holds(scene.upload(path, journal=journal, workers=1, progress=None), DATA)
 
 
@@ -263,12 +271,12 @@ def test_another_file_is_refused_with_the_difference(
     assert len(scene.left()) == 1
 
 
-def test_a_chunk_that_is_another_one_now_is_sent_again(scene: Scene, path: Path, journal: Path) -> None:
+def test_a_chunk_that_has_changed_is_sent_again(scene: Scene, path: Path, journal: Path) -> None:
     times = (10**9, 10**9)
     os.utime(path, times)
     interrupt(scene, path, journal, "finalize")
     changed = bytearray(DATA)
-    # Where there was data there are zeros, where there were zeros there is data, and one byte is another.
+    # Data became zeros, zeros became data, and one byte changed.
     changed[2 * CHUNK : 3 * CHUNK] = bytes(CHUNK)
     changed[CHUNK + 5] = 1
     changed[6 * CHUNK + 7] ^= 1
@@ -279,7 +287,7 @@ def test_a_chunk_that_is_another_one_now_is_sent_again(scene: Scene, path: Path,
     assert scene.count("/bulk-write") - before == 3
 
 
-def test_a_file_that_is_no_journal_is_refused(scene: Scene, path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_refused(scene: Scene, path: Path) -> None:
     with pytest.raises(oxide.ApiValueError, match="of another kind"):
         scene.upload(path, journal=path)
     assert path.read_bytes() == DATA
@@ -302,7 +310,7 @@ def test_the_journal_never_holds_the_token(scene: Scene, path: Path, journal: Pa
 
 
 @pytest.mark.parametrize("at", [1, 300, 500, 800, 1200])
-def test_a_full_disk_under_the_journal_ends_in_an_error_that_can_be_gone_on_from(
+def test_an_upload_can_resume_after_the_disk_of_the_journal_was_full(
     at: int, scene: Scene, path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = os.write
@@ -323,7 +331,7 @@ def test_a_full_disk_under_the_journal_ends_in_an_error_that_can_be_gone_on_from
     assert scene.left() == []
 
 
-def test_a_wrong_digest_cannot_be_gone_on_from(scene: Scene, path: Path, journal: Path) -> None:
+def test_an_upload_with_a_wrong_digest_cannot_resume(scene: Scene, path: Path, journal: Path) -> None:
     with pytest.raises(oxide.UploadError, match="nothing is left on the rack"):
         scene.upload(path, journal=journal, sha256="0" * 64)
     assert not journal.exists()
