@@ -9,17 +9,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-# Of large pages so many that they bear an average share of full garbage collections.
-_REPEATS = {"0000": 15, "000": 40}
+# So many that each bears an average share of full garbage collections.
+_REPEATS = {"0000": 15, "000": 40, "00": 100, "": 300}
 
 
 def count(
     contender: str, tasks: Iterable[str], port: int, generated: Path, scratch: Path
 ) -> dict[str, float]:
     """Return the instructions of one repetition of each task."""
-    repeats = {
-        task: next((many for end, many in _REPEATS.items() if task.endswith(end)), 10) for task in tasks
-    }
+    repeats = {task: next(many for end, many in _REPEATS.items() if task.endswith(end)) for task in tasks}
     lines = "".join(f"{task} {many}\n{task} {many}\n" for task, many in repeats.items())
     command = [sys.executable, "-m", "benchmarks._worker", contender, str(port)]
     counts = counted(command, scratch, lines, PYTHONPATH=str(generated))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from html.entities import codepoint2name
 from typing import Any, Final, TypeVar
 
 from oxide._identity.secrets import MASK, Secret
@@ -37,13 +36,13 @@ class Echo:
             return self.masked(text.decode("latin-1"), is_cut=is_cut).encode("latin-1")
         for secret in sorted(self._reveal(), key=len, reverse=True):
             text = text.replace(secret, MASK)
-            plain = max(_PLAIN.findall(secret), key=len, default="")
             # Only where a part of it is, since the pattern takes its time.
-            if plain != secret and plain in text:
+            if not _PLAIN.fullmatch(secret) and max(_PLAIN.findall(secret), key=len, default="") in text:
                 text = re.sub("".join(map(_escaped, secret)), MASK, text)
-            beginnings = (secret[:length] for length in range(len(secret), 3, -1))
-            if is_cut and (found := next(filter(text.endswith, beginnings), None)) is not None:
-                text = text[: -len(found)] + MASK
+            if is_cut:
+                beginnings = (secret[:length] for length in range(len(secret), 3, -1))
+                if (found := next(filter(text.endswith, beginnings), None)) is not None:
+                    text = text[: -len(found)] + MASK
         return text
 
     @staticmethod
@@ -83,6 +82,8 @@ def _escaped(character: str) -> str:
 
     Backslashes may stand before any other character, so that those of the secret itself need no pattern.
     """
+    from html.entities import codepoint2name  # large, and rarely needed
+
     if character == "\\":
         return ""
     code = ord(character)

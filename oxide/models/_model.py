@@ -1,7 +1,6 @@
 """What every model shares: conversion to and from dicts, JSON and text."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from threading import RLock
 from typing import Any, Self
 
@@ -73,9 +72,10 @@ class ResponseModel(Model):
         """Return the model that a JSON text describes; raise `pydantic.ValidationError` if it is not valid."""
         # Nearly every response has known fields only. Its models then do without a dict for the others, which
         # saves time and memory.
-        with suppress(ValidationError):
+        try:
             return cls.model_validate_json(json_str, extra="forbid")
-        model = super().from_json(json_str)
+        except ValidationError:
+            model = super().from_json(json_str)
         text = json_str.encode() if isinstance(json_str, str) else json_str
         if b"NaN" in text or b"Infinity" in text:
             # They are not JSON, but pydantic takes them as the value of a field that it does not know.
