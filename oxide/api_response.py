@@ -13,7 +13,7 @@ class ApiResponse(Generic[T_co]):
 
     Attributes:
         status_code: the HTTP status code.
-        headers: the headers of the response, names compared without case.
+        headers: the headers of the response; their names are compared without case.
         data: the result.
         raw_data: the body, decoded from gzip but otherwise as received.
     """

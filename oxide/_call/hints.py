@@ -41,7 +41,7 @@ _ANY: Final = range(1000)
 
 # A code of None stands for any.
 _TABLE: Final = (
-    _Row({304}, None, "", "304 answers a conditional request: leave If-None-Match and If-Modified-Since out of _headers"),
+    _Row({304}, None, "", "304 is the response to a conditional request: leave If-None-Match and If-Modified-Since out of _headers"),
     _Row(
         range(300, 400), None, "redirect to https://",
         "redirects are not followed: if that is the API, make it the host, with https://",

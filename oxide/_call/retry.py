@@ -1,7 +1,7 @@
-"""What is sent again, and when: the retry decision, as a pure function.
+"""Decides whether a failed attempt is followed by a retry, and after which delay, as a pure function.
 
-What is repeatable (a GET) is sent again after a failed connection, a cut response and a passing status such as 503;
-anything else (POST, DELETE) only if the request provably never left. A failed TLS check, a silent server, a malformed
+A repeatable request (a GET) is sent again after a failed connection, a cut response or a passing status such as 503;
+any other (POST, DELETE) only if it provably never left. A failed TLS check, a silent server, a malformed
 response and any other status end the call at once.
 """
 

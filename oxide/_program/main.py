@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from typing import Final
 
 _DESCRIPTION: Final = """\
-Make images of disk files on an Oxide rack, and look at what is set up.
+Make images from disk files on an Oxide rack, and show the settings in use.
 
 Host and token are those of the official Oxide tools: OXIDE_HOST with OXIDE_TOKEN, or a profile that
 `oxide auth login` has written."""
 _UPLOAD: Final = """\
-Make an image of a raw disk, as it is or compressed with gzip, xz, bzip2 or zstd, and print the image's ID.
+Make an image from a raw disk, plain or compressed with gzip, xz, bzip2 or zstd, and print the image's ID.
 
-Running it again is safe: an image of that name that agrees is printed, and nothing is uploaded."""
+Running it again is safe: if an image of that name exists and agrees, its ID is printed and nothing is uploaded."""
 _STATUSES: Final = """\
 exit status: 0; 1 for a failed call; 2 for wrong usage (arguments, file, credentials); 130 for Ctrl-C, after which
 everything that was made is removed, unless Ctrl-C is pressed again"""
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     upload = commands.add_parser(
         "upload",
-        help="make an image of a disk file",
+        help="make an image from a disk file",
         description=_UPLOAD,
         epilog=_STATUSES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
         "--block-size",
         metavar="B",
         type=int,
-        help="512, 2048 or 4096; by default, what the partition table says",
+        help="512, 2048 or 4096; by default, the size that the disk was made for",
     )
     upload.add_argument(
         "--sha256",
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     upload.add_argument("--size", metavar="S", type=int, help="the bytes of the raw disk, if FILE is a pipe")
     upload.add_argument(
-        "--journal", metavar="F", help="a file by which the same command resumes an interrupted upload"
+        "--journal", metavar="F", help="a file that lets the same command resume an interrupted upload"
     )
     upload.add_argument("--workers", metavar="N", type=int, default=8, help="requests at a time (8)")
     upload.add_argument(
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     upload.add_argument("--json", action="store_true", help="print JSON instead of the ID alone")
     report = commands.add_parser(
         "report",
-        help="say what is set up, and whether the API responds",
+        help="show the settings in use, and whether the API responds",
         description="Print the settings and where they come from, without secrets, and whether the API responds.",
         epilog="exit status: 0 if it responds and accepts the token, else 1",
     )
