@@ -1,4 +1,4 @@
-"""The command `report`: prints what is set up, and whether the API responds."""
+"""The command `report`: prints the settings in use, and whether the API responds."""
 
 import time
 

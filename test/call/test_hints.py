@@ -226,7 +226,7 @@ def test_a_404_for_an_id_says_that_a_project_role_is_not_enough(simulator: Simul
 def test_a_304_gets_a_hint(simulator: Simulator) -> None:
     error = refusal(simulator, Answer(304), image="a")
     assert isinstance(error, oxide.RedirectException)
-    assert (error.hint or "").startswith("304 answers a conditional request: ")
+    assert (error.hint or "").startswith("304 is the response to a conditional request: ")
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 405, 500, 502])
