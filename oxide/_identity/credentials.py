@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -177,6 +176,8 @@ class _Profiles:
 
 def _load(path: Path, *, private: bool = False) -> dict[str, Any] | None:
     """Return the TOML document in `path` with its text masked; None if there is no such file."""
+    import tomllib  # not needed where the environment has host and token
+
     # Raised outside the `except` blocks: the original error holds the document, with its tokens.
     try:
         with path.open("rb") as file:
