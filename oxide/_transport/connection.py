@@ -45,33 +45,17 @@ class WireConnection(_Base):
     response_class: Any = _response_class
     resolve: Mapping[str, str] = MappingProxyType({})
     extra_socket_options: Sequence[tuple[Any, ...]] = ()
-    _exchange: Exchange
+    # The one to work for from now on.
+    exchange: Exchange
     # The lines of the request so far, and the headers of a CONNECT, as http.client keeps them.
     _buffer: list[Any]
     _tunnel_headers: Mapping[str, Any]
     # Until when, by the clock of the exchanges, the server keeps the connection open while it is idle.
     _kept_until = math.inf
 
-    # Hidden from type checkers, for which a property cannot take the place of an attribute.
-    if not TYPE_CHECKING:
-
-        @property
-        def timeout(self):
-            """None: the exchange sets the time left before each operation, and nothing else limits it.
-
-            What urllib3 assigns is the exchange to work for from now on (see `ExchangeTimeout`).
-            """
-            return None
-
-        @timeout.setter
-        def timeout(self, value):
-            # Not `http.client`'s default, which its constructor assigns.
-            if isinstance(value, Exchange):
-                self._exchange = value
-
     @override
     def connect(self) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         exchange.begin_connecting()
         super().connect()
         exchange.connecting = False
@@ -101,14 +85,14 @@ class WireConnection(_Base):
         if self.sock is None:
             self.connect()
         sock: Any = self.sock
-        sock.settimeout(self._exchange.time_left())
+        sock.settimeout(self.exchange.time_left())
         # What opens a tunnel is not the request yet.
-        self._exchange.sent = not self._exchange.connecting
+        self.exchange.sent = not self.exchange.connecting
         view = memoryview if type(sock).__module__.partition(".")[0] in _TAKE_VIEWS else bytes
         lines, self._buffer = [*self._buffer, b"", b""], []
         sock.sendall(view(b"\r\n".join(lines)))
         # What comes next, such as the body, is sent within what is left.
-        sock.settimeout(self._exchange.time_left())
+        sock.settimeout(self.exchange.time_left())
 
     @override
     def _tunnel(self) -> None:
@@ -132,11 +116,11 @@ class WireConnection(_Base):
         if self.sock is None:
             raise http.client.HTTPException("bytes after the proxy's response to CONNECT")
         # Limits the TLS handshake that follows to what is left now.
-        self.sock.settimeout(self._exchange.time_left())
+        self.sock.settimeout(self.exchange.time_left())
 
     def keep_for(self, seconds: float) -> None:
         """Note that the server closes the connection when it has been idle for that long."""
-        self._kept_until = self._exchange.clock() + seconds - min(_IDLE_MARGIN, seconds / 2)
+        self._kept_until = self.exchange.clock() + seconds - min(_IDLE_MARGIN, seconds / 2)
 
     def is_kept(self, exchange: Exchange) -> bool:
         """Return whether the server still keeps the connection open, for all that it has said."""
@@ -145,10 +129,6 @@ class WireConnection(_Base):
     def has_unread(self) -> bool:
         """Return whether there are unread bytes that urllib3, which looks only at the socket, does not see."""
         return False
-
-    def time_left(self) -> float | None:
-        """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
-        return self._exchange.time_left()
 
     @override
     def _new_conn(self) -> socket.socket:
@@ -175,10 +155,10 @@ class WireConnection(_Base):
         try:
             for option in (*_SOCKET_OPTIONS, *self.extra_socket_options):
                 sock.setsockopt(*option)
-            left = self._exchange.time_left()
+            left = self.exchange.time_left()
             sock.settimeout(None if left is None else left / shares)
             sock.connect(address)
-            sock.settimeout(self._exchange.time_left())
+            sock.settimeout(self.exchange.time_left())
         except BaseException:
             sock.close()
             raise
@@ -186,7 +166,7 @@ class WireConnection(_Base):
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
         """Return a file of the response's bytes, like that of a socket."""
-        return Lines(Reader(self.sock, self._exchange), BUFFER_SIZE)
+        return Lines(Reader(self.sock, self.exchange), BUFFER_SIZE)
 
 
 def _socket_options() -> tuple[tuple[int, int, int], ...]:

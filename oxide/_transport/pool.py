@@ -136,9 +136,9 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         # urllib3 before 2.8 would apply the host's settings here.
         proxy: Any = self.proxy_config
-        self._exchange.with_proxy = True
+        self.exchange.with_proxy = True
         secured = proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]"))
-        self._exchange.with_proxy = False
+        self.exchange.with_proxy = False
         return _TimedSocket(secured, self)
 
 
@@ -154,7 +154,7 @@ class _TimedSocket:
         self.__dict__.update(socket=sock, _connection=connection)
 
     def _timed(self) -> ssl.SSLSocket:
-        self.socket.settimeout(self._connection.time_left())
+        self.socket.settimeout(self._connection.exchange.time_left())
         return self.socket
 
     def recv(self, *arguments: Any) -> bytes:
@@ -188,6 +188,14 @@ class _Pool(urllib3.HTTPConnectionPool):
             if usual.__module__ == "urllib3.connection":
                 return self.connection_class
             return recorded(usual, self.connection_class)
+
+    # What would be the seconds to wait for a connection is the exchange. A thread-local instead would not do, since
+    # greenlets may share a thread.
+    @override
+    def _get_conn(self, timeout: Any = None) -> Any:
+        connection: Any = super()._get_conn(timeout)
+        connection.exchange = timeout
+        return connection
 
 
 class _HTTPPool(_Pool):
