@@ -23,14 +23,6 @@ from oxide.exceptions import ApiException
 T = TypeVar("T")
 
 
-class _Attempted(NamedTuple):
-    """What one attempt came to; with a response outside 2xx, there is a failure too."""
-
-    response: RESTResponse | None
-    failure: ApiException | None
-    echo: Echo
-
-
 class Engine(NamedTuple):
     """Runs the calls of one client.
 
@@ -155,8 +147,8 @@ class Engine(NamedTuple):
 
     def _attempt(
         self, request: Request, token: Secret | None, deadline: float | None, *, preload: bool
-    ) -> _Attempted:
-        """Send a request once, and read its response with `preload`."""
+    ) -> tuple[RESTResponse | None, ApiException | None, Echo]:
+        """Send a request once, and read its response with `preload`; one outside 2xx is a failure too."""
         headers = dict(request.headers)
         if token is not None:
             headers["authorization"] = Secret(f"Bearer {token.reveal()}")
@@ -182,7 +174,7 @@ class Engine(NamedTuple):
             failure = error
         if failure is not None:
             echo.mask_error(failure)
-        return _Attempted(response, failure, echo)
+        return response, failure, echo
 
     def _next(
         self,

@@ -23,6 +23,7 @@ from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 # The most that the system's `poll`, which counts milliseconds, accepts: about 24 days.
 _MAX_SECONDS: Final = (2**31 - 1) // 1000
 _MAX_NUMBER: Final = 2**63 - 1
+_C_INT: Final = range(-(2**31), 2**31)
 _MAX_SHOWN: Final = 80  # characters of a value in a message
 _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
@@ -46,9 +47,10 @@ def text(value: Any) -> str | None:
 
 def number(value: Any) -> int | None:
     """Return the number in an integer or in what stands for one, as `numpy.int64`; None for anything else."""
-    with suppress(TypeError):
+    try:
         return None if isinstance(value, bool) else index(value)
-    return None
+    except TypeError:
+        return None
 
 
 def seconds(name: str, value: Any) -> float | None:
@@ -227,15 +229,13 @@ def _option_part(value: Any) -> Any:
 
 def _is_socket_option(option: tuple[Any, ...]) -> bool:
     match option:
-        case (int(level), int(number), bytes()):
-            numbers = [level, number]
-        case (int(level), int(number), int(value)):
-            numbers = [level, number, value]
-        case (int(level), int(number), None, int(length)) if length >= 0:
-            numbers = [level, number, length]
+        case (int(), int(), int() | bytes()):
+            pass
+        case (int(), int(), None, int(length)) if length >= 0:
+            pass
         case _:
             return False
-    return all(-(2**31) <= number < 2**31 for number in numbers)
+    return all(part in _C_INT for part in option if isinstance(part, int))
 
 
 def api_version(name: str, value: Any) -> str | None:

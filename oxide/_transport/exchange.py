@@ -53,11 +53,6 @@ class Exchange:
     operation, and `with_proxy` says whether that is the TLS handshake with the proxy.
     """
 
-    __slots__ = (
-        "_connect_by", "clock", "connecting", "deadline", "limit", "limits", "process", "sent", "sock", "status",
-        "with_proxy",
-    )  # fmt: skip
-
     def __init__(self, clock: Callable[[], float], deadline: float | None, limits: Limits) -> None:
         self.clock = clock
         self._connect_by: float | None = None

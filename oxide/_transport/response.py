@@ -52,22 +52,6 @@ class RESTResponse:
         headers: the headers, names compared without case.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_body",
-        "_closed",
-        "_describe",
-        "_exchange",
-        "_gunzip",
-        "_in_use",
-        "_max_bytes",
-        "_response",
-        "_size",
-        "headers",
-        "reason",
-        "status",
-    )
-
     def __init__(self, response: urllib3.BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> None:
         self.status = response.status
         self.reason = response.reason
