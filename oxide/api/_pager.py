@@ -65,8 +65,7 @@ class Pager(Iterator[T], Generic[T, PageT]):
 
     def pages(self) -> Iterator[PageT]:
         """Return the pages that are left, instead of the items on them; the last one is empty."""
-        # Not a generator, which no two threads may share.
-        return iter(self._next_page, None)
+        return _Pages(self)
 
     @override
     def __repr__(self) -> str:
@@ -127,6 +126,15 @@ class Pager(Iterator[T], Generic[T, PageT]):
         error = ApiResponseError(200, message=f"next_page {problem}", operation=self._operation)
         error._repeatable = True
         raise error
+
+
+class _Pages(Iterator[PageT]):
+    def __init__(self, pager: Pager[Any, PageT]) -> None:
+        self._pager = pager
+
+    @override
+    def __next__(self) -> PageT:
+        return self._pager._next_page()
 
 
 class ImagePager(Pager[Image, ImageResultsPage]):
