@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from oxide._attempt import one_line
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES, name_or_id, parse_id
-from oxide._identity import checks
+from oxide._identity.checks import number
 from oxide._identity.secrets import masked_if_suspect
 from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models._model import Model, RequestModel
@@ -77,12 +77,12 @@ def whole_number(least: int, most: int) -> Encoder:
     """Return an encoder of whole numbers."""
 
     def encode(name: str, arguments: Mapping[str, Any]) -> str:
-        number = checks.number(arguments[name])
-        if number is None:
+        found = number(arguments[name])
+        if found is None:
             raise ApiTypeError(f"{name}: expected int, got {_type_and_value(arguments[name])}")
-        if not least <= number <= most:
-            raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(number)}")
-        return str(number)
+        if not least <= found <= most:
+            raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(found)}")
+        return str(found)
 
     return encode
 

@@ -3,7 +3,7 @@
 import os
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,9 +51,13 @@ class Tls:
                 self._system = Path(system.cafile).read_bytes()
         # OpenSSL looks into it later, when the working directory may be another.
         self.system_directory = None if system.capath is None else str(Path(system.capath).absolute())
-        self._certificate = (
-            None if cert_file is None else ClientCertificate(cert_file, key_file, key_password)
-        )
+        # The client's and its key, as they are in their files, each with its name for messages.
+        self._certificate = [
+            (f"{setting} {path!r}", Secret(_read(setting, path).decode("latin-1")))
+            for setting, path in (("cert_file", cert_file), ("key_file", key_file))
+            if path is not None
+        ]
+        self._key_password = key_password
         # As Python's own contexts do it.
         keylog = None if sys.flags.ignore_environment else os.environ.get("SSLKEYLOGFILE")
         self._keylog = str(Path(keylog).absolute()) if keylog else None
@@ -66,8 +70,8 @@ class Tls:
         if self._context is not None:
             return self._context
         context = self._new_context()
-        if self._certificate is not None:
-            self._certificate.load(context)
+        if self._certificate:
+            self._load_certificate(context)
             context.post_handshake_auth = True  # servers of TLS 1.3 may ask for it when they know the path
         return context
 
@@ -116,6 +120,28 @@ class Tls:
         if self.system_directory is not None:
             context.load_verify_locations(capath=self.system_directory)
 
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        names, contents = zip(*self._certificate, strict=True)
+        asked = False
+
+        def password() -> str:
+            # OpenSSL would otherwise ask at the terminal.
+            nonlocal asked
+            asked = True
+            return "" if self._key_password is None else self._key_password.reveal()
+
+        try:
+            with _as_files(contents) as paths:
+                context.load_cert_chain(paths[0], paths[-1], password)
+        except (ssl.SSLError, ValueError) as error:
+            if asked and self._key_password is None:
+                message = f"{names[-1]} holds an encrypted key: set key_password"
+            elif asked:
+                message = f"{names[-1]}: key_password does not open the key ({_reason(error)})"
+            else:
+                message = f"{names[0]} and its key cannot be used ({_reason(error)})"
+            raise ConfigurationError(message) from None
+
 
 def describe_trust(
     setting: str,
@@ -156,43 +182,8 @@ def _load_authorities(context: ssl.SSLContext, data: str | bytes) -> None:
         context.load_verify_locations(cadata=pem)
 
 
-class ClientCertificate:
-    """The client's certificate and private key, as they are in their files."""
-
-    __slots__ = ("_certificate", "_certificate_name", "_contents", "_key_name", "_password")
-
-    def __init__(self, cert_file: Source, key_file: Source | None, password: Secret | None) -> None:
-        self._certificate_name = f"cert_file {cert_file!r}"
-        self._key_name = self._certificate_name if key_file is None else f"key_file {key_file!r}"
-        files = [("cert_file", cert_file), *([] if key_file is None else [("key_file", key_file)])]
-        self._contents = [Secret(_read(*file).decode("latin-1")) for file in files]
-        self._password = password
-
-    def load(self, context: ssl.SSLContext) -> None:
-        """Put them into a context; raise `ConfigurationError`, naming setting and file, if they cannot be used."""
-        asked = False
-
-        def password() -> str:
-            # OpenSSL would otherwise ask at the terminal.
-            nonlocal asked
-            asked = True
-            return "" if self._password is None else self._password.reveal()
-
-        try:
-            with _as_files(self._contents) as paths:
-                context.load_cert_chain(paths[0], paths[-1], password)
-        except (ssl.SSLError, ValueError) as error:
-            if asked and self._password is None:
-                message = f"{self._key_name} holds an encrypted key: set key_password"
-            elif asked:
-                message = f"{self._key_name}: key_password does not open the key ({_reason(error)})"
-            else:
-                message = f"{self._certificate_name} and its key cannot be used ({_reason(error)})"
-            raise ConfigurationError(message) from None
-
-
 @contextmanager
-def _as_files(contents: list[Secret]) -> Iterator[list[str]]:
+def _as_files(contents: Sequence[Secret]) -> Iterator[list[str]]:
     """Yield the paths of files with these contents, since OpenSSL reads keys from files only.
 
     They are in memory where the system has such files, and else in a directory that only this user can read.
