@@ -24,15 +24,9 @@ T = TypeVar("T")
 
 
 class Engine(NamedTuple):
-    """Runs the calls of one client.
+    """Runs the calls of one client, whose headers may change between them.
 
-    Attributes:
-        configuration: the client's.
-        transport: sends the requests.
-        policy: decides on retries.
-        default_headers: the client's own, which may change between calls.
-        refusal: why no credentials may be sent, or None.
-        clock, sleep, jitter: as given to `ApiClient`.
+    `refusal` is why no credentials may be sent, or None; `clock`, `sleep` and `jitter` are those of `ApiClient`.
     """
 
     configuration: Configuration

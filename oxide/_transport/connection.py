@@ -16,6 +16,18 @@ from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse, r
 
 # A server that announces how long it keeps an idle connection closes it that many seconds too early, for all we know.
 _IDLE_MARGIN = 1.0
+# They detect a dead peer, or a connection that the network has forgotten. While idle or waiting, it is asked after 30 s
+# of silence, every 10 s, three times; what has been sent has to be acknowledged within 30 s. Not every system has all.
+_TIMES = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
+_SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in _TIMES.items()
+        if hasattr(socket, name)
+    ),
+)
 # Sockets that take a view of the bytes to send, whose `repr` does not show them: each frame down to the system call
 # holds what is sent. Those that tests put in the place of the real ones may not.
 _TAKE_VIEWS = frozenset({"eventlet", "gevent", "oxide", "socket", "ssl", "urllib3"})
@@ -167,20 +179,3 @@ class WireConnection(_Base):
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
         """Return a file of the response's bytes, like that of a socket."""
         return Lines(Reader(self.sock, self.exchange), BUFFER_SIZE)
-
-
-def _socket_options() -> tuple[tuple[int, int, int], ...]:
-    """Return options that detect a dead peer, or a connection that the network has forgotten.
-
-    While idle or waiting, it is asked after 30 s of silence, every 10 s, three times; what has been sent has to be
-    acknowledged within 30 s, where the system lets us say so.
-    """
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    values = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
-    for name, value in values.items():
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return tuple(options)
-
-
-_SOCKET_OPTIONS = _socket_options()
