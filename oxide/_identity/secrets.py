@@ -77,7 +77,6 @@ class Secret(_Guarded):
         return secret
 
     def reveal(self) -> str:
-        """Return the text."""
         return self._reveal()
 
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
@@ -110,7 +109,6 @@ class SecretSource(_Guarded):
         self._held = [read].__getitem__
 
     def reveal(self) -> Callable[[], object]:
-        """Return the callable."""
         return self._held(0)
 
     @calls_users_code
