@@ -72,7 +72,7 @@ class ApiClient:
             self._configuration = Configuration.get_default() if configuration is None else configuration
             self._default_headers = Headers({"User-Agent": _user_agent(self.configuration.application)})
             if header_name is not None:
-                self.default_headers[header_name] = header_value
+                self.default_headers[header_name] = masked(header_value)
             if cookie is not None:
                 self.default_headers["Cookie"] = cookie
             self.configuration._check()

@@ -256,7 +256,7 @@ class Configuration(HasSettings):
         if self._frozen is not None:
             found: Proxy | None = self._frozen["proxy"]
             return found
-        return choose_proxy(parse_host(self.host), self._secret("proxy"), self.no_proxy)
+        return choose_proxy(parse_host(self.host), self._kept("proxy"), self.no_proxy)
 
     def _tls(self) -> Tls:
         """Read what TLS needs; raise `ConfigurationError`, naming setting and file, if that cannot be done."""

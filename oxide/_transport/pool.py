@@ -37,7 +37,7 @@ def make_pool(
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
-        given: Headers | None = configuration._secret("proxy_headers")
+        given: Headers | None = configuration._kept("proxy_headers")
         headers: dict[str, Any] = {} if given is None else given.by_lower_name()
         if proxy.authorization is not None:
             headers.setdefault("proxy-authorization", proxy.authorization)

@@ -25,16 +25,14 @@ _image_project = project_of("image", _image)
 
 
 class Images(Protocol):
-    """The client and the operations that the helpers are made of."""
+    """The client and the operations that the helpers are made of, as far as they use them."""
 
     api_client: ApiClient
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image: ...
-    def image_delete(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> None: ...
+    def image_delete(self, image: ImageRef, **options: Unpack[RequestOptions]) -> None: ...
     def image_demote(
         self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
     ) -> Image: ...
@@ -46,9 +44,7 @@ class Images(Protocol):
         sort_by: SortMode | None = None,
         **options: Unpack[RequestOptions],
     ) -> ImageResultsPage: ...
-    def image_promote(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> Image: ...
+    def image_promote(self, image: ImageRef, **options: Unpack[RequestOptions]) -> Image: ...
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image: ...
