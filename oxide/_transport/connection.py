@@ -9,10 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
+from urllib3 import connection
 
 from oxide._transport.exchange import Exchange
 from oxide._transport.failures import ConnectError, SignalInterrupt, TunnelRefused, is_from_signal_handler
 from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse, read_headers
+from oxide._transport.recording import genuine
 
 # A server that announces how long it keeps an idle connection closes it that many seconds too early, for all we know.
 _IDLE_MARGIN = 1.0
@@ -35,22 +37,22 @@ _TAKE_VIEWS = frozenset({"eventlet", "gevent", "oxide", "socket", "ssl", "urllib
 
 # http.client passes its response class only the socket; as a method, this gets the connection too.
 def _response_class(
-    connection: "WireConnection",
+    wire: "WireConnection",
     sock: object,  # noqa: ARG001 - as http.client calls it
     debuglevel: int = 0,  # noqa: ARG001 - as http.client calls it
     method: str | None = None,
 ) -> StrictResponse:
-    return StrictResponse(connection, method)
+    return StrictResponse(wire, method)
 
 
 if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection as _Base
+    from urllib3.connection import HTTPConnection
 else:
-    _Base = object
+    HTTPConnection = genuine(connection.HTTPConnection)
 
 
-class WireConnection(_Base):
-    """A mixin for urllib3's connections that works for one exchange at a time."""
+class WireConnection(HTTPConnection):
+    """A connection that works for one exchange at a time."""
 
     # Setting this on http.client's own class would otherwise print every request, with the token.
     debuglevel = 0

@@ -105,13 +105,9 @@ class _IdleConnections:
 
 
 if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connection import HTTPSConnection
 else:
-    HTTPConnection, HTTPSConnection = map(genuine, (connection.HTTPConnection, connection.HTTPSConnection))
-
-
-class _HTTPConnection(WireConnection, HTTPConnection):
-    pass
+    HTTPSConnection = genuine(connection.HTTPSConnection)
 
 
 class _HTTPSConnection(WireConnection, HTTPSConnection):
@@ -172,11 +168,11 @@ class _TimedSocket:
         setattr(self.socket, name, value)
 
 
-class _Pool(urllib3.HTTPConnectionPool):
-    """A mixin for urllib3's pools that makes connections of ours."""
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    """A pool that makes connections of ours."""
 
     QueueCls: Any = _IdleConnections
-    connection_class: Any
+    connection_class: Any = WireConnection
 
     # Hidden from type checkers, for which a property cannot take the place of an attribute.
     if not TYPE_CHECKING:
@@ -198,11 +194,7 @@ class _Pool(urllib3.HTTPConnectionPool):
         return connection
 
 
-class _HTTPPool(_Pool):
-    connection_class = _HTTPConnection
-
-
-class _HTTPSPool(_Pool, urllib3.HTTPSConnectionPool):
+class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
     connection_class = _HTTPSConnection
 
     @override
