@@ -125,9 +125,10 @@ class HasSettings:
     def _kept(self, name: str) -> Any:
         """Return the value of a setting; a secret one as a `Secret`, a `SecretSource` or `Headers`, or None."""
         kept = self._secrets if self._settings[name].secret else self.__dict__
-        if name not in kept:
-            raise AttributeError(name)
-        return kept[name]
+        try:
+            return kept[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def _source(self, name: str) -> str:
         """Return where the value of a setting came from: `default`, `argument`, or a text that names the place."""
