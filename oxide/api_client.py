@@ -76,35 +76,27 @@ class ApiClient:
             if cookie is not None:
                 self.default_headers["Cookie"] = cookie
             self.configuration._check()
-            self._engine: Engine | None = self._make_engine(clock, sleep, jitter)
+            # Now rather than in the first call: a fork during this would inherit the locks that it takes.
+            build_models()
+            codecs.lookup("idna")  # which name resolution uses
+            transport = Transport(self.configuration)
+            self._engine: Engine | None = Engine(
+                configuration=self.configuration,
+                transport=transport,
+                policy=policy_of(self.configuration),
+                default_headers=self._default_headers,
+                refusal=transport.refusal(),
+                clock=clock or time.monotonic,
+                sleep=sleep or time.sleep,
+                # Not the program's generator: many programs seed it alike, and must not come back in step.
+                jitter=jitter or random.SystemRandom().random,
+            )
         if not self.configuration.verify_ssl:
             # Before anything is frozen, since it is an error where warnings are.
             warn(
                 "verify_ssl=False: anyone between here and the host can read the token and change what is sent"
             )
         self.configuration._freeze()
-
-    def _make_engine(
-        self,
-        clock: Callable[[], float] | None,
-        sleep: Callable[[float], object] | None,
-        jitter: Callable[[], float] | None,
-    ) -> Engine:
-        # Now rather than in the first call: a fork during this would inherit the locks that it takes.
-        build_models()
-        codecs.lookup("idna")  # which name resolution uses
-        transport = Transport(self.configuration)
-        return Engine(
-            configuration=self.configuration,
-            transport=transport,
-            policy=policy_of(self.configuration),
-            default_headers=self._default_headers,
-            refusal=transport.refusal(),
-            clock=clock or time.monotonic,
-            sleep=sleep or time.sleep,
-            # Not the program's generator: many programs seed it alike, and must not come back in step.
-            jitter=jitter or random.SystemRandom().random,
-        )
 
     # Hidden from type checkers, which would otherwise accept any name.
     if not TYPE_CHECKING:

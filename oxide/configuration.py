@@ -21,7 +21,7 @@ from oxide._identity.names import no_such_setting
 from oxide._identity.proxies import Proxy, choose_proxy
 from oxide._identity.secrets import masked, masked_if_suspect
 from oxide._identity.settings import DEFAULT, HasSettings
-from oxide._identity.tls import Tls, describe_trust, read_tls
+from oxide._identity.tls import Tls, describe_trust
 from oxide._identity.versions import versions
 from oxide._traceback import ends_here
 from oxide.exceptions import ApiTypeError, ConfigurationError
@@ -256,9 +256,9 @@ class Configuration(HasSettings):
         if self._frozen is not None:
             found: Proxy | None = self._frozen["proxy"]
             return found
-        return choose_proxy(parse_host(self.host), self._secret("proxy"), self.no_proxy)
+        return choose_proxy(parse_host(self.host), self._kept("proxy"), self.no_proxy)
 
     def _tls(self) -> Tls:
         """Read what TLS needs; raise `ConfigurationError`, naming setting and file, if that cannot be done."""
         names = {*_CONTEXT_SETTINGS, *_TRUST_SETTINGS, "ssl_context", "proxy_ssl_context"}
-        return read_tls(**self._chosen(sorted(names)))
+        return Tls(**self._chosen(sorted(names)))

@@ -165,7 +165,6 @@ class ApiException(OpenApiException):
 
     def __post_init__(self) -> None:
         super().__init__(self.reason)
-        self.attempts = tuple(self.attempts)
 
     @property
     def may_have_acted(self) -> bool:

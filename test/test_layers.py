@@ -24,7 +24,7 @@ LAYERS: Final = (
         "api_response",
     },
     {"exceptions", "models"},
-    {"_identity"},
+    {"_agreement", "_identity"},
     {"configuration"},
     {"_transport"},
     {"_call", "rest"},

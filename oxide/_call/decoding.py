@@ -60,12 +60,11 @@ def _is_json(body: bytes) -> bool:
 def decoded(operation: Operation[T], response: RESTResponse, echo: Echo) -> T:
     """Return the result in a 2xx response; raise `ApiResponseError` if it cannot be read."""
     model: Any = operation.result
-    if operation.result is type(None):
+    if model is type(None):
         if response.data and not _is_json(response.data):
             # Not from the API, but from something in between that did not pass the request on, such as a login page.
             raise _unreadable(response, echo, f"the body is not empty {_excerpt(response, echo)}")
-        nothing: Any = None
-        return cast("T", nothing)
+        return cast("T", None)
     body = response._parsable()
     try:
         if body:
@@ -161,9 +160,10 @@ def _error(known: dict[str, Any], code: str | None, request_id: str | None) -> E
     """Return the body as the model of an error; None without a message."""
     if not isinstance(known.get("message"), str):
         return None
-    others = {name: value for name, value in known.items() if name not in {"error_code", "request_id"}}
-    of_code = {} if code is None else {"error_code": code}
-    return Error.from_dict({**others, **of_code, "request_id": request_id or ""})
+    members = {**known, "error_code": code, "request_id": request_id or ""}
+    if code is None:
+        del members["error_code"]
+    return Error.from_dict(members)
 
 
 def _members(body: bytes, *, cut_text: bool) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 An encoder is called with the name of its parameter and all arguments of the call.
 """
 
-import operator
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeAlias, TypeVar
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from oxide._attempt import one_line
 from oxide._identifiers import PAGE_TOKEN_MAX_BYTES, name_or_id, parse_id
+from oxide._identity.checks import number
 from oxide._identity.secrets import masked_if_suspect
 from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models._model import Model, RequestModel
@@ -77,17 +77,12 @@ def whole_number(least: int, most: int) -> Encoder:
     """Return an encoder of whole numbers."""
 
     def encode(name: str, arguments: Mapping[str, Any]) -> str:
-        value = arguments[name]
-        try:
-            # Of exact type `int`, whose text nobody has overridden.
-            number = operator.index(value)
-        except TypeError:
-            number = None
-        if number is None or isinstance(value, bool):
-            raise ApiTypeError(f"{name}: expected int, got {_type_and_value(value)}")
-        if not least <= number <= most:
-            raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(number)}")
-        return str(number)
+        found = number(arguments[name])
+        if found is None:
+            raise ApiTypeError(f"{name}: expected int, got {_type_and_value(arguments[name])}")
+        if not least <= found <= most:
+            raise ApiValueError(f"{name}: must be {least} to {most}, not {shown(found)}")
+        return str(found)
 
     return encode
 

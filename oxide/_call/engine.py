@@ -23,24 +23,10 @@ from oxide.exceptions import ApiException
 T = TypeVar("T")
 
 
-class _Attempted(NamedTuple):
-    """What one attempt came to; with a response outside 2xx, there is a failure too."""
-
-    response: RESTResponse | None
-    failure: ApiException | None
-    echo: Echo
-
-
 class Engine(NamedTuple):
-    """Runs the calls of one client.
+    """Runs the calls of one client, whose headers may change between them.
 
-    Attributes:
-        configuration: the client's.
-        transport: sends the requests.
-        policy: decides on retries.
-        default_headers: the client's own, which may change between calls.
-        refusal: why no credentials may be sent, or None.
-        clock, sleep, jitter: as given to `ApiClient`.
+    `refusal` is why no credentials may be sent, or None; `clock`, `sleep` and `jitter` are those of `ApiClient`.
     """
 
     configuration: Configuration
@@ -155,8 +141,8 @@ class Engine(NamedTuple):
 
     def _attempt(
         self, request: Request, token: Secret | None, deadline: float | None, *, preload: bool
-    ) -> _Attempted:
-        """Send a request once, and read its response with `preload`."""
+    ) -> tuple[RESTResponse | None, ApiException | None, Echo]:
+        """Send a request once, and read its response with `preload`; one outside 2xx is a failure too."""
         headers = dict(request.headers)
         if token is not None:
             headers["authorization"] = Secret(f"Bearer {token.reveal()}")
@@ -182,7 +168,7 @@ class Engine(NamedTuple):
             failure = error
         if failure is not None:
             echo.mask_error(failure)
-        return _Attempted(response, failure, echo)
+        return response, failure, echo
 
     def _next(
         self,

@@ -29,21 +29,6 @@ class Operation(Generic[T_co]):
         role_on_silo: whether they need it on the silo even if a project is given.
     """
 
-    __slots__ = (
-        "_in_path",
-        "body",
-        "id",
-        "method",
-        "parameters",
-        "path",
-        "query",
-        "repeatable",
-        "required",
-        "result",
-        "role",
-        "role_on_silo",
-    )
-
     def __init__(
         self,
         id: str,  # noqa: A002 - the term of OpenAPI

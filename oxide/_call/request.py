@@ -60,7 +60,7 @@ def make_request(
     if token is not None:
         credentials_from = "_request_auth of the call"
     else:
-        token, source = configuration._secret("access_token"), configuration._source("access_token")
+        token, source = configuration._kept("access_token"), configuration._source("access_token")
         if token is not None:
             credentials_from = "access_token of the Configuration" if source == ARGUMENT else source
         elif source.startswith(DROPPED):

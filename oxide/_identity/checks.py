@@ -23,6 +23,7 @@ from oxide.exceptions import ApiTypeError, ApiValueError, ConfigurationError
 # The most that the system's `poll`, which counts milliseconds, accepts: about 24 days.
 _MAX_SECONDS: Final = (2**31 - 1) // 1000
 _MAX_NUMBER: Final = 2**63 - 1
+_C_INT: Final = range(-(2**31), 2**31)
 _MAX_SHOWN: Final = 80  # characters of a value in a message
 _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*", re.ASCII)
 
@@ -46,9 +47,10 @@ def text(value: Any) -> str | None:
 
 def number(value: Any) -> int | None:
     """Return the number in an integer or in what stands for one, as `numpy.int64`; None for anything else."""
-    with suppress(TypeError):
+    try:
         return None if isinstance(value, bool) else index(value)
-    return None
+    except TypeError:
+        return None
 
 
 def seconds(name: str, value: Any) -> float | None:
@@ -74,7 +76,6 @@ def host(name: str, value: Any) -> str:
 
 
 def access_token(name: str, value: Any) -> Secret | SecretSource:
-    """Return a token or its source."""
     if isinstance(value, SecretSource):
         return value
     if not isinstance(value, Secret):
@@ -90,14 +91,12 @@ def password(name: str, value: Any) -> Secret:
 
 
 def no_proxy(name: str, value: Any) -> str:
-    """Return a list of hosts, as text."""
     if (found := text(value)) is None:
         refuse(name, "must be a str of comma-separated hosts, or None", value)
     return found
 
 
 def path(name: str, value: Any) -> str:
-    """Return a path as text."""
     if isinstance(value, Secret):
         refuse(name, "must be the path of a file, not what is in it")
     try:
@@ -111,7 +110,6 @@ def path(name: str, value: Any) -> str:
 
 
 def certificates(name: str, value: Any) -> str | bytes:
-    """Return certificates, as text or bytes."""
     if isinstance(value, Secret):
         refuse(name, "must be certificates alone, without a private key")
     found = _plain_bytes(value) if isinstance(value, bytes) else text(value)
@@ -125,7 +123,6 @@ def _plain_bytes(value: bytes) -> bytes:
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return True or False."""
     if not isinstance(value, bool):
         refuse(name, "must be True or False", value)
     return value
@@ -140,7 +137,6 @@ def assert_hostname(name: str, value: Any) -> str | bool | None:
 
 
 def server_name(name: str, value: Any) -> str:
-    """Return a host name or an IP address."""
     found = text(value)
     if found is None or not (is_name(found.lower()) or parse_address(found) is not None):
         refuse(name, "must be a host name or an IP address, without a port, or None", value)
@@ -148,7 +144,6 @@ def server_name(name: str, value: Any) -> str:
 
 
 def client_context(name: str, value: Any) -> ssl.SSLContext:
-    """Return a context for clients."""
     if not isinstance(value, ssl.SSLContext) or value.protocol == ssl.PROTOCOL_TLS_SERVER:
         refuse(name, "must be an ssl.SSLContext for clients, or None")
     return value
@@ -199,7 +194,6 @@ def proxy(name: str, value: Any) -> Secret:
 
 
 def headers(name: str, value: Any) -> Headers:
-    """Return headers that can be sent."""
     if not isinstance(value, Mapping):
         refuse(name, "must map header names to values")
     try:
@@ -210,7 +204,6 @@ def headers(name: str, value: Any) -> Headers:
 
 
 def socket_options(name: str, value: Any) -> tuple[tuple[Any, ...], ...]:
-    """Return arguments for `setsockopt`."""
     options: Any = ((),)
     with suppress(TypeError):
         options = tuple(tuple(map(_option_part, option)) for option in value)
@@ -227,15 +220,13 @@ def _option_part(value: Any) -> Any:
 
 def _is_socket_option(option: tuple[Any, ...]) -> bool:
     match option:
-        case (int(level), int(number), bytes()):
-            numbers = [level, number]
-        case (int(level), int(number), int(value)):
-            numbers = [level, number, value]
-        case (int(level), int(number), None, int(length)) if length >= 0:
-            numbers = [level, number, length]
+        case (int(), int(), int() | bytes()):
+            pass
+        case (int(), int(), None, int(length)) if length >= 0:
+            pass
         case _:
             return False
-    return all(-(2**31) <= number < 2**31 for number in numbers)
+    return all(part in _C_INT for part in option if isinstance(part, int))
 
 
 def api_version(name: str, value: Any) -> str | None:
@@ -255,7 +246,6 @@ def application(name: str, value: Any) -> tuple[str, str]:
 
 
 def function(name: str, value: Any) -> Any:
-    """Return what can be called."""
     if not callable(value):
         refuse(name, "must be callable", value)
     return value

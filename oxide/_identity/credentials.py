@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from oxide._identity import checks
 from oxide._identity.hosts import masked_host, parse_host
-from oxide._identity.secrets import QUOTED, Secret, checked_token, masked
+from oxide._identity.secrets import IN_QUOTES, QUOTED, Secret, checked_token, masked
 from oxide._warnings import warn
 from oxide.exceptions import ConfigurationError
 
@@ -62,9 +62,7 @@ def _from_environment(config_dir: str | os.PathLike[str] | None) -> Credentials:
     host, profile = masked_host(_variable("OXIDE_HOST")), _variable("OXIDE_PROFILE")
     token = masked(_variable("OXIDE_TOKEN"))
     if QUOTED.fullmatch(profile):
-        raise ConfigurationError(
-            f"OXIDE_PROFILE {profile}: is in quotes, which are taken as part of it: leave them out"
-        )
+        raise ConfigurationError(f"OXIDE_PROFILE {profile}: {IN_QUOTES}")
     if host and profile:
         raise ConfigurationError(
             "OXIDE_HOST and OXIDE_PROFILE are both set, and may name different hosts: unset one of them"

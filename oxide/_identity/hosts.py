@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Any, Final, NamedTuple
 
-from oxide._identity.secrets import QUOTED, Secret, masked_if_suspect
+from oxide._identity.secrets import IN_QUOTES, QUOTED, Secret, masked_if_suspect
 from oxide.exceptions import ConfigurationError
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -61,9 +61,7 @@ def parse_host(text: object, setting: str = "host") -> Host:
     if not text:
         raise ConfigurationError(f"{setting} is empty")
     if QUOTED.fullmatch(text):
-        raise ConfigurationError(
-            f"{setting} {text}: is in quotes, which are taken as part of it: leave them out"
-        )
+        raise ConfigurationError(f"{setting} {text}: {IN_QUOTES}")
     if any(c.isspace() or not c.isprintable() or c == "\\" for c in text):
         raise ConfigurationError(
             f"{setting} {text!r}: must not contain white space, a backslash or a control character"

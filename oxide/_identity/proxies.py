@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from oxide._identity.hosts import DEFAULT_PORTS, Host, is_loopback, parse_address, parse_authority
-from oxide._identity.secrets import QUOTED, Secret, masked_if_suspect
+from oxide._identity.secrets import IN_QUOTES, QUOTED, Secret, masked_if_suspect
 from oxide.exceptions import ConfigurationError
 
 
@@ -50,7 +50,7 @@ def _proxy_or_problem(secret: Secret, source: str) -> Proxy | str:
     # Raises nothing, since its frame holds the password.
     text = secret.reveal().strip()
     if QUOTED.fullmatch(text):
-        return "is in quotes, which are taken as part of it: leave them out (the value is not shown)"
+        return f"{IN_QUOTES} (the value is not shown)"
     scheme, separator, rest = text.partition("://")
     scheme, rest = (scheme.lower(), rest) if separator else ("http", text)
     user, _, place = rest.rpartition("@")

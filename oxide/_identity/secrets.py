@@ -27,6 +27,7 @@ _SKIP_HEADER: Final = "@@@SKIP_HEADER@@@"  # urllib3 leaves out a header of its 
 _TOKEN = re.compile(r"[\x21-\x7e]+", re.ASCII)
 # As in an env file that is not read by a shell.
 QUOTED: Final = re.compile(r"([\"']).*\1", re.DOTALL)
+IN_QUOTES: Final = "is in quotes, which are taken as part of it: leave them out"
 _SUSPECT = re.compile(r"oxide-[a-z]+-[0-9A-Za-z]{20,}|PRIVATE KEY-----", re.ASCII | re.IGNORECASE)
 
 
@@ -76,7 +77,6 @@ class Secret(_Guarded):
         return secret
 
     def reveal(self) -> str:
-        """Return the text."""
         return self._reveal()
 
     def encode(self, encoding: str = "latin-1", errors: str = "strict") -> bytes:
@@ -109,7 +109,6 @@ class SecretSource(_Guarded):
         self._held = [read].__getitem__
 
     def reveal(self) -> Callable[[], object]:
-        """Return the callable."""
         return self._held(0)
 
     @calls_users_code
@@ -146,8 +145,8 @@ def masked_name(name: Any) -> Any:
     """Return the name of a header, masked unless it is one: it may be the value, given in the wrong place."""
     if not isinstance(name, str):
         return name if isinstance(name, Secret) else _UNUSABLE
-    name = masked_if_suspect(name)
-    return name if isinstance(name, str) and PRODUCT_TOKEN.fullmatch(name) else Secret(name)
+    is_one = PRODUCT_TOKEN.fullmatch(name) and not _SUSPECT.search(name)
+    return str.__str__(name) if is_one else Secret(name)
 
 
 def _masked_pairs(headers: Any) -> list[tuple[Any, Any]]:
@@ -160,10 +159,7 @@ def _masked_pairs(headers: Any) -> list[tuple[Any, Any]]:
 
 
 def checked_token(token: object, name: str = "access_token") -> Secret:
-    """Return a masked token without surrounding white space; raise `ConfigurationError` if it cannot go into a header.
-
-    `name` is its name in the message.
-    """
+    """Return a masked token without surrounding white space; raise `ConfigurationError` if it cannot go into a header."""
     if not isinstance(token, Secret):
         raise ConfigurationError(f"{name} must be a str")
     token = Secret(token.reveal().strip())
@@ -177,7 +173,7 @@ def _problem_of_token(text: Callable[[], str]) -> str | None:
     if not text():
         return "is empty"
     if QUOTED.fullmatch(text()):
-        return "is in quotes, which are taken as part of it: leave them out"
+        return IN_QUOTES
     if text().lower().startswith("bearer "):
         return "must be the token alone, without 'Bearer'"
     if "://" in text():

@@ -123,15 +123,12 @@ class HasSettings:
                     self._keep(other, None, f"{DROPPED}{one.name} was changed after it was set")
 
     def _kept(self, name: str) -> Any:
-        """Return the value of a setting, a secret one masked."""
+        """Return the value of a setting; a secret one as a `Secret`, a `SecretSource` or `Headers`, or None."""
         kept = self._secrets if self._settings[name].secret else self.__dict__
-        if name not in kept:
-            raise AttributeError(name)
-        return kept[name]
-
-    def _secret(self, name: str) -> Any:
-        """Return a secret setting as a `Secret`, a `SecretSource` or `Headers`, or None."""
-        return self._secrets[name]
+        try:
+            return kept[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
     def _source(self, name: str) -> str:
         """Return where the value of a setting came from: `default`, `argument`, or a text that names the place."""

@@ -3,9 +3,8 @@
 import os
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,47 +14,70 @@ from oxide.exceptions import ConfigurationError
 Source = str | os.PathLike[str]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
 class Tls:
-    """What the contexts of a client are made from; nothing is read from files or the environment any more.
+    """What the contexts of a client are made from; after this, nothing is read from files or the environment.
+
+    The arguments are the settings. Raises `ConfigurationError`, naming setting and file, if one cannot be read.
 
     Attributes:
-        context: takes the place of the host's context, or None.
-        proxy_context: takes the place of the context for an `https://` proxy, or None.
-        verify: whether certificates are verified.
-        authorities: CA certificates, each with its name for messages; None for the system's.
-        system: the content of the system's file of CA certificates, or None.
-        system_directory: the system's directory of CA certificates, which OpenSSL looks into as it needs them, or None.
-        certificate: the client's, or None.
-        keylog: a file to log keys to, or None.
         trusted: a description of the CA certificates that are trusted for the host.
         trusted_for_proxy: the same for the proxy.
+        system_directory: the system's directory of CA certificates, or None.
     """
 
-    context: ssl.SSLContext | None
-    proxy_context: ssl.SSLContext | None
-    verify: bool
-    authorities: tuple[tuple[str, str | bytes], ...] | None
-    system: bytes | None
-    system_directory: str | None
-    certificate: "ClientCertificate | None"
-    keylog: str | None
-    trusted: str
-    trusted_for_proxy: str
+    def __init__(
+        self,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        proxy_ssl_context: ssl.SSLContext | None,
+        verify_ssl: bool,
+        ssl_ca_cert: Source | None,
+        ca_cert_data: str | bytes | None,
+        cert_file: Source | None,
+        key_file: Source | None,
+        key_password: Secret | None,
+    ) -> None:
+        self._context, self._proxy_context, self._verify = ssl_context, proxy_ssl_context, verify_ssl
+        # Each with its name for messages; if there are none, the system's are trusted.
+        self._authorities: list[tuple[str, str | bytes]] = []
+        if ssl_ca_cert is not None:
+            self._authorities.append((f"ssl_ca_cert {ssl_ca_cert!r}", _read("ssl_ca_cert", ssl_ca_cert)))
+        if ca_cert_data is not None:
+            self._authorities.append(("ca_cert_data", ca_cert_data))
+        system = ssl.get_default_verify_paths()
+        self._system: bytes | None = None
+        if not self._authorities and system.cafile is not None:
+            with suppress(OSError):
+                self._system = Path(system.cafile).read_bytes()
+        # OpenSSL looks into it later, when the working directory may be another.
+        self.system_directory = None if system.capath is None else str(Path(system.capath).absolute())
+        # The client's and its key, as they are in their files, each with its name for messages.
+        self._certificate = [
+            (f"{setting} {path!r}", Secret(_read(setting, path).decode("latin-1")))
+            for setting, path in (("cert_file", cert_file), ("key_file", key_file))
+            if path is not None
+        ]
+        self._key_password = key_password
+        # As Python's own contexts do it.
+        keylog = None if sys.flags.ignore_environment else os.environ.get("SSLKEYLOGFILE")
+        self._keylog = str(Path(keylog).absolute()) if keylog else None
+        trust = (verify_ssl, ssl_ca_cert, ca_cert_data)
+        self.trusted = describe_trust("ssl_context", ssl_context, *trust)
+        self.trusted_for_proxy = describe_trust("proxy_ssl_context", proxy_ssl_context, *trust)
 
     def host_context(self) -> ssl.SSLContext:
         """Return a context for the host; raise `ConfigurationError`, naming setting and file, if one is unusable."""
-        if self.context is not None:
-            return self.context
+        if self._context is not None:
+            return self._context
         context = self._new_context()
-        if self.certificate is not None:
-            self.certificate.load(context)
+        if self._certificate:
+            self._load_certificate(context)
             context.post_handshake_auth = True  # servers of TLS 1.3 may ask for it when they know the path
         return context
 
     def context_for_proxy(self) -> ssl.SSLContext:
         """Return a context for the proxy: it trusts the same CAs, but knows nothing that is only for the host."""
-        return self._new_context() if self.proxy_context is None else self.proxy_context
+        return self._new_context() if self._proxy_context is None else self._proxy_context
 
     def _new_context(self) -> ssl.SSLContext:
         # Not `create_default_context`: since Python 3.13 it refuses certificates without an authority key identifier,
@@ -65,19 +87,19 @@ class Tls:
         context.hostname_checks_common_name = False  # as in RFC 9525
         # Trusts CAs that are not roots, as Python 3.13 does by default.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if self.keylog is not None:
+        if self._keylog is not None:
             try:
-                context.keylog_filename = self.keylog
+                context.keylog_filename = self._keylog
             except OSError as error:
                 raise ConfigurationError(
-                    f"SSLKEYLOGFILE {self.keylog!r} cannot be written: {error.strerror}"
+                    f"SSLKEYLOGFILE {self._keylog!r} cannot be written: {error.strerror}"
                 ) from None
-        if not self.verify:
+        if not self._verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        if self.authorities is None:
+        if not self._authorities:
             self._load_system_authorities(context)
-        for where, data in self.authorities or ():
+        for where, data in self._authorities:
             try:
                 _load_authorities(context, data)
             except (ssl.SSLError, ValueError) as error:
@@ -92,54 +114,33 @@ class Tls:
             context.load_default_certs()
             return
         # As OpenSSL does it, broken certificates are passed over.
-        if self.system is not None:
+        if self._system is not None:
             with suppress(ssl.SSLError, ValueError):
-                _load_authorities(context, self.system)
+                _load_authorities(context, self._system)
         if self.system_directory is not None:
             context.load_verify_locations(capath=self.system_directory)
 
+    def _load_certificate(self, context: ssl.SSLContext) -> None:
+        names, contents = zip(*self._certificate, strict=True)
+        asked = False
 
-def read_tls(
-    *,
-    ssl_context: ssl.SSLContext | None,
-    proxy_ssl_context: ssl.SSLContext | None,
-    verify_ssl: bool,
-    ssl_ca_cert: Source | None,
-    ca_cert_data: str | bytes | None,
-    cert_file: Source | None,
-    key_file: Source | None,
-    key_password: Secret | None,
-) -> Tls:
-    """Read all files that the settings name, and the environment; the arguments are the settings.
+        def password() -> str:
+            # OpenSSL would otherwise ask at the terminal.
+            nonlocal asked
+            asked = True
+            return "" if self._key_password is None else self._key_password.reveal()
 
-    Raises `ConfigurationError`, naming setting and file, if one cannot be read.
-    """
-    authorities: list[tuple[str, str | bytes]] = []
-    if ssl_ca_cert is not None:
-        authorities.append((f"ssl_ca_cert {ssl_ca_cert!r}", _read("ssl_ca_cert", ssl_ca_cert)))
-    if ca_cert_data is not None:
-        authorities.append(("ca_cert_data", ca_cert_data))
-    system = ssl.get_default_verify_paths()
-    content = None
-    if not authorities and system.cafile is not None:
-        with suppress(OSError):
-            content = Path(system.cafile).read_bytes()
-    keylog = os.environ.get("SSLKEYLOGFILE")
-    trust = (verify_ssl, ssl_ca_cert, ca_cert_data)
-    return Tls(
-        context=ssl_context,
-        proxy_context=proxy_ssl_context,
-        verify=verify_ssl,
-        authorities=tuple(authorities) or None,
-        system=content,
-        # Looked into later, when the working directory may be another.
-        system_directory=None if system.capath is None else str(Path(system.capath).absolute()),
-        certificate=None if cert_file is None else ClientCertificate(cert_file, key_file, key_password),
-        # As Python's own contexts do it.
-        keylog=str(Path(keylog).absolute()) if keylog and not sys.flags.ignore_environment else None,
-        trusted=describe_trust("ssl_context", ssl_context, *trust),
-        trusted_for_proxy=describe_trust("proxy_ssl_context", proxy_ssl_context, *trust),
-    )
+        try:
+            with _as_files(contents) as paths:
+                context.load_cert_chain(paths[0], paths[-1], password)
+        except (ssl.SSLError, ValueError) as error:
+            if asked and self._key_password is None:
+                message = f"{names[-1]} holds an encrypted key: set key_password"
+            elif asked:
+                message = f"{names[-1]}: key_password does not open the key ({_reason(error)})"
+            else:
+                message = f"{names[0]} and its key cannot be used ({_reason(error)})"
+            raise ConfigurationError(message) from None
 
 
 def describe_trust(
@@ -181,43 +182,8 @@ def _load_authorities(context: ssl.SSLContext, data: str | bytes) -> None:
         context.load_verify_locations(cadata=pem)
 
 
-class ClientCertificate:
-    """The client's certificate and private key, as they are in their files."""
-
-    __slots__ = ("_certificate", "_certificate_name", "_contents", "_key_name", "_password")
-
-    def __init__(self, cert_file: Source, key_file: Source | None, password: Secret | None) -> None:
-        self._certificate_name = f"cert_file {cert_file!r}"
-        self._key_name = self._certificate_name if key_file is None else f"key_file {key_file!r}"
-        files = [("cert_file", cert_file), *([] if key_file is None else [("key_file", key_file)])]
-        self._contents = [Secret(_read(*file).decode("latin-1")) for file in files]
-        self._password = password
-
-    def load(self, context: ssl.SSLContext) -> None:
-        """Put them into a context; raise `ConfigurationError`, naming setting and file, if they cannot be used."""
-        asked = False
-
-        def password() -> str:
-            # OpenSSL would otherwise ask at the terminal.
-            nonlocal asked
-            asked = True
-            return "" if self._password is None else self._password.reveal()
-
-        try:
-            with _as_files(self._contents) as paths:
-                context.load_cert_chain(paths[0], paths[-1], password)
-        except (ssl.SSLError, ValueError) as error:
-            if asked and self._password is None:
-                message = f"{self._key_name} holds an encrypted key: set key_password"
-            elif asked:
-                message = f"{self._key_name}: key_password does not open the key ({_reason(error)})"
-            else:
-                message = f"{self._certificate_name} and its key cannot be used ({_reason(error)})"
-            raise ConfigurationError(message) from None
-
-
 @contextmanager
-def _as_files(contents: list[Secret]) -> Iterator[list[str]]:
+def _as_files(contents: Sequence[Secret]) -> Iterator[list[str]]:
     """Yield the paths of files with these contents, since OpenSSL reads keys from files only.
 
     They are in memory where the system has such files, and else in a directory that only this user can read.

@@ -9,13 +9,27 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
+from urllib3 import connection
 
 from oxide._transport.exchange import Exchange
 from oxide._transport.failures import ConnectError, SignalInterrupt, TunnelRefused, is_from_signal_handler
 from oxide._transport.http1 import BUFFER_SIZE, Lines, Reader, StrictResponse, read_headers
+from oxide._transport.recording import genuine
 
 # A server that announces how long it keeps an idle connection closes it that many seconds too early, for all we know.
 _IDLE_MARGIN = 1.0
+# They detect a dead peer, or a connection that the network has forgotten. While idle or waiting, it is asked after 30 s
+# of silence, every 10 s, three times; what has been sent has to be acknowledged within 30 s. Not every system has all.
+_TIMES = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
+_SOCKET_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in _TIMES.items()
+        if hasattr(socket, name)
+    ),
+)
 # Sockets that take a view of the bytes to send, whose `repr` does not show them: each frame down to the system call
 # holds what is sent. Those that tests put in the place of the real ones may not.
 _TAKE_VIEWS = frozenset({"eventlet", "gevent", "oxide", "socket", "ssl", "urllib3"})
@@ -23,55 +37,39 @@ _TAKE_VIEWS = frozenset({"eventlet", "gevent", "oxide", "socket", "ssl", "urllib
 
 # http.client passes its response class only the socket; as a method, this gets the connection too.
 def _response_class(
-    connection: "WireConnection",
+    wire: "WireConnection",
     sock: object,  # noqa: ARG001 - as http.client calls it
     debuglevel: int = 0,  # noqa: ARG001 - as http.client calls it
     method: str | None = None,
 ) -> StrictResponse:
-    return StrictResponse(connection, method)
+    return StrictResponse(wire, method)
 
 
 if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection as _Base
+    from urllib3.connection import HTTPConnection
 else:
-    _Base = object
+    HTTPConnection = genuine(connection.HTTPConnection)
 
 
-class WireConnection(_Base):
-    """A mixin for urllib3's connections that works for one exchange at a time."""
+class WireConnection(HTTPConnection):
+    """A connection that works for one exchange at a time."""
 
     # Setting this on http.client's own class would otherwise print every request, with the token.
     debuglevel = 0
     response_class: Any = _response_class
     resolve: Mapping[str, str] = MappingProxyType({})
     extra_socket_options: Sequence[tuple[Any, ...]] = ()
-    _exchange: Exchange
+    # The one to work for from now on.
+    exchange: Exchange
     # The lines of the request so far, and the headers of a CONNECT, as http.client keeps them.
     _buffer: list[Any]
     _tunnel_headers: Mapping[str, Any]
     # Until when, by the clock of the exchanges, the server keeps the connection open while it is idle.
     _kept_until = math.inf
 
-    # Hidden from type checkers, for which a property cannot take the place of an attribute.
-    if not TYPE_CHECKING:
-
-        @property
-        def timeout(self):
-            """None: the exchange sets the time left before each operation, and nothing else limits it.
-
-            What urllib3 assigns is the exchange to work for from now on (see `ExchangeTimeout`).
-            """
-            return None
-
-        @timeout.setter
-        def timeout(self, value):
-            # Not `http.client`'s default, which its constructor assigns.
-            if isinstance(value, Exchange):
-                self._exchange = value
-
     @override
     def connect(self) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         exchange.begin_connecting()
         super().connect()
         exchange.connecting = False
@@ -101,14 +99,14 @@ class WireConnection(_Base):
         if self.sock is None:
             self.connect()
         sock: Any = self.sock
-        sock.settimeout(self._exchange.time_left())
+        sock.settimeout(self.exchange.time_left())
         # What opens a tunnel is not the request yet.
-        self._exchange.sent = not self._exchange.connecting
+        self.exchange.sent = not self.exchange.connecting
         view = memoryview if type(sock).__module__.partition(".")[0] in _TAKE_VIEWS else bytes
         lines, self._buffer = [*self._buffer, b"", b""], []
         sock.sendall(view(b"\r\n".join(lines)))
         # What comes next, such as the body, is sent within what is left.
-        sock.settimeout(self._exchange.time_left())
+        sock.settimeout(self.exchange.time_left())
 
     @override
     def _tunnel(self) -> None:
@@ -132,11 +130,11 @@ class WireConnection(_Base):
         if self.sock is None:
             raise http.client.HTTPException("bytes after the proxy's response to CONNECT")
         # Limits the TLS handshake that follows to what is left now.
-        self.sock.settimeout(self._exchange.time_left())
+        self.sock.settimeout(self.exchange.time_left())
 
     def keep_for(self, seconds: float) -> None:
         """Note that the server closes the connection when it has been idle for that long."""
-        self._kept_until = self._exchange.clock() + seconds - min(_IDLE_MARGIN, seconds / 2)
+        self._kept_until = self.exchange.clock() + seconds - min(_IDLE_MARGIN, seconds / 2)
 
     def is_kept(self, exchange: Exchange) -> bool:
         """Return whether the server still keeps the connection open, for all that it has said."""
@@ -145,10 +143,6 @@ class WireConnection(_Base):
     def has_unread(self) -> bool:
         """Return whether there are unread bytes that urllib3, which looks only at the socket, does not see."""
         return False
-
-    def time_left(self) -> float | None:
-        """Return the seconds that the next socket operation may take; raise `TimeoutError` where none are left."""
-        return self._exchange.time_left()
 
     @override
     def _new_conn(self) -> socket.socket:
@@ -175,10 +169,10 @@ class WireConnection(_Base):
         try:
             for option in (*_SOCKET_OPTIONS, *self.extra_socket_options):
                 sock.setsockopt(*option)
-            left = self._exchange.time_left()
+            left = self.exchange.time_left()
             sock.settimeout(None if left is None else left / shares)
             sock.connect(address)
-            sock.settimeout(self._exchange.time_left())
+            sock.settimeout(self.exchange.time_left())
         except BaseException:
             sock.close()
             raise
@@ -186,21 +180,4 @@ class WireConnection(_Base):
 
     def makefile(self, mode: str) -> io.BufferedReader:  # noqa: ARG002 - as http.client calls it
         """Return a file of the response's bytes, like that of a socket."""
-        return Lines(Reader(self.sock, self._exchange), BUFFER_SIZE)
-
-
-def _socket_options() -> tuple[tuple[int, int, int], ...]:
-    """Return options that detect a dead peer, or a connection that the network has forgotten.
-
-    While idle or waiting, it is asked after 30 s of silence, every 10 s, three times; what has been sent has to be
-    acknowledged within 30 s, where the system lets us say so.
-    """
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-    values = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
-    for name, value in values.items():
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return tuple(options)
-
-
-_SOCKET_OPTIONS = _socket_options()
+        return Lines(Reader(self.sock, self.exchange), BUFFER_SIZE)

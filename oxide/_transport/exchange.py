@@ -8,10 +8,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Literal, NamedTuple, Self
-
-import urllib3
-from typing_extensions import override
+from typing import Any, Literal, NamedTuple
 
 _forks = 0
 
@@ -55,11 +52,6 @@ class Exchange:
     stalled TLS handshake and a stalled response look alike. `limit` names the setting that limits the current
     operation, and `with_proxy` says whether that is the TLS handshake with the proxy.
     """
-
-    __slots__ = (
-        "_connect_by", "clock", "connecting", "deadline", "limit", "limits", "process", "sent", "sock", "status",
-        "with_proxy",
-    )  # fmt: skip
 
     def __init__(self, clock: Callable[[], float], deadline: float | None, limits: Limits) -> None:
         self.clock = clock
@@ -107,36 +99,3 @@ class Exchange:
 
     def _until(self, moment: float | None) -> float | None:
         return None if moment is None else moment - self.clock()
-
-
-class ExchangeTimeout(urllib3.Timeout):
-    """Takes an exchange to the connection that works for it: all that urllib3 passes on to one is a timeout.
-
-    Thread-locals would not do, since threads may be shared by greenlets.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        super().__init__(connect=None, read=None)
-        self._exchange = exchange
-
-    @override
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-    __str__ = __repr__
-
-    @override
-    def clone(self) -> Self:
-        """Return itself."""
-        return self
-
-    @override
-    def start_connect(self) -> float:
-        """Do nothing: the exchange has its own clock."""
-        return 0.0
-
-    @property
-    @override
-    def connect_timeout(self) -> Any:
-        """The exchange, which urllib3 assigns to the `timeout` of the connection before it uses it."""
-        return self._exchange

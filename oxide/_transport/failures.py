@@ -9,12 +9,7 @@ from urllib3.util.ssl_match_hostname import CertificateError
 
 from oxide._attempt import PASSING_STATUSES, Outcome
 from oxide._transport.exchange import Exchange
-from oxide.exceptions import (
-    ApiConnectionError,
-    ApiException,
-    ApiResponseError,
-    ApiTimeoutError,
-)
+from oxide.exceptions import ApiConnectionError, ApiException, ApiResponseError, ApiTimeoutError
 
 TRANSLATED = (HTTPError, OSError, http.client.HTTPException)
 

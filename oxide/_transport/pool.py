@@ -37,7 +37,7 @@ def make_pool(
     if proxy is None:
         manager = urllib3.PoolManager(**options)
     else:
-        given: Headers | None = configuration._secret("proxy_headers")
+        given: Headers | None = configuration._kept("proxy_headers")
         headers: dict[str, Any] = {} if given is None else given.by_lower_name()
         if proxy.authorization is not None:
             headers.setdefault("proxy-authorization", proxy.authorization)
@@ -105,13 +105,9 @@ class _IdleConnections:
 
 
 if TYPE_CHECKING:
-    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connection import HTTPSConnection
 else:
-    HTTPConnection, HTTPSConnection = map(genuine, (connection.HTTPConnection, connection.HTTPSConnection))
-
-
-class _HTTPConnection(WireConnection, HTTPConnection):
-    pass
+    HTTPSConnection = genuine(connection.HTTPSConnection)
 
 
 class _HTTPSConnection(WireConnection, HTTPSConnection):
@@ -136,9 +132,9 @@ class _HTTPSConnection(WireConnection, HTTPSConnection):
     def _connect_tls_proxy(self, hostname: str, sock: socket.socket) -> Any:
         # urllib3 before 2.8 would apply the host's settings here.
         proxy: Any = self.proxy_config
-        self._exchange.with_proxy = True
+        self.exchange.with_proxy = True
         secured = proxy.ssl_context.wrap_socket(sock, server_hostname=hostname.strip("[]"))
-        self._exchange.with_proxy = False
+        self.exchange.with_proxy = False
         return _TimedSocket(secured, self)
 
 
@@ -154,7 +150,7 @@ class _TimedSocket:
         self.__dict__.update(socket=sock, _connection=connection)
 
     def _timed(self) -> ssl.SSLSocket:
-        self.socket.settimeout(self._connection.time_left())
+        self.socket.settimeout(self._connection.exchange.time_left())
         return self.socket
 
     def recv(self, *arguments: Any) -> bytes:
@@ -172,11 +168,11 @@ class _TimedSocket:
         setattr(self.socket, name, value)
 
 
-class _Pool(urllib3.HTTPConnectionPool):
-    """A mixin for urllib3's pools that makes connections of ours."""
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    """A pool that makes connections of ours."""
 
     QueueCls: Any = _IdleConnections
-    connection_class: Any
+    connection_class: Any = WireConnection
 
     # Hidden from type checkers, for which a property cannot take the place of an attribute.
     if not TYPE_CHECKING:
@@ -189,12 +185,16 @@ class _Pool(urllib3.HTTPConnectionPool):
                 return self.connection_class
             return recorded(usual, self.connection_class)
 
+    # What would be the seconds to wait for a connection is the exchange. A thread-local instead would not do, since
+    # greenlets may share a thread.
+    @override
+    def _get_conn(self, timeout: Any = None) -> Any:
+        connection: Any = super()._get_conn(timeout)
+        connection.exchange = timeout
+        return connection
 
-class _HTTPPool(_Pool):
-    connection_class = _HTTPConnection
 
-
-class _HTTPSPool(_Pool, urllib3.HTTPSConnectionPool):
+class _HTTPSPool(_HTTPPool, urllib3.HTTPSConnectionPool):
     connection_class = _HTTPSConnection
 
     @override

@@ -51,22 +51,6 @@ class RESTResponse:
         headers: the headers, names compared without case.
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_body",
-        "_closed",
-        "_describe",
-        "_exchange",
-        "_gunzip",
-        "_in_use",
-        "_max_bytes",
-        "_response",
-        "_size",
-        "headers",
-        "reason",
-        "status",
-    )
-
     def __init__(self, response: urllib3.BaseHTTPResponse, exchange: Exchange, max_bytes: int) -> None:
         self.status = response.status
         self.reason = response.reason
@@ -92,7 +76,10 @@ class RESTResponse:
     def data(self) -> bytes:
         """The whole decoded body, or what is left if some has been read; read on first use, and kept."""
         if self._body is None:
-            if self._arrives_whole():
+            length = self._response.length_remaining
+            # The announced length need not be true, and may exceed the memory.
+            limit = min(self._max_bytes, _MAX_SINGLE_READ)
+            if length is not None and length <= limit and self._gunzip is None:
                 self._body = self._pull(None)
             else:
                 # `getvalue` hands over the buffer, whereas joining a list would take twice the memory.
@@ -180,13 +167,6 @@ class RESTResponse:
             message = f"the response has too many JSON values for max_response_bytes ({self._max_bytes})"
             raise self._ending(ApiResponseError(self.status, message))
         return body
-
-    def _arrives_whole(self) -> bool:
-        length = self._response.length_remaining
-        # The announced length need not be true, and may exceed the memory.
-        return (
-            length is not None and length <= min(self._max_bytes, _MAX_SINGLE_READ) and self._gunzip is None
-        )
 
     def _pull(self, amt: int | None, *, once: bool = False) -> bytes:
         """Return up to `amt` bytes, or everything for None; with `once`, at most what one read returns."""

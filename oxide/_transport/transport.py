@@ -11,7 +11,7 @@ from urllib3.util.retry import Retry
 
 from oxide._identity.hosts import is_loopback, parse_host
 from oxide._identity.secrets import Secret
-from oxide._transport.exchange import Exchange, ExchangeTimeout, this_process
+from oxide._transport.exchange import Exchange, this_process
 from oxide._transport.failures import TRANSLATED, translate
 from oxide._transport.pool import close_pool, make_pool
 from oxide._transport.response import RESTResponse
@@ -66,8 +66,8 @@ class Transport:
         """
         # urllib3 hands the values on to http.client, which encodes them.
         encodable: Any = headers
-        # urllib3 hands the one to the connection, and the other to the queue that it takes the connection from.
-        carriers: dict[str, Any] = {"timeout": ExchangeTimeout(exchange), "pool_timeout": exchange}
+        # Our pool gives it to the connection that it takes.
+        pool_timeout: Any = exchange
         try:
             # The pool's `urlopen`, since OpenTelemetry instruments it.
             response = self._of_this_process().pool.urlopen(
@@ -80,7 +80,9 @@ class Transport:
                 assert_same_host=False,
                 preload_content=False,
                 decode_content=False,
-                **carriers,
+                # The exchange sets the time left before each operation, and nothing else limits it.
+                timeout=None,
+                pool_timeout=pool_timeout,
             )
         except ClosedPoolError:
             raise ApiValueError("the ApiClient was closed during the call") from None

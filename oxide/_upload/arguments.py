@@ -1,14 +1,15 @@
 """Checks the arguments of an upload before anything is opened or sent."""
 
-import operator
 import re
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from oxide._agreement import agreeing
 from oxide._call.encoding import checked_body, identifier
+from oxide._identity.checks import number
 from oxide._upload.content import GIB, LARGEST
 from oxide._upload.layout import BLOCK_SIZES
-from oxide.exceptions import ApiTypeError, ApiValueError, ObjectAlreadyExists
+from oxide.exceptions import ApiTypeError, ApiValueError
 from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 
@@ -50,15 +51,7 @@ class Arguments(NamedTuple):
             "size": disk_size,
             "block_size": block_size,
         }
-        for field, ours in wanted.items():
-            theirs = getattr(image, field)
-            if theirs != ours:
-                raise ObjectAlreadyExists(
-                    error_code=ObjectAlreadyExists.__name__,
-                    message=f"image {image.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
-                    operation="image_upload",
-                )
-        return image
+        return agreeing(image, wanted, "image_upload")
 
 
 def checked_arguments(
@@ -103,13 +96,10 @@ def checked_arguments(
 
 
 def _whole(name: str, value: Any) -> int:
-    if not isinstance(value, bool):
-        try:
-            return operator.index(value)
-        except TypeError:
-            pass
-    message = f"{name}: expected int, got {type(value).__name__}"
-    raise ApiTypeError(message)
+    if (found := number(value)) is None:
+        message = f"{name}: expected int, got {type(value).__name__}"
+        raise ApiTypeError(message)
+    return found
 
 
 def _digest(value: Any) -> str | None:

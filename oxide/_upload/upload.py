@@ -19,10 +19,7 @@ from oxide._upload.source import Source
 from oxide._upload.stop import Stop
 from oxide._uploading import Leftover
 from oxide._warnings import warn
-from oxide.exceptions import (
-    ApiException,
-    NotFoundException,
-)
+from oxide.exceptions import ApiException, NotFoundException
 from oxide.models._snapshot import Snapshot
 from oxide.models.image import Image
 from oxide.models.image_source import ImageSource

@@ -7,8 +7,9 @@ taken its name is deleted or moved.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final, Protocol, Unpack
+from typing import Protocol, Unpack
 
+from oxide._agreement import agreeing
 from oxide._call.encoding import checked_body, identifier, identifier_or, project_of
 from oxide._call.options import RequestOptions
 from oxide._identifiers import parse_id
@@ -19,22 +20,19 @@ from oxide.models.image import Image
 from oxide.models.image_create import ImageCreate
 from oxide.models.image_results_page import ImageResultsPage
 
-_COMPARED: Final = ("description", "os", "version")
 _image = identifier_or(Image)
 _image_project = project_of("image", _image)
 
 
 class Images(Protocol):
-    """The client and the operations that the helpers are made of."""
+    """The client and the operations that the helpers are made of, as far as they use them."""
 
     api_client: ApiClient
 
     def image_create(
         self, image_create: NewImage, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image: ...
-    def image_delete(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> None: ...
+    def image_delete(self, image: ImageRef, **options: Unpack[RequestOptions]) -> None: ...
     def image_demote(
         self, image: ImageRef, project: ProjectRef, **options: Unpack[RequestOptions]
     ) -> Image: ...
@@ -46,9 +44,7 @@ class Images(Protocol):
         sort_by: SortMode | None = None,
         **options: Unpack[RequestOptions],
     ) -> ImageResultsPage: ...
-    def image_promote(
-        self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
-    ) -> Image: ...
+    def image_promote(self, image: ImageRef, **options: Unpack[RequestOptions]) -> Image: ...
     def image_view(
         self, image: ImageRef, project: ProjectRef | None = None, **options: Unpack[RequestOptions]
     ) -> Image: ...
@@ -63,11 +59,12 @@ def ensure_image(
     first request, it refuses the slower of the two.
     """
     wanted = checked_body("image_ensure", ImageCreate, image_create)
+    compared = {name: getattr(wanted, name) for name in ("description", "os", "version")}
     view = partial(images.image_view, wanted.name, project, **options)
 
     def look() -> Image | None:
         found = _look(view)
-        return None if found is None else _agreeing(found, wanted)
+        return None if found is None else agreeing(found, compared, "image_ensure")
 
     if (found := look()) is not None:
         return found
@@ -241,15 +238,3 @@ def _going_on_after(earlier: ApiException, done: str) -> Iterator[None]:
         if error.outcome == "not sent":
             error.outcome = "unknown"
         raise
-
-
-def _agreeing(found: Image, wanted: ImageCreate) -> Image:
-    for field in _COMPARED:
-        ours, theirs = getattr(wanted, field), getattr(found, field)
-        if ours != theirs:
-            raise ObjectAlreadyExists(
-                error_code=ObjectAlreadyExists.__name__,
-                message=f"image {found.name!r} exists with a different {field}: {theirs!r} instead of {ours!r}",
-                operation="image_ensure",
-            )
-    return found

@@ -19,7 +19,7 @@ import pytest
 
 import oxide
 from oxide._identity.hosts import parse_host
-from oxide._transport.exchange import Exchange, ExchangeTimeout, Limits
+from oxide._transport.exchange import Exchange, Limits
 from oxide._transport.pool import close_pool, make_pool
 from transport.calls import (
     CALLS,
@@ -249,8 +249,13 @@ def test_a_connection_returned_after_the_client_is_closed_is_closed() -> None:
         configuration = oxide.Configuration(server.url)
         pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
         idle: Any = pool.pool
-        timeout = ExchangeTimeout(Exchange(time.monotonic, None, Limits()))
-        response = pool.urlopen("GET", "/v1/images/a", retries=False, preload_content=False, timeout=timeout)
+        options: dict[str, Any] = {
+            "retries": False,
+            "preload_content": False,
+            "timeout": None,
+            "pool_timeout": Exchange(time.monotonic, None, Limits()),
+        }
+        response = pool.urlopen("GET", "/v1/images/a", **options)
         connection = response.connection
         close_pool(pool)
         assert len(client_sockets(server.port)) == 1

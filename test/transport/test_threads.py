@@ -12,7 +12,7 @@ import pytest
 
 import oxide
 from oxide._identity.hosts import parse_host
-from oxide._transport.exchange import Exchange, ExchangeTimeout, Limits
+from oxide._transport.exchange import Exchange, Limits
 from oxide._transport.pool import close_pool, make_pool
 from transport.calls import client_sockets, image_by_name, session
 from transport.fault_server import FaultServer, Peer, chunked, gzipped, http_response, request, respond
@@ -142,13 +142,13 @@ def test_urllib3_passes_each_exchange_to_the_connection_that_serves_it(
         pool = make_pool(configuration, configuration._tls(), parse_host(configuration.host), None)
         for _ in range(2):
             exchange = Exchange(time.monotonic, None, Limits(connect=30, silence=30))
-            response = pool.urlopen(
-                "GET",
-                "/v1/images/a",
-                retries=False,
-                preload_content=False,
-                timeout=ExchangeTimeout(exchange),
-            )
+            options: dict[str, Any] = {
+                "retries": False,
+                "preload_content": False,
+                "timeout": None,
+                "pool_timeout": exchange,
+            }
+            response = pool.urlopen("GET", "/v1/images/a", **options)
             assert exchange.sent
             connection: Any = response.connection
             assert exchange.sock is connection.sock
