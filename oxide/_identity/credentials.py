@@ -3,10 +3,9 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from oxide._identity import checks
 from oxide._identity.hosts import masked_host, parse_host
@@ -19,8 +18,7 @@ _LOGIN: Final = "run `oxide auth login`"
 _SHOWN_KEYS: Final = frozenset({"default-profile", "time_expires"})
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A host and the token for it, both from `source`."""
 
     host: str
