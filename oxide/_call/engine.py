@@ -71,7 +71,7 @@ class Engine(NamedTuple):
         *,
         preload: bool,
     ) -> tuple[RESTResponse, Callable[[ApiException], None], Echo]:
-        """Return the response, and what adds the details of the call to an exception; see `_attempts`."""
+        """Return the response, and what adds the details of the call to an exception; see `_until_done`."""
         try:
             request = make_request(
                 self.configuration, self.default_headers, self.refusal, operation, options, arguments, body
