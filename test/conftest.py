@@ -1,5 +1,6 @@
 """Applies to every test: no settings from the environment, and no network but loopback."""
 
+import gc
 import os
 import re
 import signal
@@ -26,6 +27,12 @@ def pytest_configure() -> None:
     addaudithook(_refuse_other_machines)
     # A shell makes its background jobs ignore Ctrl-C, and the programs under test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection, which many tests ask for, look again at what is there before the first test."""
+    gc.collect()
+    gc.freeze()
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -492,6 +493,12 @@ def test_ctrl_c_while_an_open_response_is_read_closes_it(part: bytes) -> None:
         assert client.api.image_view("right").name == "right"
 
 
+@cache
+def is_among(path: str, files: tuple[str, ...]) -> bool:
+    """Return whether a path has one of these parts."""
+    return any(part in path for part in files)
+
+
 class InterruptAt:
     """A trace function that raises KeyboardInterrupt at the n-th line of the code that makes a call."""
 
@@ -502,7 +509,7 @@ class InterruptAt:
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Trace the functions of these files, and no others."""
-        return self.line if any(part in frame.f_code.co_filename for part in self.FILES) else None
+        return self.line if is_among(frame.f_code.co_filename, self.FILES) else None
 
     def line(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Count lines."""
