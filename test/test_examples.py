@@ -31,6 +31,8 @@ import oxide
 from oxide.testing import Answer, Delay, Drop, Simulator
 from oxide.testing._demo import seed_demo
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SOURCES = sorted(ROOT.glob("oxide/**/*.py"))

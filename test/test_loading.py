@@ -138,6 +138,7 @@ def test_a_name_that_a_program_replaced_stays_replaced() -> None:
     run(PUT_IN_PLACE)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kinds", [2, 8])
 def test_threads_that_load_names_at_the_same_time_do_not_deadlock(kinds: int) -> None:
     for _ in range(4):

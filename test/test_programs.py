@@ -15,6 +15,8 @@ import oxide
 from oxide.testing import Answer, Drop, Simulator
 from oxide.testing._demo import seed_demo
 
+pytestmark = pytest.mark.long
+
 Write = Literal["image_create", "image_promote", "image_demote", "image_delete"]
 WRITES: tuple[Write, ...] = get_args(Write)
 PROGRAMS = Path(__file__).with_name("programs")

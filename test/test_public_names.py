@@ -154,6 +154,7 @@ class TestGeneratedClientNames:
         ):
             assert fresh(f"import oxide\nprint(json.dumps({path}.__name__))") == path.rpartition(".")[2]
 
+    @pytest.mark.long
     def test_every_module_can_be_the_first_to_be_imported(self) -> None:
         modules = sorted(
             ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")

@@ -27,6 +27,7 @@ from transport.fault_server import (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_forks_under_load_mix_up_no_responses(
     secure: bool, server_tls: ssl.SSLContext, ca_file: str, tmp_path: Path

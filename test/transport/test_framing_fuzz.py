@@ -252,6 +252,7 @@ def compare(responder: Responder, data: bytes, size: int, *, once: bool) -> str:
     return "both read the same"
 
 
+@pytest.mark.long
 @given(
     data=damaged() | st.sampled_from(SEEDS) | st.binary(max_size=200),
     size=st.sampled_from([1, 7, 65536]),
@@ -265,6 +266,7 @@ def test_every_difference_from_another_parser_is_intended(
     compare(responder, data, size, once=once)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("call", [VIEW, LIST, DELETE], ids=repr)
 @given(data=damaged() | st.sampled_from(SEEDS) | st.binary(max_size=200))
 @settings(max_examples=200)

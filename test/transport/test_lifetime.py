@@ -520,6 +520,7 @@ class InterruptAt:
         return self.line
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["", "_without_preload_content"])
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # before anybody could have closed it
 @pytest.mark.filterwarnings(

@@ -113,6 +113,7 @@ def interrupted(settings: dict[str, Any], seen: set[tuple[str, int]]) -> list[st
 PATHS = ["http", "https", "forwarded", "tunnel", "tls-in-tls"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("paths", [["http", "https"], ["forwarded"], ["tunnel", "tls-in-tls"]], ids="-".join)
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # before anybody could have closed it
 @pytest.mark.filterwarnings(

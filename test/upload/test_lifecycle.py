@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -151,7 +152,7 @@ class Uploads(RuleBasedStateMachine):
 
 
 # Shrinking a failing sequence would take minutes.
-TestUploads = Uploads.TestCase
+TestUploads = pytest.mark.long(Uploads.TestCase)
 TestUploads.settings = settings(
     max_examples=20, stateful_step_count=12, deadline=None, phases=[Phase.generate]
 )

@@ -338,6 +338,7 @@ def test_an_upload_with_a_wrong_digest_cannot_resume(scene: Scene, path: Path, j
     assert scene.left() == []
 
 
+@pytest.mark.long
 def test_uploads_killed_at_random_moments_fifty_times_become_the_right_images(tmp_path: Path) -> None:
     chunks = 10
     data = disk((chunks + 1) * CHUNK)
