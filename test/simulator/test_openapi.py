@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -156,7 +157,11 @@ def test_schemathesis_finds_no_difference_from_the_document(
     command = [sys.executable, "-m", "schemathesis.cli", "run", "openapi.json", "--url", simulator.url]
     command += ["--header", f"Authorization: Bearer {simulator.token}"]
     command += ["--max-examples", "50", "--seed", "5", "--no-color", "--warnings", "off"]
-    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    # Nothing of the package runs there, so its coverage need not be measured.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
     assert result.returncode == 0, result.stdout + result.stderr
     longest = {"description": 512, "os": 64, "version": 64}
     for request in simulator.requests:
