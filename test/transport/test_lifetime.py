@@ -380,16 +380,28 @@ def test_nothing_is_registered_with_atexit(server_tls: Any, ca_file: str, tmp_pa
     assert (program.stdout, program.stderr) == ("[] 1\n", "")
 
 
+_noticed = threading.Event()
+
+
 def interrupt() -> None:
-    """Press Ctrl-C."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    """Press Ctrl-C, and again if Python did not notice: a signal just before a system call does not end the call."""
+    _noticed.clear()
+    while True:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        if _noticed.wait(2):
+            return
 
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
     """Make Ctrl-C raise, even in the background of a shell, which ignores it."""
     assert threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def handler(*_: object) -> None:
+        _noticed.set()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, handler)
     yield
     signal.signal(signal.SIGINT, before)
 
