@@ -380,16 +380,24 @@ def test_nothing_is_registered_with_atexit(server_tls: Any, ca_file: str, tmp_pa
     assert (program.stdout, program.stderr) == ("[] 1\n", "")
 
 
-_noticed = threading.Event()
+noticed = threading.Event()
+
+
+def send_signal(number: signal.Signals) -> None:
+    """Send a signal to the main thread, and again until its handler sets `noticed`.
+
+    A signal that arrives just before a system call does not end the call.
+    """
+    noticed.clear()
+    while True:
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+        if noticed.wait(2):
+            return
 
 
 def interrupt() -> None:
-    """Press Ctrl-C, and again if Python did not notice: a signal just before a system call does not end the call."""
-    _noticed.clear()
-    while True:
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-        if _noticed.wait(2):
-            return
+    """Press Ctrl-C."""
+    send_signal(signal.SIGINT)
 
 
 @pytest.fixture(autouse=True)
@@ -398,7 +406,7 @@ def _interruptible() -> Iterator[None]:
     assert threading.current_thread() is threading.main_thread()
 
     def handler(*_: object) -> None:
-        _noticed.set()
+        noticed.set()
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, handler)

@@ -29,7 +29,7 @@ from transport.fault_server import (
     stall,
     until_released,
 )
-from transport.test_lifetime import connecting, wait_for_connecting
+from transport.test_lifetime import connecting, noticed, send_signal, wait_for_connecting
 from transport.test_time import full_backlog
 
 ALARMS: dict[str, Callable[[], BaseException]] = {
@@ -48,17 +48,23 @@ def alarm(error: BaseException, how: str = "function") -> Iterator[None]:
     """Make SIGALRM raise this, from one kind of handler or another."""
 
     def handler(number: int, frame: FrameType | None) -> None:
+        noticed.set()
         raise error
 
     class Handler:
         def handle(self, *arguments: Any) -> None:
+            noticed.set()
             raise error
+
+    def in_generator(*arguments: Any) -> None:
+        noticed.set()
+        (_ for _ in ()).throw(error)
 
     handlers: dict[str, Any] = {
         "function": handler,
         "method": Handler().handle,
         "nested": lambda number, frame: handler(number, None),
-        "generator": lambda *_: (_ for _ in ()).throw(error),
+        "generator": in_generator,
     }
     before = signal.signal(signal.SIGALRM, handlers[how])
     try:
@@ -69,7 +75,7 @@ def alarm(error: BaseException, how: str = "function") -> Iterator[None]:
 
 def ring() -> None:
     """Send the signal to the thread that makes the call."""
-    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+    send_signal(signal.SIGALRM)
 
 
 PLACES: dict[str, Script] = {
