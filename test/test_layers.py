@@ -24,7 +24,7 @@ LAYERS: Final = (
         "api_response",
     },
     {"exceptions", "models"},
-    {"_agreement", "_identity"},
+    {"_identity"},
     {"configuration"},
     {"_transport"},
     {"_call", "rest"},

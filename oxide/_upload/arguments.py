@@ -4,7 +4,7 @@ import re
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from oxide._agreement import agreeing
+from oxide._call.agreement import agreeing
 from oxide._call.encoding import checked_body, identifier
 from oxide._identity.checks import number
 from oxide._upload.content import GIB, LARGEST

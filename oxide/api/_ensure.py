@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Protocol, Unpack
 
-from oxide._agreement import agreeing
+from oxide._call.agreement import agreeing
 from oxide._call.encoding import checked_body, identifier, identifier_or, project_of
 from oxide._call.options import RequestOptions
 from oxide._identifiers import parse_id
