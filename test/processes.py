@@ -24,6 +24,28 @@ _FORKSERVER: Final = multiprocessing.get_context("forkserver")
 _FORKSERVER.set_forkserver_preload(["oxide._public", "oxide.testing", "pytest", "doctest"])
 
 
+def run_command(
+    command: list[str], directory: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a directory, with these environment variables on top. Both outputs come together."""
+    return subprocess.run(
+        command,
+        check=False,
+        cwd=directory,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+    )
+
+
+def without_coverage() -> dict[str, str]:
+    """Return the environment without what makes coverage.py measure a process."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+
+
 def run_python(
     arguments: list[str], directory: Path, environment: dict[str, str], *, fork: bool = True
 ) -> subprocess.CompletedProcess[str]:
@@ -33,17 +55,7 @@ def run_python(
     nothing has been imported before.
     """
     if not fork:
-        return subprocess.run(
-            [sys.executable, "-W", "error", *arguments],
-            check=False,
-            cwd=directory,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SECONDS,
-        )
+        return run_command([sys.executable, "-W", "error", *arguments], directory, environment)
     output = directory / f"output-{os.urandom(4).hex()}"
     program = _FORKSERVER.Process(
         target=_run, args=(arguments, str(directory), {**os.environ, **environment}, str(output))

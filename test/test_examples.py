@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from processes import PYTEST, SECONDS, run_python
+from processes import PYTEST, run_command, run_python
 
 import oxide
 from oxide.testing import Answer, Delay, Drop, Simulator
@@ -146,16 +146,8 @@ def documented() -> Iterator[Example]:
 def run_shell(script: str, directory: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """Run a script in a directory that is also its home, with additional environment variables."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.run(
-        ["bash", "-e", "-c", script],
-        check=False,
-        cwd=directory,
-        env={**os.environ, **environment, "PATH": path, "HOME": str(directory)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SECONDS,
+    return run_command(
+        ["bash", "-e", "-c", script], directory, {**environment, "PATH": path, "HOME": str(directory)}
     )
 
 

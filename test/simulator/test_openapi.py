@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from core_support import CONTRACTS, published_fields
 from hypothesis import example, given
 from hypothesis import strategies as st
+from processes import without_coverage
 from simulator_http import Caller, World
 
 from oxide._identifiers import name_problem
@@ -158,9 +158,14 @@ def test_schemathesis_finds_no_difference_from_the_document(
     command += ["--header", f"Authorization: Bearer {simulator.token}"]
     command += ["--max-examples", "50", "--seed", "5", "--no-color", "--warnings", "off"]
     # Nothing of the package runs there, so its coverage need not be measured.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     result = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command,
+        cwd=tmp_path,
+        env=without_coverage(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     assert result.returncode == 0, result.stdout + result.stderr
     longest = {"description": 512, "os": 64, "version": 64}

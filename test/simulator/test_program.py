@@ -1,7 +1,6 @@
 """`python -m oxide.testing`, as a shell or a CI job runs it."""
 
 import contextlib
-import os
 import re
 import shlex
 import shutil
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import without_coverage
 from simulator_http import Caller
 
 import oxide
@@ -212,9 +212,14 @@ def test_outside_a_checkout_the_program_names_the_missing_packages(tmp_path: Pat
     )
     command = [sys.executable, "-W", "error", "-c", program]
     # Coverage would count the copy as well.
-    env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
     failed = subprocess.run(
-        command, capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path, env=env
+        command,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=tmp_path,
+        env=without_coverage(),
     )
     installed = failed.stderr.partition("pip install ")[2]
     assert "h11>=" in installed

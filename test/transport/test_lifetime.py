@@ -402,7 +402,7 @@ def interrupt() -> None:
 
 @pytest.fixture(autouse=True)
 def _interruptible() -> Iterator[None]:
-    """Make Ctrl-C raise, even in the background of a shell, which ignores it."""
+    """Make Ctrl-C raise, and say that it was noticed."""
     assert threading.current_thread() is threading.main_thread()
 
     def handler(*_: object) -> None:
